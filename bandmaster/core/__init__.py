@@ -1,0 +1,1 @@
+"""Plain values, without I/O: trials, jobs, outcomes, events, decisions, history, clock."""

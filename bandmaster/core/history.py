@@ -1,0 +1,137 @@
+"""The columnar, append-only record of finished evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from bandmaster.core.evaluation import Evaluation
+
+__all__ = ["History"]
+
+_FIELDS = [
+    ("job", np.int64), ("trial", np.int64), ("budget", np.float64), ("loss", np.float64),
+    ("ok", np.bool_), ("bracket", np.int64), ("rung", np.int64),
+    ("submitted", np.float64), ("started", np.float64), ("finished", np.float64),
+]  # fmt: skip
+
+
+class History(Sequence[Evaluation]):
+    """The finished evaluations in the order in which the study learned of them.
+
+    Only the study appends. Everybody else reads: optimizers the columns, results the rows.
+    Columns are read-only views of what is there now; they stay valid, and do not grow.
+
+    Parameters
+    ----------
+    dim : int
+        Columns of the encoded configurations.
+
+    Notes
+    -----
+    An append is amortised O(dim): the arrays double.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self._rows: list[Evaluation] = []
+        self._table = np.zeros(16, dtype=_FIELDS)
+        self._vectors = np.full((16, dim), np.nan)
+        self._by_budget: dict[float, list[int]] = {}
+        self._best: dict[float, int] = {}
+
+    def append(self, evaluation: Evaluation) -> None:
+        """Add a row (the study's business)."""
+        n = len(self._rows)
+        if n == len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+            self._vectors = np.concatenate([self._vectors, np.full_like(self._vectors, np.nan)])
+        e = evaluation
+        loss = np.nan if e.loss is None else e.loss
+        self._table[n] = (
+            e.job, e.trial, e.budget, loss, e.ok, e.bracket, e.rung,
+            e.submitted, e.started, e.finished,
+        )  # fmt: skip
+        if e.vector is not None:
+            self._vectors[n] = e.vector
+        self._rows.append(e)
+        self._by_budget.setdefault(e.budget, []).append(n)
+        if e.ok:
+            best = self._best.get(e.budget)
+            if best is None or loss < self._table["loss"][best]:
+                self._best[e.budget] = n
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Evaluation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Evaluation]: ...
+    def __getitem__(self, index: int | slice) -> Evaluation | list[Evaluation]:
+        return self._rows[index]
+
+    def __iter__(self) -> Iterator[Evaluation]:
+        return iter(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<History of {len(self)} evaluations at budgets {self.budgets}>"
+
+    @property
+    def dim(self) -> int:
+        """Columns of `vectors`."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Encoded configurations, shape (n, dim); NaN where a parameter is inactive."""
+        return _frozen(self._vectors[: len(self)])
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one column, shape (n,).
+
+        Parameters
+        ----------
+        name : str
+            job, trial, budget, loss (NaN when there is none), ok, bracket, rung, submitted,
+            started or finished.
+        """
+        return _frozen(self._table[name][: len(self)])
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Losses, shape (n,); NaN for evaluations that failed."""
+        return self.column("loss")
+
+    @property
+    def budgets(self) -> list[float]:
+        """The budgets seen so far, ascending."""
+        return sorted(self._by_budget)
+
+    def at_budget(self, budget: float) -> np.ndarray:
+        """Row numbers of the evaluations at `budget`, ascending."""
+        return np.asarray(self._by_budget.get(budget, ()), dtype=np.intp)
+
+    def count(self, budget: float) -> int:
+        """How many evaluations finished at `budget`, failed ones included."""
+        return len(self._by_budget.get(budget, ()))
+
+    def best(self, budget: float | None = None) -> Evaluation | None:
+        """Return the evaluation of lowest loss (the earliest of equals).
+
+        Parameters
+        ----------
+        budget : float, optional
+            Default: the largest budget at which anything succeeded.
+        """
+        if budget is None:
+            budget = max(self._best, default=None)
+        row = None if budget is None else self._best.get(budget)
+        return None if row is None else self._rows[row]
+
+
+def _frozen(view: np.ndarray) -> np.ndarray:
+    view = view[:]
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,78 @@
+"""What an iteration generator is."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+from bandmaster.core.decisions import Action, Decision
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+
+__all__ = ["IterGenerator"]
+
+
+class IterGenerator(abc.ABC):
+    """Decides which trial runs next at which budget.
+
+    A pure state machine: it sees no clock, no thread and no socket, and draws no random numbers
+    but from the keys it is given. One study drives it. A call sequence::
+
+        generator.plan(n_iterations=3)
+        action = generator.next()            # New(budget=1, bracket=0, rung=0)
+        generator.issued(job)                # the study made `job` of that action
+        generator.observe(job, outcome)      # it ended, well or badly
+        generator.next()                     # ... Promote(trial=4, budget=3, bracket=0, rung=1)
+
+    - `next` is pure: called twice it answers the same. State advances in `plan`, `issued`,
+      `reported`, `observe` and `close_intake` only, because a loaded study replays these alone.
+    - Every job that was issued is observed exactly once (a requeued job stays issued; only its
+      last attempt ends it).
+    - `Wait` is answered only while jobs are out; `Done` is final unless `plan` extends it.
+    """
+
+    @abc.abstractmethod
+    def get_budgets(self) -> tuple[float, ...]:
+        """Return all budgets that occur, ascending."""
+
+    @abc.abstractmethod
+    def next(self) -> Action:
+        """Return what may run now: New, Promote, Exploit, Wait or Done."""
+
+    @abc.abstractmethod
+    def observe(self, job: Job, outcome: Outcome) -> None:
+        """Learn how a job ended."""
+
+    @abc.abstractmethod
+    def issued(self, job: Job) -> None:
+        """Learn that the last answer of `next` became `job` (see `Job.bracket`, `Job.rung`)."""
+
+    @abc.abstractmethod
+    def plan(self, n_iterations: int | None) -> None:
+        """Say how many brackets to run in all; None is no limit. A later call may raise it."""
+
+    @abc.abstractmethod
+    def close_intake(self) -> None:
+        """Learn that no new trial may start any more.
+
+        Rungs that are not full run with what they have: the next rung gets the planned share of
+        the trials that did start, at least one.
+        """
+
+    @abc.abstractmethod
+    def num_all_configs(self, n_iterations: int) -> int:
+        """Return how many evaluations (jobs) `n_iterations` brackets make in all."""
+
+    @abc.abstractmethod
+    def get_table(self) -> list[list[tuple[int, float]]]:
+        """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
+
+    def decide(self, job: Job, metrics: Mapping[str, Any], loss: float | None) -> Decision:
+        """Answer an intermediate report, without changing anything. Default: CONTINUE."""
+        return Decision.CONTINUE
+
+    def reported(
+        self, job: Job, metrics: Mapping[str, Any], loss: float | None, decision: Decision
+    ) -> None:
+        """Learn of a report and of what was answered."""

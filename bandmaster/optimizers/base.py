@@ -1,0 +1,155 @@
+"""What an optimizer is."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.history import History
+from bandmaster.core.job import Job
+from bandmaster.core.randomness import Key
+from bandmaster.errors import ConfigurationError, SpaceExhaustedError
+from bandmaster.space import Space, compile_space
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Optimizer", "Suggestion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A proposed configuration.
+
+    Parameters
+    ----------
+    config : Mapping of str to value
+        Legal in the optimizer's space; inactive parameters absent.
+    info : Mapping
+        Plain data about the proposal, e.g. ``{"model_based_pick": True}``.
+    vector : ndarray of shape (dim,), optional
+        The encoded configuration, when the optimizer has it at hand.
+    """
+
+    config: Mapping[str, Any]
+    info: Mapping[str, Any] = field(default_factory=dict)
+    vector: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+
+class Optimizer(abc.ABC):
+    """Proposes configurations (`ask`), learns from evaluations (`tell`).
+
+    An optimizer sees a space, budgets and a history, never a study, a storage or a clock. One
+    study drives it, from one thread at a time. A call sequence::
+
+        optimizer.initialize(space, budgets=(1, 3, 9))
+        suggestion = optimizer.ask(1, pending=[], key=Key(seed=0, number=0))
+        optimizer.issued(job)        # the study made a job of the suggestion
+        optimizer.tell(evaluation)   # the study has put it into `optimizer.history` before
+
+    The contract that makes *resume equal never having stopped*:
+
+    - `ask` is pure: called twice it proposes the same, and all its randomness comes from `key`.
+    - State advances in `issued` and `tell` only; a loaded study replays these and no `ask`.
+      (Caches of pure functions are free.)
+    - A model is a function of the history's prefix, not of when it was asked.
+
+    Attributes
+    ----------
+    space : Space
+    budgets : tuple of float
+        Ascending; the last is the one that counts.
+    history : History
+        What has finished; read-only for the optimizer.
+    """
+
+    space: Space
+    budgets: tuple[float, ...]
+    history: History
+
+    def initialize(
+        self,
+        config_space: Any,
+        budgets: Sequence[float] = (1.0,),
+        *,
+        history: History | None = None,
+    ) -> None:
+        """Bind the optimizer to a search space.
+
+        Parameters
+        ----------
+        config_space : Space, ConfigurationSpace or HDL mapping
+        budgets : sequence of float, default (1.0,)
+            All budgets that will occur.
+        history : History, optional
+            The record to read; a new one by default.
+
+        Raises
+        ------
+        SpaceError
+            If the space is malformed.
+        ConfigurationError
+            If there is no budget, or a budget is not positive.
+        """
+        if not budgets or any(not budget > 0 for budget in budgets):
+            raise ConfigurationError(f"budgets must be positive numbers, got {budgets!r}")
+        self.space = compile_space(config_space)
+        self.budgets = tuple(sorted(budgets))
+        self.history = History(self.space.dim) if history is None else history
+        self._seen: set[bytes] = set()
+        self.setup()
+
+    @property
+    def initialized(self) -> bool:
+        """Whether `initialize` has been called."""
+        return hasattr(self, "history")
+
+    def setup(self) -> None:
+        """Prepare for `self.space`; called at the end of `initialize`."""
+
+    @abc.abstractmethod
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
+        """Propose a configuration, without changing anything.
+
+        Parameters
+        ----------
+        budget : float
+            Where its first job will run.
+        pending : collection of Job
+            Jobs that are out; each has a `vector`.
+        key : Key
+            Names all randomness of this proposal; `key.number` is the trial's number.
+
+        Raises
+        ------
+        SpaceExhaustedError
+            When a finite space has no configuration left that was never issued.
+        """
+
+    def issued(self, job: Job) -> None:
+        """Learn that a new trial has begun (of whatever source). Overriders call super."""
+        if job.vector is not None:
+            self._seen.add(job.vector.tobytes())
+
+    @abc.abstractmethod
+    def tell(self, evaluation: Evaluation) -> None:
+        """Learn that an evaluation finished; `self.history` has it already."""
+
+    def seen(self, vector: np.ndarray) -> bool:
+        """Whether a trial with exactly this encoded configuration was issued before."""
+        return vector.tobytes() in self._seen
+
+    @property
+    def n_seen(self) -> int:
+        """How many different configurations were issued."""
+        return len(self._seen)
+
+    def check_not_exhausted(self) -> None:
+        """Raise SpaceExhaustedError if every configuration of the space was issued."""
+        if self.n_seen >= self.space.n_configurations:
+            raise SpaceExhaustedError(
+                f"all {self.space.n_configurations} configurations of the space were proposed"
+            )
