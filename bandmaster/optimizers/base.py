@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
@@ -30,13 +30,15 @@ class Suggestion:
         Legal in the optimizer's space; inactive parameters absent.
     info : Mapping
         Plain data about the proposal, e.g. ``{"model_based_pick": True}``.
-    vector : ndarray of shape (dim,), optional
-        The encoded configuration, when the optimizer has it at hand.
+
+    Notes
+    -----
+    The study encodes the configuration itself (``space.encode_one``), live and in replay, so that
+    the vectors in the history are the same to the last bit.
     """
 
     config: Mapping[str, Any]
     info: Mapping[str, Any] = field(default_factory=dict)
-    vector: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 class Optimizer(abc.ABC):
@@ -65,6 +67,8 @@ class Optimizer(abc.ABC):
     history : History
         What has finished; read-only for the optimizer.
     """
+
+    trusted: ClassVar[bool] = False  # the study checks every proposal of one that is not
 
     space: Space
     budgets: tuple[float, ...]

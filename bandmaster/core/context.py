@@ -1,0 +1,68 @@
+"""What a running evaluation knows of its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bandmaster.core.decisions import Decision
+from bandmaster.core.job import Job
+
+__all__ = ["Context"]
+
+Reporter = Callable[[Job, Mapping[str, Any], int], Decision]
+
+
+class Context:
+    """Handed to an evaluation that has a parameter ``context``.
+
+    Parameters
+    ----------
+    job : Job
+        What is being evaluated.
+    worker : str, default ""
+        Who evaluates it.
+    working_directory : str, default "."
+        Where it may write files.
+    reporter : callable, optional
+        Takes job, metrics and step, and answers a Decision.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        worker: str = "",
+        working_directory: str = ".",
+        reporter: Reporter | None = None,
+    ) -> None:
+        self.job = job
+        self.worker = worker
+        self.working_directory = working_directory
+        self.should_stop = False
+        self._reporter = reporter
+        self._step = 0
+
+    def report(self, metrics: Mapping[str, Any] | float, *, step: int | None = None) -> Decision:
+        """Say how the evaluation is doing.
+
+        Parameters
+        ----------
+        metrics : Mapping of str to float, or float
+            A number is the loss.
+        step : int, optional
+            Default: counts the reports from 1.
+
+        Returns
+        -------
+        Decision
+            What to do now; anything but CONTINUE also sets `should_stop`.
+        """
+        self._step = self._step + 1 if step is None else step
+        if not isinstance(metrics, Mapping):
+            metrics = {"loss": metrics}
+        decision = Decision.CONTINUE
+        if self._reporter is not None:
+            decision = self._reporter(self.job, metrics, self._step)
+        self.should_stop = decision is not Decision.CONTINUE
+        return decision

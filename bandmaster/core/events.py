@@ -1,0 +1,189 @@
+"""What can happen to a study. Its state is a fold over these.
+
+Each event is a frozen value; `to_data` and `from_data` are its stored form, a list that begins
+with the event's kind. The schema's version is in the first event of every journal. New fields are
+appended with a default, so that old journals stay readable; golden journals in the tests hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Union
+
+from bandmaster.errors import CodecError
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Enqueued",
+    "Event",
+    "IntakeClosed",
+    "JobFinished",
+    "JobIssued",
+    "JobReported",
+    "JobRequeued",
+    "Noted",
+    "PlanSet",
+    "Stopped",
+    "StudyCreated",
+    "from_data",
+    "to_data",
+]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCreated:
+    """The first event: what the study is. `optimizer` and `generator` are their reprs."""
+
+    kind: ClassVar[str] = "created"
+    time: float
+    schema: int
+    name: str
+    space: Mapping[str, Any]
+    objectives: list[Any]
+    seed: int
+    optimizer: str
+    generator: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSet:
+    """The limits of the study, set or raised (`Plan.to_data`)."""
+
+    kind: ClassVar[str] = "plan"
+    time: float
+    plan: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """The user wants this configuration evaluated before the optimizer is asked."""
+
+    kind: ClassVar[str] = "enqueued"
+    time: float
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobIssued:
+    """An attempt of a job went out. `config` and what follows is None for later attempts."""
+
+    kind: ClassVar[str] = "issued"
+    time: float
+    job: int
+    attempt: int
+    worker: str
+    trial: int
+    budget: float
+    config: Mapping[str, Any] | None  # None: the trial is known
+    config_info: Mapping[str, Any]
+    bracket: int
+    rung: int
+    checkpoint: str | None
+    enqueued: bool  # it took the head of the queue of enqueued configurations
+
+
+@dataclass(frozen=True, slots=True)
+class JobReported:
+    """A running job reported, and was answered `decision`."""
+
+    kind: ClassVar[str] = "reported"
+    time: float
+    job: int
+    attempt: int
+    step: int
+    metrics: Mapping[str, Any]
+    loss: float | None
+    decision: str
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """A job ended (`Outcome.to_wire`)."""
+
+    kind: ClassVar[str] = "finished"
+    time: float
+    job: int
+    attempt: int
+    outcome: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequeued:
+    """An attempt was lost; the job waits to be issued again.
+
+    `counted` says whether it used up one of the job's retries.
+    """
+
+    kind: ClassVar[str] = "requeued"
+    time: float
+    job: int
+    attempt: int
+    reason: str
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeClosed:
+    """No new trial will start."""
+
+    kind: ClassVar[str] = "intake-closed"
+    time: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Nothing will be issued any more; running jobs may still finish."""
+
+    kind: ClassVar[str] = "stopped"
+    time: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A remark for the reader of the journal."""
+
+    kind: ClassVar[str] = "noted"
+    time: float
+    text: str
+
+
+Event = Union[
+    StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
+    IntakeClosed, Stopped, Noted,
+]  # fmt: skip
+
+_KINDS: dict[str, Any] = {
+    kind.kind: kind
+    for kind in (
+        StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
+        IntakeClosed, Stopped, Noted,
+    )
+}  # fmt: skip
+_NAMES = {kind: tuple(f.name for f in fields(cls)) for kind, cls in _KINDS.items()}
+
+
+def to_data(event: Event) -> list[Any]:
+    """Return the stored form of an event, for `codec.pack`."""
+    return [event.kind, *(getattr(event, name) for name in _NAMES[event.kind])]
+
+
+def from_data(data: Any) -> Event:
+    """Rebuild an event from its stored form.
+
+    Raises
+    ------
+    CodecError
+        When it is no event that this version knows.
+    """
+    if not isinstance(data, list) or not data or data[0] not in _KINDS:
+        raise CodecError(f"no event of schema {SCHEMA_VERSION}: {str(data)[:80]!r}")
+    try:
+        return _KINDS[data[0]](*data[1:])  # type: ignore[no-any-return]  # a table of classes
+    except TypeError as error:
+        raise CodecError(f"event {data[0]!r} has other fields than expected: {error}") from error

@@ -1,0 +1,50 @@
+"""How much a study may do before it stops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from bandmaster.errors import ConfigurationError
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The limits of a study; each is optional, the first one reached counts.
+
+    Parameters
+    ----------
+    n_trials : int, optional
+        Configurations.
+    n_evaluations : int, optional
+        Jobs, that is evaluations at any budget.
+    n_iterations : int, optional
+        Brackets of the iteration generator.
+    target_loss : float, optional
+        Stop when a loss at the largest budget is not above this.
+    """
+
+    n_trials: int | None = None
+    n_evaluations: int | None = None
+    n_iterations: int | None = None
+    target_loss: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_trials", "n_evaluations", "n_iterations"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                raise ConfigurationError(f"{name} must be a whole number ≥ 0, got {value!r}")
+        if self.target_loss is not None and math.isnan(self.target_loss):
+            raise ConfigurationError("target_loss must be a number, got NaN")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the number of evaluations has an end."""
+        return (self.n_trials, self.n_evaluations, self.n_iterations) != (None, None, None)
+
+    def to_data(self) -> list[Any]:
+        """Return plain data."""
+        return list(astuple(self))

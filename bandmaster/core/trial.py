@@ -1,0 +1,67 @@
+"""A trial: a configuration and its whole life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bandmaster.core.job import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["OpenJob", "Trial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A configuration that was issued at least once.
+
+    Parameters
+    ----------
+    number : int
+        Counts the study's trials from 0.
+    config : Mapping
+        The user's exact values.
+    config_info : Mapping
+        What the optimizer said about it.
+    bracket : int
+        The bracket in which it was born.
+    vector : ndarray of shape (dim,)
+        The encoded configuration.
+    """
+
+    number: int
+    config: Mapping[str, Any]
+    config_info: Mapping[str, Any]
+    bracket: int
+    vector: np.ndarray = field(compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """A job that has not ended: at a worker, or waiting to be issued again.
+
+    Attributes
+    ----------
+    job : Job
+        Its last attempt.
+    worker : str
+        Who has it; empty while it waits.
+    waiting : bool
+        Whether the last attempt was lost and none is running.
+    lost : int
+        How many attempts were lost through no fault of the study.
+    reason : str
+        Why the last one was lost.
+    reports : int
+        How many reports came.
+    """
+
+    job: Job
+    worker: str
+    waiting: bool = False
+    lost: int = 0
+    reason: str = ""
+    reports: int = 0

@@ -1,0 +1,109 @@
+"""From what `compute` returned, or raised, to an Outcome."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from bandmaster.core.codec import native
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.errors import CodecError
+
+__all__ = ["failure_of", "outcome_of"]
+
+_MAX_TRACEBACK = 20_000  # characters; what is in the middle goes
+
+
+def outcome_of(returned: Any) -> Outcome:
+    """Judge what an evaluation returned.
+
+    Parameters
+    ----------
+    returned : number, Mapping or Outcome
+        A number is the loss. A mapping has ``loss`` or the study's metrics as numbers; ``info``
+        and whatever is no number is kept as info. numpy scalars, one-element arrays and tensors
+        count as numbers, a bool does not.
+
+    Returns
+    -------
+    Outcome
+        With status OK (the study's objectives have the last word), or FAILED saying why.
+    """
+    if isinstance(returned, Outcome):
+        return returned
+    if isinstance(returned, Mapping):
+        return _of_mapping(returned)
+    loss = _number(returned)
+    if loss is None:
+        return Outcome.failed(
+            f"the evaluation returned {_show(returned)}; return a number (the loss) or a dict "
+            "with the key 'loss'"
+        )
+    if not math.isfinite(loss):
+        return Outcome.failed(f"the loss is {loss!r}; a loss must be finite")
+    return Outcome(Status.OK, loss)
+
+
+def failure_of(error: BaseException) -> Outcome:
+    """Judge an exception that left an evaluation: a failed outcome with its traceback."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if len(text) > _MAX_TRACEBACK:
+        half = _MAX_TRACEBACK // 2
+        text = f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
+    return Outcome.failed(text)
+
+
+def _of_mapping(returned: Mapping[Any, Any]) -> Outcome:
+    metrics: dict[str, float] = {}
+    extra: dict[Any, Any] = {}
+    nested = returned.get("metrics")
+    for key, value in (*(nested.items() if isinstance(nested, Mapping) else ()), *returned.items()):
+        if key == "info" or (key == "metrics" and isinstance(nested, Mapping)):
+            continue
+        number = _number(value)
+        if key == "loss" and number is None:
+            return Outcome.failed(f"the loss is {_show(value)}; it must be a number")
+        if number is None or not isinstance(key, str):
+            extra[key] = value
+        else:
+            metrics[key] = number
+    loss = metrics.pop("loss", None)
+    if loss is not None and not math.isfinite(loss):
+        return Outcome.failed(f"the loss is {loss!r}; a loss must be finite")
+    info = returned.get("info")
+    if extra:
+        info = {**extra, **({} if info is None else {"info": info})}
+    try:
+        info = native(info, path="info")
+    except CodecError as error:
+        return Outcome.failed(f"the evaluation returned something that cannot be kept: {error}")
+    return Outcome(Status.OK, loss, metrics, info)
+
+
+def _number(value: Any) -> float | None:
+    kind = type(value)
+    if kind is float or kind is int:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    if isinstance(value, (bool, str, bytes, bytearray, complex)) or value is None:
+        return None
+    if hasattr(value, "__float__") and str(getattr(value, "dtype", "")) not in _NO_NUMBERS:
+        try:
+            if getattr(value, "size", 1) == 1 and hasattr(value, "item"):
+                value = value.item()
+            return None if isinstance(value, (bool, str, complex)) else float(value)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            return None  # an array of several numbers, a tensor that is not there, ...
+    return None
+
+
+_NO_NUMBERS = ("bool", "complex64", "complex128", "object")
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 100 else text[:100] + '...'} (a {type(value).__name__})"

@@ -1,0 +1,100 @@
+"""What a study would issue next: a pure function of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bandmaster.core.decisions import Done, Exploit, New, Promote, Wait
+from bandmaster.core.randomness import Key
+from bandmaster.errors import SpaceExhaustedError
+from bandmaster.optimizers.base import Suggestion
+from bandmaster.study.state import StudyState
+
+__all__ = ["Proposal", "propose"]
+
+_TRIES = 100  # random draws before a random pick may repeat a configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A job that could be issued; `config` is None for a trial that is known."""
+
+    trial: int
+    budget: float
+    config: Mapping[str, Any] | None
+    config_info: Mapping[str, Any]
+    bracket: int
+    rung: int
+    checkpoint: str | None = None
+    enqueued: bool = False
+
+
+def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:
+    """Return what to issue next.
+
+    Parameters
+    ----------
+    state : StudyState
+        Not changed.
+    probe : bool, default False
+        Only say whether there is anything, without asking the optimizer.
+
+    Returns
+    -------
+    Proposal, str or None
+        None when nothing may start now; a string (why) when no new trial can start any more,
+        which the iteration generator has to learn before it can be asked again.
+    """
+    action = state.generator.next()
+    if isinstance(action, (Wait, Done)):
+        return None
+    if isinstance(action, Promote):
+        info = state.trials[action.trial].config_info
+        return Proposal(
+            action.trial, action.budget, None, info, action.bracket, action.rung, action.checkpoint
+        )
+    if isinstance(action, Exploit):
+        return Proposal(
+            action.trial, action.budget, dict(action.config), {"exploits": action.donor},
+            action.bracket, action.rung, action.checkpoint,
+        )  # fmt: skip
+    if probe:
+        return "something new"
+    return _new(state, action)
+
+
+def _new(state: StudyState, action: New) -> Proposal | str:
+    enqueued = False
+    if not isinstance(action.source, str):
+        suggestion = Suggestion(action.source, {"model_based_pick": False})
+    elif state.enqueued:
+        suggestion = Suggestion(state.enqueued[0], {"model_based_pick": False, "origin": "user"})
+        enqueued = True
+    else:
+        key = Key(state.seed, state.n_trials)
+        try:
+            if action.source == "random":
+                suggestion = _random(state, key)
+            else:
+                suggestion = state.optimizer.ask(action.budget, state.pending, key)
+        except SpaceExhaustedError as error:
+            return str(error)
+    if not state.optimizer.trusted:
+        state.space.validate(suggestion.config)
+    return Proposal(
+        state.n_trials, action.budget, dict(suggestion.config), dict(suggestion.info),
+        action.bracket, action.rung, None, enqueued,
+    )  # fmt: skip
+
+
+def _random(state: StudyState, key: Key) -> Suggestion:
+    optimizer = state.optimizer
+    optimizer.check_not_exhausted()
+    rng = key.rng("random-share")
+    for _ in range(_TRIES):
+        vector = state.space.sample(1, rng)[0]
+        if not optimizer.seen(vector):
+            break
+    return Suggestion(state.space.decode_one(vector), {"model_based_pick": False})

@@ -1,0 +1,183 @@
+"""The state of a study: a fold over its events."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bandmaster.core import events as ev
+from bandmaster.core.decisions import Decision
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.history import History
+from bandmaster.core.job import Job
+from bandmaster.core.objectives import Objectives
+from bandmaster.core.outcome import Outcome
+from bandmaster.core.plan import Plan
+from bandmaster.core.trial import OpenJob, Trial
+from bandmaster.errors import StudyError
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.optimizers.base import Optimizer
+from bandmaster.space import Space
+
+__all__ = ["StudyState"]
+
+
+class StudyState:
+    """What a sequence of events adds up to.
+
+    `apply` is the only thing that changes it, in a live study and in one that is loaded, so that
+    resuming equals never having stopped. It decides nothing, reads no clock and draws no numbers.
+
+    Invariants: a job is in `open` from its first issue until it finished, exactly once; a job that
+    waits is in `waiting`, in order, and at no worker; `n_jobs` jobs and `n_trials` trials were
+    issued in all.
+    """
+
+    def __init__(
+        self, space: Space, optimizer: Optimizer, generator: IterGenerator, history: History
+    ) -> None:
+        self.space = space
+        self.optimizer = optimizer
+        self.generator = generator
+        self.history = history
+        self.name = ""
+        self.seed = 0
+        self.created = 0.0
+        self.objectives = Objectives()
+        self.plan = Plan()
+        self.trials: list[Trial] = []
+        self.open: dict[int, OpenJob] = {}
+        self.waiting: deque[int] = deque()
+        self.enqueued: deque[Mapping[str, Any]] = deque()
+        self.n_jobs = 0
+        self.n_events = 0
+        self.intake_closed: str | None = None
+        self.stopped: str | None = None
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            ev.StudyCreated: self._created,
+            ev.PlanSet: self._plan_set,
+            ev.Enqueued: self._enqueued,
+            ev.JobIssued: self._issued,
+            ev.JobReported: self._reported,
+            ev.JobFinished: self._finished,
+            ev.JobRequeued: self._requeued,
+            ev.IntakeClosed: self._intake_closed,
+            ev.Stopped: self._stopped,
+            ev.Noted: self._noted,
+        }
+
+    @property
+    def n_trials(self) -> int:
+        """How many configurations were issued."""
+        return len(self.trials)
+
+    @property
+    def pending(self) -> list[Job]:
+        """The jobs that have not ended, in the order of their numbers."""
+        return [entry.job for entry in self.open.values()]
+
+    @property
+    def reserved(self) -> bool:
+        """Whether the planned evaluations are all issued."""
+        limit = self.plan.n_evaluations
+        return limit is not None and self.n_jobs >= limit
+
+    def apply(self, event: ev.Event) -> None:
+        """Take one event into account."""
+        if self.n_events == 0 and type(event) is not ev.StudyCreated:
+            raise StudyError(f"a journal begins with its creation, this one with {event!r}")
+        self._handlers[type(event)](event)
+        self.n_events += 1
+
+    def _created(self, event: ev.StudyCreated) -> None:
+        if self.n_events:
+            raise StudyError(f"the study was created twice, at event {self.n_events}")
+        if event.schema > ev.SCHEMA_VERSION:
+            raise StudyError(
+                f"the study {event.name!r} was written with schema {event.schema}; this version "
+                f"reads up to {ev.SCHEMA_VERSION}: upgrade bandmaster"
+            )
+        self.name, self.seed, self.created = event.name, event.seed, event.time
+        self.objectives = Objectives.from_data(event.objectives)
+
+    def _plan_set(self, event: ev.PlanSet) -> None:
+        self.plan = Plan(*event.plan)
+        self.generator.plan(self.plan.n_iterations)
+
+    def _enqueued(self, event: ev.Enqueued) -> None:
+        self.enqueued.append(event.config)
+
+    def _issued(self, event: ev.JobIssued) -> None:
+        if event.attempt:
+            entry = self.open[event.job]
+            entry.job = dataclasses.replace(entry.job, attempt=event.attempt)
+            entry.worker, entry.waiting = event.worker, False
+            self.waiting.remove(event.job)
+            return
+        if event.job != self.n_jobs:
+            raise StudyError(f"job {event.job} was issued as number {self.n_jobs}")
+        new = event.trial == self.n_trials
+        trial = self._trial(event)
+        job = Job(
+            event.job, 0, event.trial, trial.config, event.budget, event.config_info,
+            event.bracket, event.rung, event.checkpoint, event.time, trial.vector,
+        )  # fmt: skip
+        if event.enqueued:
+            self.enqueued.popleft()
+        self.n_jobs += 1
+        self.open[event.job] = OpenJob(job, event.worker)
+        self.generator.issued(job)
+        if new:
+            self.optimizer.issued(job)
+
+    def _trial(self, event: ev.JobIssued) -> Trial:
+        if event.config is None:
+            return self.trials[event.trial]
+        trial = Trial(
+            event.trial,
+            event.config,
+            event.config_info,
+            event.bracket,
+            self.space.encode_one(event.config),
+        )
+        if event.trial == self.n_trials:
+            self.trials.append(trial)
+        else:  # an exploit changes the configuration of a trial that goes on
+            self.trials[event.trial] = trial
+        return trial
+
+    def _reported(self, event: ev.JobReported) -> None:
+        entry = self.open[event.job]
+        entry.reports += 1
+        self.generator.reported(entry.job, event.metrics, event.loss, Decision(event.decision))
+
+    def _finished(self, event: ev.JobFinished) -> None:
+        entry = self.open.pop(event.job)
+        if entry.waiting:
+            self.waiting.remove(event.job)
+        job = entry.job
+        if job.attempt != event.attempt:  # an earlier attempt, thought lost, came in first
+            job = dataclasses.replace(job, attempt=event.attempt)
+        outcome = Outcome.from_wire(event.outcome)
+        evaluation = Evaluation.of(job, outcome)
+        self.history.append(evaluation)
+        self.generator.observe(job, outcome)
+        self.optimizer.tell(evaluation)
+
+    def _requeued(self, event: ev.JobRequeued) -> None:
+        entry = self.open[event.job]
+        entry.worker, entry.waiting, entry.reason = "", True, event.reason
+        entry.lost += event.counted
+        self.waiting.append(event.job)
+
+    def _intake_closed(self, event: ev.IntakeClosed) -> None:
+        self.intake_closed = event.reason
+        self.generator.close_intake()
+
+    def _stopped(self, event: ev.Stopped) -> None:
+        self.stopped = event.reason
+
+    def _noted(self, event: ev.Noted) -> None:
+        pass

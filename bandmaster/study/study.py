@@ -1,0 +1,543 @@
+"""The study: one search, driven by ask, tell and report."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bandmaster.core import events as ev
+from bandmaster.core.clock import Clock, SystemClock
+from bandmaster.core.decisions import Decision
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.history import History
+from bandmaster.core.job import Job
+from bandmaster.core.objectives import Metric, Objectives
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.plan import Plan
+from bandmaster.core.trial import OpenJob
+from bandmaster.core.verdict import outcome_of
+from bandmaster.errors import (
+    ConfigurationError,
+    StudyError,
+    StudyPoisonedError,
+    UnknownJobError,
+)
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.optimizers.base import Optimizer
+from bandmaster.space import Space, compile_space
+from bandmaster.storage import Journal, MemoryJournal
+from bandmaster.study.proposing import Proposal, propose
+from bandmaster.study.state import StudyState
+
+__all__ = ["Study"]
+
+logger = logging.getLogger(__name__)
+
+
+class Study:
+    """One search: a space, an optimizer, an iteration generator and the journal of events.
+
+    Sans-IO: it runs nothing. A runner, a Master or you call `ask` for a job, evaluate it, and
+    call `tell`. Every call makes events, applies them to the state, and hands them to the
+    journal; a journal that has events already is replayed first, so resuming equals never having
+    stopped.
+
+    Parameters
+    ----------
+    space : Space, ConfigurationSpace or HDL mapping
+    optimizer : Optimizer
+        Initialised here if it is not yet. It belongs to this study alone.
+    generator : IterGenerator
+        Likewise.
+    objectives : Objectives or sequence of Metric, optional
+        Default: minimise ``loss``.
+    journal : Journal, optional
+        Default: memory.
+    name : str, default ""
+    seed : int, default 0
+        All randomness is keyed by it and the trial number.
+    max_retries : int, default 3
+        How often a job whose worker died is issued again before it counts as crashed.
+    clock : Clock, optional
+        Seconds since the epoch; stamps the events.
+
+    Raises
+    ------
+    ConfigurationError
+        When optimizer, generator and space do not fit together.
+    StudyError
+        When the journal belongs to another study.
+
+    Notes
+    -----
+    Thread-safe: one lock, held for the time of one call.
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        *,
+        optimizer: Optimizer,
+        generator: IterGenerator,
+        objectives: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
+        journal: Journal | None = None,
+        name: str = "",
+        seed: int = 0,
+        max_retries: int = 3,
+        clock: Clock | None = None,
+    ) -> None:
+        if type(seed) is not int or seed < 0:
+            raise ConfigurationError(f"seed must be a whole number ≥ 0, got {seed!r}")
+        if type(max_retries) is not int or max_retries < 0:
+            raise ConfigurationError(f"max_retries must be a whole number ≥ 0, got {max_retries!r}")
+        self.max_retries = max_retries
+        self._clock: Clock = clock or SystemClock()
+        self._changed = threading.Condition(threading.Lock())
+        self._poison: BaseException | None = None
+        self._journal = MemoryJournal() if journal is None else journal
+        self._position = 0
+        compiled = compile_space(space)
+        _bind(optimizer, generator, compiled)
+        self._state = StudyState(compiled, optimizer, generator, optimizer.history)
+        for event in self._journal.read(0):
+            self._state.apply(event)
+            self._position += 1
+            if isinstance(event, ev.StudyCreated) and Space.from_dict(event.space) != compiled:
+                raise StudyError(
+                    f"study {event.name!r} in this journal has another search space; give the "
+                    "space it was made with, or start a study under another name"
+                )
+        if not self._state.n_events:
+            if not isinstance(objectives, Objectives):
+                objectives = Objectives(objectives)
+            self._commit(
+                ev.StudyCreated(
+                    self._clock(), ev.SCHEMA_VERSION, name, compiled.to_dict(),
+                    objectives.to_data(), seed, type(optimizer).__name__, repr(generator),
+                )
+            )  # fmt: skip
+
+    # -- driving --------------------------------------------------------------------------------
+
+    def set_plan(self, plan: Plan) -> None:
+        """Set or raise the limits.
+
+        Parameters
+        ----------
+        plan : Plan
+        """
+        with self._changed:
+            self._commit(ev.PlanSet(self._clock(), plan.to_data()))
+
+    def enqueue(self, config: Mapping[str, Any]) -> None:
+        """Have this configuration evaluated before the optimizer is asked again.
+
+        Raises
+        ------
+        IllegalConfigurationError
+            When it does not fit the space.
+        """
+        self.space.validate(config)
+        with self._changed:
+            self._commit(ev.Enqueued(self._clock(), dict(config)))
+
+    def ask(self, *, worker: str = "") -> Job | None:
+        """Return a job to run, or None when nothing may start now.
+
+        What the plan allows is reserved here, so it is never overshot. None means: wait until
+        something finishes, or, when `finished` is true, that the study is over.
+
+        Parameters
+        ----------
+        worker : str, default ""
+            Who will run it.
+
+        Raises
+        ------
+        StudyPoisonedError
+            When an earlier event could not be stored.
+        """
+        with self._changed:
+            self._check()
+            state = self._state
+            if state.stopped is not None:
+                return None
+            if state.waiting:
+                return self._reissue(state.open[state.waiting[0]], worker)
+            while not state.reserved:
+                proposal = propose(state)
+                if proposal is None:
+                    return None
+                if isinstance(proposal, str):  # the space has run out
+                    self._commit(ev.IntakeClosed(self._clock(), proposal))
+                    continue
+                return self._issue(proposal, worker)
+            return None
+
+    def tell(
+        self,
+        job: Job | int,
+        outcome: Outcome | Mapping[str, Any] | float,
+        *,
+        attempt: int | None = None,
+    ) -> bool:
+        """Say how a job ended.
+
+        Telling twice does no harm: the first result of a job counts. A good result of an attempt
+        that was thought lost counts too if the job has not ended otherwise; a bad one does not.
+
+        Parameters
+        ----------
+        job : Job or int
+            The job, or its number.
+        outcome : Outcome, number or mapping
+            What `compute` may return is accepted as well; a NaN becomes a failure.
+        attempt : int, optional
+            Which attempt; default: the job's (the current one for a number).
+
+        Returns
+        -------
+        bool
+            Whether this result counted.
+
+        Raises
+        ------
+        UnknownJobError
+            When no such job was issued.
+        """
+        number = job if isinstance(job, int) else job.number
+        if attempt is None and isinstance(job, Job):
+            attempt = job.attempt
+        if not isinstance(outcome, Outcome):
+            outcome = outcome_of(outcome)
+        with self._changed:
+            self._check()
+            entry = self._entry(number)
+            if entry is None:
+                return False
+            if attempt is None:
+                attempt = entry.job.attempt
+            current = attempt == entry.job.attempt and not entry.waiting
+            if attempt > entry.job.attempt:
+                raise StudyError(f"job {number} has no attempt {attempt}: {self._story(entry)}")
+            if not current and not outcome.ok:
+                return False
+            self._finish(number, attempt, outcome)
+            return True
+
+    def report(
+        self,
+        job: Job | int,
+        metrics: Mapping[str, Any],
+        *,
+        step: int | None = None,
+        attempt: int | None = None,
+        checkpoint: str | None = None,
+    ) -> Decision:
+        """Say how a running job is doing; the answer is what it shall do.
+
+        Parameters
+        ----------
+        metrics : Mapping of str to float
+        step : int, optional
+            Default: counts this job's reports from 1.
+        checkpoint : str, optional
+            Where its state is kept by now.
+
+        Returns
+        -------
+        Decision
+            STOP for an attempt that is no longer current, or after the study was stopped.
+        """
+        number = job if isinstance(job, int) else job.number
+        if attempt is None and isinstance(job, Job):
+            attempt = job.attempt
+        with self._changed:
+            self._check()
+            state, entry = self._state, self._entry(number)
+            if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
+                return Decision.STOP
+            loss = state.objectives.loss(metrics, metrics.get("loss"))
+            decision = (
+                state.generator.decide(entry.job, metrics, loss)
+                if state.stopped is None
+                else Decision.STOP
+            )
+            self._commit(
+                ev.JobReported(
+                    self._clock(), number, entry.job.attempt,
+                    entry.reports + 1 if step is None else step,
+                    dict(metrics), loss, decision.value, checkpoint,
+                )
+            )  # fmt: skip
+            return decision
+
+    def requeue(
+        self, job: Job | int, reason: str, *, attempt: int | None = None, counted: bool = True
+    ) -> bool:
+        """Say that an attempt was lost, so that the job is issued again.
+
+        After `max_retries` lost attempts the job ends as crashed instead.
+
+        Parameters
+        ----------
+        reason : str
+            What happened, for the log and the outcome.
+        attempt : int, optional
+            Nothing happens when this is not the current one. Default: the job's.
+        counted : bool, default True
+            Whether it uses up a retry (not if the job never reached a worker).
+
+        Returns
+        -------
+        bool
+            Whether the job was out, and now waits or has ended.
+        """
+        number = job if isinstance(job, int) else job.number
+        if attempt is None and isinstance(job, Job):
+            attempt = job.attempt
+        with self._changed:
+            self._check()
+            entry = self._entry(number)
+            if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
+                return False
+            attempt = entry.job.attempt
+            if counted and entry.lost >= self.max_retries:
+                error = f"its workers were lost {entry.lost + 1} times, the last time: {reason}"
+                logger.error("Job %d (trial %d) crashed: %s", number, entry.job.trial, error)
+                outcome = Outcome.failed(error, status=Status.CRASHED, worker=entry.worker)
+                self._finish(number, attempt, outcome)
+            else:
+                logger.warning("Job %d of %s is requeued: %s", number, entry.worker or "-", reason)
+                self._commit(ev.JobRequeued(self._clock(), number, attempt, reason, counted))
+            return True
+
+    def stop(self, reason: str) -> None:
+        """Issue nothing any more. Jobs that are out may still finish. Stopping twice is once."""
+        with self._changed:
+            if self._state.stopped is None:
+                self._commit(ev.Stopped(self._clock(), reason))
+
+    def note(self, text: str) -> None:
+        """Write a remark into the journal."""
+        with self._changed:
+            self._commit(ev.Noted(self._clock(), text))
+
+    # -- looking --------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self._state.name
+
+    @property
+    def seed(self) -> int:
+        """What all randomness is keyed by."""
+        return self._state.seed
+
+    @property
+    def space(self) -> Space:
+        """The search space."""
+        return self._state.space
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Who proposes; do not drive it past the study."""
+        return self._state.optimizer
+
+    @property
+    def generator(self) -> IterGenerator:
+        """Who decides at which budget; do not drive it past the study."""
+        return self._state.generator
+
+    @property
+    def objectives(self) -> Objectives:
+        """The metrics and what each is for."""
+        return self._state.objectives
+
+    @property
+    def plan(self) -> Plan:
+        """The limits."""
+        return self._state.plan
+
+    @property
+    def history(self) -> History:
+        """What has finished. It grows; rows never change."""
+        return self._state.history
+
+    @property
+    def n_trials(self) -> int:
+        """How many configurations were issued."""
+        return self._state.n_trials
+
+    @property
+    def n_jobs(self) -> int:
+        """How many jobs were issued (a requeued job counts once)."""
+        return self._state.n_jobs
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the study was stopped, or None."""
+        return self._state.stopped
+
+    @property
+    def position(self) -> int:
+        """How many events the journal was given; see `wait_durable`."""
+        return self._position
+
+    @property
+    def open_jobs(self) -> list[OpenJob]:
+        """Copies of what is out or waiting, by job number."""
+        with self._changed:
+            return [_copy(entry) for entry in self._state.open.values()]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is out and nothing will start."""
+        with self._changed:
+            return self._finished()
+
+    def wait_durable(self, position: int) -> None:
+        """Return when the journal keeps everything before `position`."""
+        self._journal.wait(position)
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Block until `predicate()` holds, looked at after each change, under the lock.
+
+        Returns
+        -------
+        bool
+            False when `timeout` seconds passed first.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
+
+    def wait_finished(self, timeout: float | None = None) -> bool:
+        """Block until the study is over; False when `timeout` seconds passed first."""
+        return self.wait_for(self._finished, timeout)
+
+    # -- inside: the lock is held ---------------------------------------------------------------
+
+    def _finished(self) -> bool:
+        state = self._state
+        if state.open:
+            return False
+        if state.stopped is not None or state.reserved:
+            return True
+        return propose(state, probe=True) is None
+
+    def _check(self) -> None:
+        if self._poison is not None:
+            raise StudyPoisonedError(
+                f"study {self.name!r} could not store an event ({self._poison}); load it again"
+            ) from self._poison
+
+    def _entry(self, number: int) -> OpenJob | None:
+        entry = self._state.open.get(number)
+        if entry is None and not 0 <= number < self._state.n_jobs:
+            raise UnknownJobError(
+                f"job {number} was never issued; the study {self.name!r} has issued "
+                f"{self._state.n_jobs} jobs"
+            )
+        return entry
+
+    def _story(self, entry: OpenJob) -> str:
+        where = f"waits ({entry.reason})" if entry.waiting else f"is at {entry.worker or '-'}"
+        return f"attempt {entry.job.attempt} of trial {entry.job.trial} {where}"
+
+    def _reissue(self, entry: OpenJob, worker: str) -> Job:
+        job = entry.job
+        self._commit(
+            ev.JobIssued(
+                self._clock(), job.number, job.attempt + 1, worker, job.trial, job.budget, None,
+                {}, job.bracket, job.rung, None, False,
+            )
+        )  # fmt: skip
+        return entry.job
+
+    def _issue(self, proposal: Proposal, worker: str) -> Job:
+        number = self._state.n_jobs
+        self._commit(
+            ev.JobIssued(
+                self._clock(), number, 0, worker, proposal.trial, proposal.budget, proposal.config,
+                proposal.config_info, proposal.bracket, proposal.rung, proposal.checkpoint,
+                proposal.enqueued,
+            )
+        )  # fmt: skip
+        return self._state.open[number].job
+
+    def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
+        outcome = self._state.objectives.judge(outcome)
+        if not outcome.ok:
+            logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
+        self._commit(ev.JobFinished(self._clock(), number, attempt, outcome.to_wire()))
+
+    def _commit(self, *events: ev.Event) -> None:
+        """Apply events and what follows from them, and hand all of it to the journal."""
+        self._check()
+        batch = list(events)
+        try:
+            for event in batch:  # grows: consequences are events like others
+                self._state.apply(event)
+                batch.extend(self._consequences(event))
+            self._position = self._journal.append(batch)
+        except BaseException as error:
+            self._poison = error
+            raise
+        finally:
+            self._changed.notify_all()
+
+    def _consequences(self, event: ev.Event) -> list[ev.Event]:
+        state = self._state
+        kind = type(event)
+        if kind is ev.JobFinished and state.plan.target_loss is not None:
+            return self._target_reached(state.history[-1])
+        if kind is ev.JobIssued or kind is ev.PlanSet:
+            limit = state.plan.n_trials
+            if limit is not None and state.n_trials >= limit and state.intake_closed is None:
+                return [ev.IntakeClosed(self._clock(), f"n_trials={limit} configurations issued")]
+        if (kind is ev.Stopped or kind is ev.JobRequeued) and state.stopped is not None:
+            outcome = Outcome.failed(
+                f"never ran again: the study was stopped ({state.stopped})", status=Status.STOPPED
+            )
+            return [
+                ev.JobFinished(self._clock(), n, state.open[n].job.attempt, outcome.to_wire())
+                for n in state.waiting
+            ]
+        return []
+
+    def _target_reached(self, last: Evaluation) -> list[ev.Event]:
+        state, target = self._state, self._state.plan.target_loss
+        full = last.budget >= state.optimizer.budgets[-1]
+        if state.stopped is not None or target is None or last.loss is None or not full:
+            return []
+        if last.loss > target:
+            return []
+        return [ev.Stopped(self._clock(), f"target loss {target} reached: {last.loss}")]
+
+
+def _bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
+    budgets = generator.get_budgets()
+    if not optimizer.initialized:
+        optimizer.initialize(space, budgets)
+    if optimizer.space != space:
+        raise ConfigurationError(
+            "the optimizer was initialised with another search space than the study has"
+        )
+    if len(optimizer.history):
+        raise ConfigurationError(
+            f"the optimizer has seen {len(optimizer.history)} evaluations already: each study "
+            "needs an optimizer of its own"
+        )
+    unknown = sorted(set(budgets) - set(optimizer.budgets))
+    if unknown:
+        raise ConfigurationError(
+            f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
+            f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
+        )
+
+
+def _copy(entry: OpenJob) -> OpenJob:
+    return OpenJob(entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports)
