@@ -58,7 +58,7 @@ def unpack(data: bytes | bytearray | memoryview) -> Any:
         )
     except CodecError:
         raise
-    except Exception as error:  # noqa: BLE001 - msgpack raises a dozen kinds; all mean bad bytes
+    except Exception as error:
         raise CodecError(f"these bytes are no message of ours: {error!r}") from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 __all__ = ["Action", "Decision", "Done", "Exploit", "New", "Promote", "Wait"]
 
@@ -72,4 +72,4 @@ class Done:
     """Nothing will ever start again (running jobs may still finish)."""
 
 
-Action = Union[New, Promote, Exploit, Wait, Done]
+Action = New | Promote | Exploit | Wait | Done

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 from bandmaster.errors import CodecError
 
@@ -153,10 +153,10 @@ class Noted:
     text: str
 
 
-Event = Union[
-    StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
-    IntakeClosed, Stopped, Noted,
-]  # fmt: skip
+Event = (
+    StudyCreated | PlanSet | Enqueued | JobIssued | JobReported | JobFinished | JobRequeued
+    | IntakeClosed | Stopped | Noted
+)  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     kind.kind: kind

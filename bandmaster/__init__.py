@@ -1,0 +1,1 @@
+"""Distributed multi-fidelity hyper-parameter search."""
