@@ -1,1 +1,75 @@
+"""Iteration generators: which trial runs next, at which budget.
 
+Modules load on first use. `get("hyperband")` finds a class by its name, `names()` lists them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bandmaster.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bandmaster.multifidelity.base import IterGenerator
+    from bandmaster.multifidelity.bohb import BOHBIterGenerator
+    from bandmaster.multifidelity.custom import CustomIterGenerator
+    from bandmaster.multifidelity.flat import FlatIterGenerator
+    from bandmaster.multifidelity.hyperband import HyperBandIterGenerator
+    from bandmaster.multifidelity.successive_halving import SuccessiveHalvingIterGenerator
+
+__all__ = [
+    "BOHBIterGenerator",
+    "CustomIterGenerator",
+    "FlatIterGenerator",
+    "HyperBandIterGenerator",
+    "IterGenerator",
+    "SuccessiveHalvingIterGenerator",
+    "get",
+    "names",
+]
+
+_REGISTRY = {  # name → (module, class); a generator that is not here has no conformance test
+    "BOHB": ("bohb", "BOHBIterGenerator"),
+    "Custom": ("custom", "CustomIterGenerator"),
+    "Flat": ("flat", "FlatIterGenerator"),
+    "HyperBand": ("hyperband", "HyperBandIterGenerator"),
+    "SuccessiveHalving": ("successive_halving", "SuccessiveHalvingIterGenerator"),
+}
+_CLASSES = {
+    "IterGenerator": "base",
+    **{class_name: module for module, class_name in _REGISTRY.values()},
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all iteration generators, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+def get(name: str) -> type[IterGenerator]:
+    """Return the class that is called `name`, in any case, with or without ``IterGenerator``.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none.
+    """
+    wanted = str(name).lower().removesuffix("itergenerator")
+    for known, (_, class_name) in _REGISTRY.items():
+        if known.lower() == wanted:
+            return __getattr__(class_name)  # type: ignore[no-any-return]  # a class of the registry
+    raise ConfigurationError(
+        f"there is no iteration generator {name!r}; there are {', '.join(names())}"
+    )
+
+
+def __getattr__(name: str) -> Any:
+    module = _CLASSES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -50,7 +50,11 @@ class IterGenerator(abc.ABC):
 
     @abc.abstractmethod
     def plan(self, n_iterations: int | None) -> None:
-        """Say how many brackets to run in all; None is no limit. A later call may raise it."""
+        """Say how many brackets to run in all; None is no limit.
+
+        A later call may raise it, and takes `close_intake` back for brackets that have not begun
+        (rungs that were cut short stay so).
+        """
 
     @abc.abstractmethod
     def close_intake(self) -> None:
@@ -72,7 +76,7 @@ class IterGenerator(abc.ABC):
         """Answer an intermediate report, without changing anything. Default: CONTINUE."""
         return Decision.CONTINUE
 
-    def reported(
+    def reported(  # noqa: B027 - not abstract: most generators have nothing to learn of a report
         self, job: Job, metrics: Mapping[str, Any], loss: float | None, decision: Decision
     ) -> None:
         """Learn of a report and of what was answered."""

@@ -1,0 +1,101 @@
+"""One bracket under way: its rungs, who is running, who goes on."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Sequence
+
+from bandmaster.core.outcome import Outcome
+
+__all__ = ["Bracket", "Finisher"]
+
+Finisher = tuple[float, int, "str | None"]
+"""Loss, trial and checkpoint of a job that ended well; they sort by rank."""
+
+
+class Bracket:
+    """The state of one bracket with synchronous rungs.
+
+    A rung is over when as many trials as it holds have started in it and all have ended. Then the
+    best of those that ended well go on, as many as the next rung holds, so a failed trial's slot
+    goes to the next best. If fewer ended well, the next rung is smaller; if none did, the bracket
+    has ended.
+
+    Parameters
+    ----------
+    index : int
+        Counts the brackets of the run from 0.
+    rungs : sequence of (number of trials, budget)
+
+    Attributes
+    ----------
+    rung : int
+        The rung under way.
+    promotable : deque of Finisher
+        Trials that wait to start in this rung, best first.
+    ended : bool
+        Whether nothing more can come.
+    """
+
+    __slots__ = (
+        "_budgets", "_closed", "_finished", "_out", "_sizes", "_started", "ended", "index",
+        "promotable", "rung",
+    )  # fmt: skip
+
+    def __init__(self, index: int, rungs: Sequence[tuple[int, float]]) -> None:
+        self.index = index
+        self.rung = 0
+        self.ended = False
+        self.promotable: deque[Finisher] = deque()
+        self._sizes = [n for n, _ in rungs]
+        self._budgets = [budget for _, budget in rungs]
+        self._closed = False
+        self._started = 0  # in rung 0
+        self._out = 0
+        self._finished: list[Finisher] = []
+
+    @property
+    def budget(self) -> float:
+        """The budget of the rung under way."""
+        return self._budgets[self.rung]
+
+    @property
+    def accepts_new(self) -> bool:
+        """Whether another new trial may start in rung 0."""
+        return self.rung == 0 and not self._closed and self._started < self._sizes[0]
+
+    def start_new(self) -> None:
+        """A new trial started in rung 0."""
+        self._started += 1
+        self._out += 1
+
+    def start_promoted(self) -> None:
+        """The first of `promotable` started."""
+        self.promotable.popleft()
+        self._out += 1
+
+    def finish(self, trial: int, outcome: Outcome) -> None:
+        """A job of the rung under way ended."""
+        self._out -= 1
+        if outcome.ok and outcome.loss is not None:
+            self._finished.append((outcome.loss, trial, outcome.checkpoint))
+        self._settle()
+
+    def close(self) -> None:
+        """Admit no new trial any more; the further rungs shrink in proportion."""
+        if self.rung == 0 and not self._closed:
+            self._closed = True
+            started, planned = self._started, self._sizes[0]
+            self._sizes = [started, *(max(1, started * n // planned) for n in self._sizes[1:])]
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._out or self.promotable or self.accepts_new:
+            return
+        self.rung += 1
+        if self.rung < len(self._sizes):
+            # (loss, trial, …): of equal losses the earlier trial is the better one.
+            self.promotable.extend(heapq.nsmallest(self._sizes[self.rung], self._finished))
+        self._finished = []
+        self.ended = not self.promotable

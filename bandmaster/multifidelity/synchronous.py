@@ -1,0 +1,220 @@
+"""What all generators of brackets with synchronous rungs share."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from fractions import Fraction
+
+from bandmaster.core.decisions import Action, Done, New, Promote, Wait
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+from bandmaster.errors import StudyError, UnknownJobError
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.multifidelity.bracket import Bracket
+from bandmaster.multifidelity.budgets import as_count, exact
+from bandmaster.multifidelity.table import render
+
+__all__ = ["SynchronousIterGenerator"]
+
+_WAIT, _DONE = Wait(), Done()
+
+
+class SynchronousIterGenerator(IterGenerator):
+    """Runs a cycle of brackets again and again, each rung by rung.
+
+    Several brackets may be open at once. A promotion comes before a new trial, and the promotions
+    of older brackets come first. While the open brackets wait for running jobs, the next bracket
+    starts, so nothing idles before the last bracket. Every call is O(log n) in the number of open
+    brackets, but for the sort when a rung is over.
+
+    Parameters
+    ----------
+    table : sequence of brackets
+        Each a sequence of rungs (number of trials, budget). Bracket i of a run has the shape
+        ``table[i % len(table)]``.
+    """
+
+    def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
+        self._table = [list(rungs) for rungs in table]
+        self._n_iterations: int | None = None
+        self._closed = False
+        self._begun = 0
+        self._n_new = 0
+        self._last_job = -1
+        self._intake: Bracket | None = None  # the youngest bracket
+        self._open: dict[int, Bracket] = {}
+        self._ready: list[int] = []  # a heap of the open brackets that have promotable trials
+        self._out: dict[int, int] = {}  # job number → bracket
+        self._action: Action | None = None  # what `next` answers until the state changes
+
+    def get_budgets(self) -> tuple[float, ...]:
+        """Return all budgets that occur, ascending."""
+        return tuple(sorted({budget for rungs in self._table for _, budget in rungs}))
+
+    def get_table(self) -> list[list[tuple[int, float]]]:
+        """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
+        return [list(rungs) for rungs in self._table]
+
+    def num_all_configs(self, n_iterations: int) -> int:
+        """Return how many evaluations (jobs) `n_iterations` brackets make in all."""
+        return sum(self.configs_per_budget(n_iterations).values())
+
+    def configs_per_budget(self, n_iterations: int) -> dict[float, int]:
+        """Return how many evaluations `n_iterations` brackets make at each budget, ascending."""
+        n_iterations = as_count(n_iterations, "n_iterations", least=0)
+        cycles, rest = divmod(n_iterations, len(self._table))
+        counts = dict.fromkeys(self.get_budgets(), 0)
+        for i, rungs in enumerate(self._table):
+            for n, budget in rungs:
+                counts[budget] += n * (cycles + (i < rest))
+        return counts
+
+    def total_budget(self, n_iterations: int) -> float:
+        """Return the sum of the budgets of all evaluations of `n_iterations` brackets."""
+        counts = self.configs_per_budget(n_iterations)
+        total = sum((n * exact(b, "budget") for b, n in counts.items()), Fraction(0))
+        return int(total) if all(isinstance(b, int) for b in counts) else float(total)
+
+    def plan(self, n_iterations: int | None) -> None:
+        """Say how many brackets to run in all; None is no limit (also before the first call).
+
+        Raises
+        ------
+        ConfigurationError
+            When it is no count.
+        StudyError
+            When more brackets have begun already.
+        """
+        if n_iterations is not None:
+            n_iterations = as_count(n_iterations, "n_iterations", least=0)
+            if n_iterations < self._begun:
+                raise StudyError(
+                    f"{self._begun} brackets have begun, so n_iterations cannot be {n_iterations}; "
+                    "close_intake() ends a run early"
+                )
+        self._n_iterations = n_iterations
+        self._action = None
+
+    def close_intake(self) -> None:
+        """Learn that no new trial may start any more; called again it changes nothing."""
+        self._closed = True
+        self._action = None
+        if self._intake is not None:
+            had = bool(self._intake.promotable)
+            self._intake.close()
+            self._sort_in(self._intake, had)
+
+    def next(self) -> Action:
+        """Return New, Promote, Wait (while jobs are out and nothing may start) or Done."""
+        if self._action is None:
+            self._action = self._decide_next()
+        return self._action
+
+    def issued(self, job: Job) -> None:
+        """Learn that the last answer of `next` became `job`.
+
+        Raises
+        ------
+        StudyError
+            When the job is not what `next` answers.
+        """
+        action = self.next()
+        if not _fits(job, action) or job.number in self._out:
+            raise StudyError(
+                f"{_name(job)} was issued, but {'it is out already; ' * (job.number in self._out)}"
+                f"the next action is {action!r}"
+            )
+        if isinstance(action, New):
+            bracket = self._bracket_for_new()
+            bracket.start_new()
+            self._n_new += 1
+        else:
+            bracket = self._open[self._ready[0]]
+            bracket.start_promoted()
+            if not bracket.promotable:
+                heapq.heappop(self._ready)
+        self._out[job.number] = bracket.index
+        self._last_job = max(self._last_job, job.number)
+        self._action = None
+
+    def observe(self, job: Job, outcome: Outcome) -> None:
+        """Learn how a job ended.
+
+        Raises
+        ------
+        UnknownJobError
+            When no such job is out.
+        """
+        index = self._out.pop(job.number, None)
+        if index is None:
+            raise UnknownJobError(
+                f"{_name(job)} ended with {outcome.status.value!r}, but it is not out: "
+                + (
+                    "it has ended before"
+                    if job.number <= self._last_job
+                    else f"the last job issued is {self._last_job}"
+                    if self._last_job >= 0
+                    else "no job was issued yet"
+                )
+            )
+        bracket = self._open[index]
+        had = bool(bracket.promotable)
+        bracket.finish(job.trial, outcome)
+        self._sort_in(bracket, had)
+        self._action = None
+
+    def _decide_next(self) -> Action:
+        if self._ready:
+            bracket = self._open[self._ready[0]]
+            _, trial, checkpoint = bracket.promotable[0]
+            return Promote(trial, bracket.budget, bracket.index, bracket.rung, checkpoint)
+        if not self._closed:
+            if self._intake is not None and self._intake.accepts_new:
+                bracket = self._intake
+                return New(bracket.budget, self._source(self._n_new), bracket.index)
+            if self._n_iterations is None or self._begun < self._n_iterations:
+                budget = self._table[self._begun % len(self._table)][0][1]
+                return New(budget, self._source(self._n_new), self._begun)
+        return _WAIT if self._out else _DONE
+
+    def _source(self, number: int) -> str:
+        """Return who proposes the configuration of new trial `number` of this generator."""
+        return "model"
+
+    def _bracket_for_new(self) -> Bracket:
+        if self._intake is None or not self._intake.accepts_new:
+            self._intake = Bracket(self._begun, self._table[self._begun % len(self._table)])
+            self._open[self._begun] = self._intake
+            self._begun += 1
+        return self._intake
+
+    def _sort_in(self, bracket: Bracket, had_promotable: bool) -> None:
+        """Drop a bracket that has ended; queue one that has promotable trials since now."""
+        if bracket.ended:
+            self._open.pop(bracket.index, None)
+            if self._intake is bracket:
+                self._intake = None
+        elif bracket.promotable and not had_promotable:
+            heapq.heappush(self._ready, bracket.index)
+
+    def _signature(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __repr__(self) -> str:
+        return f"{self._signature()}\n{render(self._table)}"
+
+
+def _fits(job: Job, action: Action) -> bool:
+    if not isinstance(action, (New, Promote)):
+        return False
+    if isinstance(action, Promote) and job.trial != action.trial:
+        return False
+    return (job.bracket, job.rung, job.budget) == (action.bracket, action.rung, action.budget)
+
+
+def _name(job: Job) -> str:
+    return (
+        f"job {job.number} (trial {job.trial}, attempt {job.attempt}, bracket {job.bracket}, "
+        f"rung {job.rung}, budget {job.budget!r})"
+    )
