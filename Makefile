@@ -1,0 +1,47 @@
+# make demo | test | lint | bench     (PYTHON=python3.12 make test picks another interpreter)
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+# Limits of one process: the machines this runs on have few cores, and workers are processes.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.demo-ready
+	$(BIN)/python -m bandmaster.examples.demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not serial"
+	$(BIN)/python -m pytest -m serial
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench-ready
+	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/dispatch.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache \
+	    .hypothesis .import_linter_cache
+
+# A stamp per set of extras: made again only when the requirements change.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-ready: setup.cfg pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet -e '.[sklearn]'
+	touch $@
+
+$(VENV)/.test-ready: setup.cfg pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet -e '.[test]'
+	touch $@ $(VENV)/.demo-ready
+
+$(VENV)/.bench-ready: setup.cfg pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet -e '.[bench]'
+	touch $@
