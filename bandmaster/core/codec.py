@@ -101,6 +101,7 @@ def _PACK(value: Any) -> Any:
     return msgpack.packb(value, use_bin_type=True, strict_types=True, default=_pack_ext)
 
 
+_BASES: tuple[Any, ...] = (bool, int, float, str, bytes)
 _SCALARS = (str, bytes, bool, float, type(None))
 
 
@@ -126,7 +127,7 @@ def _prepare(value: Any, path: str, depth: int) -> Any:
         plain = value.tolist()
         if type(plain) in _SCALARS or type(plain) in (int, list):
             return _prepare(plain, path, depth + 1)
-    for base in (bool, int, float, str, bytes):  # subclasses: IntEnum, np.str_, ...
+    for base in _BASES:  # subclasses: IntEnum, np.str_, ...
         if isinstance(value, base):
             return _prepare(base(value), path, depth + 1)
     raise CodecError(

@@ -17,6 +17,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Enqueued",
     "Event",
+    "Imported",
     "IntakeClosed",
     "JobFinished",
     "JobIssued",
@@ -50,7 +51,7 @@ class StudyCreated:
 
 @dataclass(frozen=True, slots=True)
 class PlanSet:
-    """The limits of the study, set or raised (`Plan.to_data`)."""
+    """The limits of the study, set or raised (`Plan.to_data`); a stopped study goes on."""
 
     kind: ClassVar[str] = "plan"
     time: float
@@ -127,6 +128,18 @@ class JobRequeued:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """An evaluation of another study, to learn from (`Outcome.to_wire`)."""
+
+    kind: ClassVar[str] = "imported"
+    time: float
+    config: Mapping[str, Any]
+    budget: float
+    config_info: Mapping[str, Any]
+    outcome: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class IntakeClosed:
     """No new trial will start."""
 
@@ -155,14 +168,14 @@ class Noted:
 
 Event = (
     StudyCreated | PlanSet | Enqueued | JobIssued | JobReported | JobFinished | JobRequeued
-    | IntakeClosed | Stopped | Noted
+    | Imported | IntakeClosed | Stopped | Noted
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     kind.kind: kind
     for kind in (
         StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
-        IntakeClosed, Stopped, Noted,
+        Imported, IntakeClosed, Stopped, Noted,
     )
 }  # fmt: skip
 _NAMES = {kind: tuple(f.name for f in fields(cls)) for kind, cls in _KINDS.items()}

@@ -52,6 +52,7 @@ class StudyState:
         self.waiting: deque[int] = deque()
         self.enqueued: deque[Mapping[str, Any]] = deque()
         self.n_jobs = 0
+        self.n_imported = 0
         self.n_events = 0
         self.intake_closed: str | None = None
         self.stopped: str | None = None
@@ -63,6 +64,7 @@ class StudyState:
             ev.JobReported: self._reported,
             ev.JobFinished: self._finished,
             ev.JobRequeued: self._requeued,
+            ev.Imported: self._imported,
             ev.IntakeClosed: self._intake_closed,
             ev.Stopped: self._stopped,
             ev.Noted: self._noted,
@@ -104,6 +106,7 @@ class StudyState:
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
+        self.stopped = self.intake_closed = None
         self.generator.plan(self.plan.n_iterations)
 
     def _enqueued(self, event: ev.Enqueued) -> None:
@@ -171,6 +174,19 @@ class StudyState:
         entry.worker, entry.waiting, entry.reason = "", True, event.reason
         entry.lost += event.counted
         self.waiting.append(event.job)
+
+    def _imported(self, event: ev.Imported) -> None:
+        # Numbered -1, -2, ...: it is none of this study's trials and counts for no limit.
+        self.n_imported += 1
+        vector = self.space.encode_one(event.config)
+        job = Job(
+            -self.n_imported, 0, -self.n_imported, event.config, event.budget, event.config_info,
+            -1, 0, None, event.time, vector,
+        )  # fmt: skip
+        evaluation = Evaluation.of(job, Outcome.from_wire(event.outcome))
+        self.optimizer.issued(job)
+        self.history.append(evaluation)
+        self.optimizer.tell(evaluation)
 
     def _intake_closed(self, event: ev.IntakeClosed) -> None:
         self.intake_closed = event.reason

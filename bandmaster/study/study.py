@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bandmaster.core import events as ev
@@ -20,6 +20,7 @@ from bandmaster.core.trial import OpenJob
 from bandmaster.core.verdict import outcome_of
 from bandmaster.errors import (
     ConfigurationError,
+    IllegalConfigurationError,
     StudyError,
     StudyPoisonedError,
     UnknownJobError,
@@ -122,7 +123,7 @@ class Study:
     # -- driving --------------------------------------------------------------------------------
 
     def set_plan(self, plan: Plan) -> None:
-        """Set or raise the limits.
+        """Set or raise the limits; a study that was stopped goes on.
 
         Parameters
         ----------
@@ -142,6 +143,43 @@ class Study:
         self.space.validate(config)
         with self._changed:
             self._commit(ev.Enqueued(self._clock(), dict(config)))
+
+    def learn_from(self, evaluations: Iterable[Evaluation]) -> int:
+        """Let the optimizer learn from evaluations of another study.
+
+        They stand in the history with negative numbers and count for no limit.
+
+        Parameters
+        ----------
+        evaluations : iterable of Evaluation
+            E.g. the history of an earlier result.
+
+        Returns
+        -------
+        int
+            How many fit this study's space and budgets; the rest is left out.
+        """
+        taken = 0
+        for e in evaluations:
+            try:
+                self.space.validate(e.config)
+            except IllegalConfigurationError as error:
+                logger.debug("Left out %r: %s", e.config, error)
+                continue
+            if e.budget not in self.optimizer.budgets:
+                continue
+            outcome = Outcome(
+                e.status, e.loss, e.metrics, e.info, e.error, None, e.started, e.finished, e.worker
+            )
+            with self._changed:
+                self._commit(
+                    ev.Imported(
+                        self._clock(), dict(e.config), e.budget, dict(e.config_info),
+                        outcome.to_wire(),
+                    )
+                )  # fmt: skip
+            taken += 1
+        return taken
 
     def ask(self, *, worker: str = "") -> Job | None:
         """Return a job to run, or None when nothing may start now.

@@ -1,0 +1,74 @@
+"""What watches a study from the driving thread: progress, incumbents, callbacks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.study.incumbent import IncumbentLog
+from bandmaster.study.study import Study
+
+__all__ = ["Callback", "Follower"]
+
+Callback = Callable[[Study, Evaluation], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """Shows each new evaluation of a study once, in order, to whoever wants to see it.
+
+    Parameters
+    ----------
+    study : Study
+    progress : Progress, optional
+        Started by `start`, closed by `close`.
+    callbacks : iterable of callable
+        Called with (study, evaluation). To end the run, call ``study.stop("why")``. What a
+        callback raises ends the run and passes to its caller.
+
+    Notes
+    -----
+    Not thread-safe: it belongs to the thread that drives the run.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        *,
+        progress: Progress | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> None:
+        self._study = study
+        self._progress: Progress = progress or NoProgress()
+        self._callbacks = tuple(callbacks)
+        self._next = len(study.history)
+        self._incumbents = IncumbentLog(study.history)
+
+    def start(self, total: int | None) -> None:
+        """Show that `total` evaluations are planned (None: unknown)."""
+        self._progress.start(total)
+
+    def catch_up(self) -> int:
+        """Show what is new; return how many evaluations that were."""
+        history, first = self._study.history, self._next
+        while self._next < len(history):
+            evaluation = history[self._next]
+            self._next += 1
+            self._progress.update(evaluation)
+            self._incumbents(evaluation)
+            if not evaluation.ok:
+                logger.warning(
+                    "Evaluation %d (trial %d, budget %s) %s: %s",
+                    evaluation.job, evaluation.trial, evaluation.budget, evaluation.status.value,
+                    evaluation.error,
+                )  # fmt: skip
+            for callback in self._callbacks:
+                callback(self._study, evaluation)
+        return self._next - first
+
+    def close(self) -> None:
+        """End the progress display."""
+        self._progress.close()
