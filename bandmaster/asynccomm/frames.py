@@ -1,0 +1,170 @@
+"""Which Pyro frames we let in: a grammar so narrow that nothing is left to deserialise.
+
+Pyro's messages have a header of 40 bytes (its wire protocol 502)::
+
+    "PYRO" | version 2 | type 1 | serializer 1 | flags 2 | sequence 2
+    | data length 4 | annotations length 4 | correlation id 16 | reserved 2 | magic 2
+
+A request is MSG_INVOKE with the msgpack payload ``[object, "exchange", [method, bytes], {}]``, a
+reply is MSG_RESULT with one msgpack byte string. Neither may be compressed, batched, one-way,
+kept serialised, an exception or a stream, nor carry annotations. The payload is compared with its
+grammar byte by byte before Pyro sees any of it: there is no map, no extension type and no number
+in it that a deserialiser could be made to act upon.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+
+from bandmaster.errors import ConfigurationError, ProtocolError
+
+__all__ = [
+    "HEADER_SIZE",
+    "check_call",
+    "check_call_header",
+    "check_name",
+    "check_result",
+    "check_result_header",
+    "plain",
+]
+
+HEADER_SIZE = 40
+
+_HEADER = struct.Struct("!4sHBBHHII16sHH")
+_WIRE_VERSION, _MAGIC = 502, 0x4DC5
+_INVOKE, _RESULT = 4, 5
+_MSGPACK = 4
+_COMPRESSED, _CORRELATION = 1 << 1, 1 << 6
+_EXCHANGE = b"\xa8exchange\x92"  # the method's name, then "an array of two follows"
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
+
+
+def check_name(name: str, what: str) -> str:
+    """Return `name` if it can name an object or a method of ours.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is empty, too long or has characters that a name may not have.
+    """
+    if not _NAME.match(name):
+        raise ConfigurationError(
+            f"{name!r} cannot name {what}: use up to 200 letters, digits and any of _ . : -"
+        )
+    return name
+
+
+def check_call_header(header: bytes, max_message: int) -> int:
+    """Return the payload's length of a request.
+
+    Raises
+    ------
+    ProtocolError
+        When the header is not one that our clients send.
+    """
+    return _check_header(header, _INVOKE, max_message)
+
+
+def check_result_header(header: bytes, max_message: int) -> int:
+    """Return the payload's length of a reply; raises as `check_call_header`."""
+    return _check_header(header, _RESULT, max_message)
+
+
+def check_call(data: bytes) -> None:
+    """Compare a request's payload with the grammar above.
+
+    Raises
+    ------
+    ProtocolError
+        When it differs anywhere.
+    """
+    try:
+        if data[0] != 0x94:
+            raise ProtocolError("a request that is not an array of four")
+        position = _skip_string(data, 1)
+        if not data.startswith(_EXCHANGE, position):
+            raise ProtocolError("a call of something other than exchange(method, payload)")
+        position = _skip_string(data, position + len(_EXCHANGE))
+        position = _skip_bytes(data, position)
+        if position != len(data) - 1 or data[position] != 0x80:
+            raise ProtocolError("a request with keyword arguments or a tail")
+    except IndexError:
+        raise ProtocolError("a request that is cut off") from None
+
+
+def check_result(data: bytes) -> None:
+    """Check that a reply's payload is one byte string; raises as `check_call`."""
+    try:
+        if _skip_bytes(data, 0) != len(data):
+            raise ProtocolError("a reply with a tail")
+    except IndexError:
+        raise ProtocolError("a reply that is cut off") from None
+
+
+def plain(frame: bytes) -> bytes:
+    """Undo what Pyro's global settings do to an outgoing frame.
+
+    A user of Pyro5 in the same process may have switched compression on, or set annotations for
+    the current thread; neither belongs on our connections.
+    """
+    if not frame[9] & _COMPRESSED and frame[16:20] == b"\0\0\0\0":
+        return frame
+    tag, version, kind, serializer, flags, sequence, size, extra, correlation, zero, magic = (
+        _HEADER.unpack_from(frame)
+    )
+    payload = frame[HEADER_SIZE + extra : HEADER_SIZE + extra + size]
+    if flags & _COMPRESSED:
+        payload = zlib.decompress(payload)
+        flags &= ~_COMPRESSED
+    header = _HEADER.pack(
+        tag, version, kind, serializer, flags, sequence, len(payload), 0, correlation, zero, magic
+    )
+    return header + payload
+
+
+def _check_header(header: bytes, expected: int, max_message: int) -> int:
+    tag, version, kind, serializer, flags, _sequence, size, extra, _id, _zero, magic = (
+        _HEADER.unpack(header)
+    )
+    if tag != b"PYRO" or version != _WIRE_VERSION or magic != _MAGIC:
+        raise ProtocolError(f"no Pyro frame: it begins with {header[:8]!r}")
+    if kind != expected:
+        raise ProtocolError(f"a frame of type {kind}, only type {expected} is allowed here")
+    if serializer != _MSGPACK:
+        raise ProtocolError(f"a frame of serializer {serializer}, only msgpack is allowed")
+    if flags & ~_CORRELATION:
+        raise ProtocolError(f"a frame with flags 0x{flags:x}, none are allowed")
+    if extra:
+        raise ProtocolError("a frame with annotations, none are allowed")
+    if size > max_message:
+        raise ProtocolError(f"a frame of {size} bytes, at most {max_message} are allowed")
+    return int(size)
+
+
+def _skip_string(data: bytes, start: int) -> int:
+    marker = data[start]
+    if 0xA1 <= marker <= 0xBF:
+        begin, end = start + 1, start + 1 + (marker & 0x1F)
+    elif marker == 0xD9:
+        begin, end = start + 2, start + 2 + data[start + 1]
+    else:
+        raise ProtocolError("a name that is not a short string")
+    if end > len(data) or not data[begin:end].isascii():
+        raise ProtocolError("a name that is cut off or not ASCII")
+    return end
+
+
+def _skip_bytes(data: bytes, start: int) -> int:
+    marker = data[start]
+    if not 0xC4 <= marker <= 0xC6:
+        raise ProtocolError("a payload that is not a byte string")
+    width = 1 << (marker - 0xC4)
+    begin = start + 1 + width
+    if begin > len(data):
+        raise ProtocolError("a payload that is cut off")
+    end = begin + int.from_bytes(data[start + 1 : begin], "big")
+    if end > len(data):
+        raise ProtocolError("a payload that is cut off")
+    return end

@@ -1,0 +1,235 @@
+"""The calling end: one connection to one object."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from bandmaster.asynccomm import preamble
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.frames import check_name
+from bandmaster.asynccomm.wire._connection import Connection
+from bandmaster.asynccomm.wire._pyro import Proxy
+from bandmaster.asynccomm.wire._reply import decode_reply
+from bandmaster.asynccomm.wire._server import MAX_MESSAGE
+from bandmaster.asynccomm.wire._sockets import connect
+from bandmaster.errors import (
+    BandmasterError,
+    CommError,
+    CommTimeoutError,
+    MasterLostError,
+    ProtocolError,
+)
+
+__all__ = ["Client"]
+
+
+class _GuardedProxy(Proxy):  # type: ignore[misc]  # Pyro5 has no types
+    """A proxy on our own connection that never asks the server what it offers."""
+
+    def __init__(self, object_id: str, connection: Connection) -> None:
+        super().__init__(object_id, connected_socket=connection.sock)
+        connection.objectId = object_id
+        self._pyroConnection = connection
+        self._pyroSerializer = "msgpack"
+
+    def _pyroGetMetadata(self, objectId: Any = None, known_metadata: Any = None) -> None:  # noqa: N802, N803 - Pyro's names
+        return
+
+
+class Client:
+    """Calls one object of a `Server`.
+
+    Parameters
+    ----------
+    address : Address
+        Where the server is; a wildcard host means loopback.
+    object_id : str
+        The name under which its handler is registered.
+    key : bytes or None
+        The run's key, or None when the server runs without one.
+    connect_timeout : float, default 5.0
+        Seconds to connect, and again for the preamble.
+    max_message : int, default 64 MiB
+        The largest message either way, in bytes.
+
+    Notes
+    -----
+    Calls from several threads take turns. `close` may be called from any thread and from a signal
+    handler: it wakes a call that is blocked, which then raises `MasterLostError`. After any error
+    that the other end did not send on purpose the connection is closed; `connect` opens a new one.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        object_id: str,
+        *,
+        key: bytes | None,
+        connect_timeout: float = 5.0,
+        max_message: int = MAX_MESSAGE,
+    ) -> None:
+        self.address = address
+        self.object_id = check_name(object_id, "an object")
+        self._key = key
+        self._connect_timeout = connect_timeout
+        self._max_message = max_message
+        self._turn = threading.Lock()
+        self._state = threading.RLock()  # reentrant for the sake of signal handlers
+        self._opening: socket.socket | None = None
+        self._connection: Connection | None = None
+        self._proxy: _GuardedProxy | None = None
+        self._closes = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as this end knows."""
+        connection = self._connection
+        return connection is not None and not connection.closed
+
+    def fileno(self) -> int:
+        """Return the connection's descriptor, -1 without one; readable once the server left."""
+        connection = self._connection
+        return -1 if connection is None or connection.closed else connection.fileno()
+
+    def connect(self) -> None:
+        """Connect and authenticate; nothing to do when connected.
+
+        Raises
+        ------
+        MasterLostError
+            Nothing answers at the address, or `close` was called meanwhile.
+        AuthenticationError
+            The keys differ, or only one side has one.
+        ProtocolVersionError, ProtocolError
+            It speaks another version, or something else altogether.
+        CommTimeoutError
+            It says nothing for `connect_timeout` seconds.
+        CommError
+            It takes no more connections.
+        """
+        with self._turn:
+            if self.connected:
+                return
+            closes = self._closes
+            try:
+                sock = connect(self.address, self._connect_timeout, self._opened)
+            except TimeoutError as error:
+                raise CommTimeoutError(
+                    f"cannot connect to {self.address}: no answer in {self._connect_timeout:g} s"
+                ) from error
+            except OSError as error:
+                if isinstance(error, BandmasterError):
+                    raise
+                raise MasterLostError(
+                    f"cannot connect to {self.address}: {error.strerror or error}"
+                ) from error
+            try:
+                preamble.greet_server(sock, self._key, timeout=self._connect_timeout)
+                sock.settimeout(None)
+            except BaseException as error:
+                sock.close()
+                if isinstance(error, CommError):
+                    raise type(error)(f"{self.address}: {error}") from error
+                raise
+            finally:
+                self._opening = None
+            connection = Connection(sock, serving=False, max_message=self._max_message)
+            with self._state:
+                if closes != self._closes:
+                    connection.close()
+                    raise MasterLostError(f"{self.address}: closed while connecting")
+                self._connection = connection
+                self._proxy = _GuardedProxy(self.object_id, connection)
+
+    def call(self, method: str, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
+        """Call a method of the object and wait for the answer.
+
+        Parameters
+        ----------
+        method : str
+            At most 200 letters, digits and ``_ . : -``.
+        payload : bytes
+            Whatever the handler expects.
+        timeout : float, optional
+            Seconds; by default it waits as long as the server lives.
+
+        Raises
+        ------
+        CommTimeoutError
+            No answer in time.
+        MasterLostError
+            There is no connection, or it broke.
+        ProtocolError
+            The payload is too large (the connection stays), or the answer is malformed.
+        BandmasterError
+            What the handler raised (the connection stays); a plain `CommError` when it failed.
+        """
+        if len(payload) + 1024 > self._max_message:
+            raise ProtocolError(
+                f"the payload of {method!r} has {len(payload)} bytes, at most "
+                f"{self._max_message - 1024} are allowed"
+            )
+        with self._turn:
+            connection, proxy = self._connection, self._proxy
+            if connection is None or proxy is None:
+                raise MasterLostError(f"not connected to {self.address}")
+            connection.deadline = None if timeout is None else time.monotonic() + timeout
+            try:
+                proxy._pyroClaimOwnership()
+                reply = proxy._pyroInvoke("exchange", (method, payload), {})
+            except BaseException as error:
+                # Half a message may be under way: this connection is of no more use.
+                self._drop(connection)
+                if isinstance(error, CommError):
+                    raise type(error)(f"{method!r} at {self.address}: {error}") from error
+                if isinstance(error, Exception):
+                    raise ProtocolError(f"{method!r} at {self.address}: {error!r}") from error
+                raise
+            finally:
+                if self._connection is None:
+                    connection.close()
+        return decode_reply(reply)
+
+    def close(self) -> None:
+        """End the connection and wake whoever is blocked on it; safe to call again."""
+        with self._state:
+            self._closes += 1
+            opening, connection = self._opening, self._connection
+            self._connection = self._proxy = None
+        if opening is not None:
+            with contextlib.suppress(OSError):
+                opening.shutdown(socket.SHUT_RDWR)
+        if connection is not None:
+            connection.hang_up()
+            # A call in progress frees the descriptor itself, when it no longer waits on it.
+            if self._turn.acquire(blocking=False):
+                try:
+                    connection.close()
+                finally:
+                    self._turn.release()
+
+    def __enter__(self) -> Client:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _opened(self, sock: socket.socket) -> None:
+        self._opening = sock
+
+    def _drop(self, connection: Connection) -> None:
+        with self._state:
+            if self._connection is connection:
+                self._connection = self._proxy = None
+        connection.close()

@@ -1,0 +1,135 @@
+"""A connection that shows Pyro only frames of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from bandmaster.asynccomm import frames
+from bandmaster.asynccomm.wire._pyro import SocketConnection
+from bandmaster.errors import CommTimeoutError, MasterLostError, ProtocolError
+
+if TYPE_CHECKING:
+    from bandmaster.asynccomm.wire._peer import Peer
+
+__all__ = ["Connection"]
+
+_CHUNK = 1 << 18
+
+
+class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
+    """Wraps a socket for Pyro; a frame is read and checked whole before Pyro sees its first byte.
+
+    Parameters
+    ----------
+    sock : socket.socket
+        Connected; owned by this object from now on.
+    serving : bool
+        Whether requests (True) or replies (False) are what may arrive.
+    max_message : int
+        The largest payload in bytes.
+
+    Notes
+    -----
+    `hang_up` may be called from any thread and from a signal handler, everything else from the
+    thread that uses the connection. It does not free the descriptor, which another thread may be
+    about to wait on; `close` does.
+    """
+
+    def __init__(self, sock: socket.socket, *, serving: bool, max_message: int) -> None:
+        super().__init__(sock)
+        self.peer: Peer | None = None
+        self.deadline: float | None = None
+        self.max_message = max_message
+        self._serving = serving
+        self._inbox = b""
+        self._position = 0
+        self._closing = threading.RLock()
+        self._closed = False
+
+    def recv(self, size: int) -> bytes:
+        """Return the next `size` bytes of the frame at hand, or of the next one."""
+        if self._position == len(self._inbox):
+            self._inbox, self._position = self._read_frame(), 0
+        begin = self._position
+        self._position = end = begin + size
+        return self._inbox[begin:end]
+
+    def send(self, data: bytes) -> None:
+        """Send a whole frame."""
+        try:
+            if self.deadline is not None or self.sock.gettimeout() is not None:
+                self._set_timeout()
+            self.sock.sendall(frames.plain(data))
+        except TimeoutError as error:
+            raise CommTimeoutError("the other end reads nothing") from error
+        except OSError as error:
+            raise MasterLostError(f"the connection broke while sending: {error}") from error
+
+    def hang_up(self) -> None:
+        """Wake whoever waits for this connection, here and at the other end."""
+        with self._closing:
+            if not self._closed:
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up and free the descriptor."""
+        with self._closing:
+            self.hang_up()
+            self._closed = True
+            super().close()
+        self._inbox, self._position = b"", 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def _read_frame(self) -> bytes:
+        data = self._receive(_CHUNK)
+        while len(data) < frames.HEADER_SIZE:
+            data += self._receive(_CHUNK)
+        check_header: Any = (
+            frames.check_call_header if self._serving else frames.check_result_header
+        )
+        header = data[: frames.HEADER_SIZE]
+        size = frames.HEADER_SIZE + check_header(header, self.max_message)
+        if len(data) < size:
+            # It grows as the bytes arrive: a header alone makes nobody allocate anything.
+            parts = [data]
+            missing = size - len(data)
+            while missing:
+                parts.append(self._receive(min(missing, _CHUNK)))
+                missing -= len(parts[-1])
+            data = b"".join(parts)
+        elif len(data) > size:
+            raise ProtocolError("more than one frame at once: we have one call open at a time")
+        check = frames.check_call if self._serving else frames.check_result
+        check(data[frames.HEADER_SIZE :])
+        return data
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            if self.deadline is not None or self.sock.gettimeout() is not None:
+                self._set_timeout()
+            chunk = self.sock.recv(size)
+        except TimeoutError as error:
+            raise CommTimeoutError("no answer in time") from error
+        except OSError as error:
+            raise MasterLostError(f"the connection broke: {error}") from error
+        if not chunk:
+            raise MasterLostError("the other end hung up")
+        return chunk
+
+    def _set_timeout(self) -> None:
+        if self.deadline is None:
+            self.sock.settimeout(None)
+            return
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        self.sock.settimeout(remaining)

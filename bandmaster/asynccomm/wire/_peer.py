@@ -1,0 +1,110 @@
+"""One connection as the server's handlers see it."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Literal, Protocol
+
+from bandmaster.asynccomm.wire._connection import Connection
+
+__all__ = ["Handler", "Peer"]
+
+_HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
+
+
+class Peer:
+    """A connected client.
+
+    Attributes
+    ----------
+    id : int
+        Unique within its server and never used twice.
+    address : str
+        Where it connected from, for messages.
+    """
+
+    def __init__(self, connection: Connection, number: int, address: str) -> None:
+        self.id = number
+        self.address = address
+        self._connection = connection
+
+    def park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
+        """Wait, within `Handler.handle`, for a wake-up or for the death of this client.
+
+        Parameters
+        ----------
+        wake_fd : int
+            A descriptor (of a `WakeFd`) that becomes readable to end the waiting; it is not read.
+        timeout : float or None
+            Seconds; None waits for ever.
+
+        Returns
+        -------
+        str
+            ``"woken"``, ``"gone"`` (it wins when both happened) or ``"timeout"``. A client that
+            merely sends something is not gone.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        own_fd = self._connection.fileno()
+        if own_fd < 0:
+            return "gone"
+        poller = select.poll()
+        poller.register(own_fd, select.POLLIN | _HUNG_UP)
+        poller.register(wake_fd, select.POLLIN)
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            # Rounded up: poll takes whole milliseconds, and 0.4 of one must not spin.
+            ready = dict(poller.poll(None if left is None else int(left * 1000 + 0.999)))
+            state = ready.pop(own_fd, 0)
+            if state & _HUNG_UP:
+                return "gone"
+            if state & select.POLLIN:
+                if self._at_end():
+                    return "gone"
+                # It talks out of turn; from here on only its hanging up is of interest.
+                poller.modify(own_fd, _HUNG_UP)
+            if ready:
+                return "woken"
+            if deadline is not None and time.monotonic() >= deadline:
+                return "timeout"
+
+    def close(self) -> None:
+        """End the connection; safe from any thread, and more than once."""
+        self._connection.hang_up()
+
+    def _at_end(self) -> bool:
+        try:
+            return not self._connection.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.id} at {self.address}>"
+
+
+class Handler(Protocol):
+    """What a server does with calls.
+
+    Each connection has a thread of its own, so `handle` runs in as many threads at once as there
+    are connections, but for one peer its calls come one after the other and `disconnected` last.
+    """
+
+    def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
+        """Answer a call; it may block, best in `Peer.park`.
+
+        A `BandmasterError` reaches the client as itself (its class and its message). Any other
+        exception is logged here with its traceback, and the client gets a `CommError`.
+        """
+        ...
+
+    def disconnected(self, peer: Peer) -> None:
+        """Take note that a connection has ended.
+
+        Called exactly once for every connection that got through the preamble, whether or not it
+        called this handler.
+        """
+        ...

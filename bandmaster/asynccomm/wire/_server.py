@@ -1,0 +1,308 @@
+"""The listening end: accepts, counts, and gives every connection a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import logging
+import os
+import select
+import socket
+import threading
+from types import TracebackType
+
+from bandmaster.asynccomm import preamble
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.frames import check_name
+from bandmaster.asynccomm.limits import default_max_connections, raise_open_files_limit
+from bandmaster.asynccomm.wire._connection import Connection
+from bandmaster.asynccomm.wire._daemon import GuardedDaemon
+from bandmaster.asynccomm.wire._peer import Handler, Peer
+from bandmaster.asynccomm.wire._pool import ConnectionPool
+from bandmaster.asynccomm.wire._sockets import describe_peer, listen, own, tune
+from bandmaster.asynccomm.wire._wake import WakeFd
+from bandmaster.errors import CommError, ConfigurationError
+
+__all__ = ["MAX_MESSAGE", "Server"]
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 64 * 1024 * 1024
+
+
+class Server:
+    """Serves handlers to authenticated clients.
+
+    Parameters
+    ----------
+    key : bytes or None
+        The run's key. None lets everybody in who can reach the port; both ends must agree.
+    host : str, default "127.0.0.1"
+        The interface to listen on; ``"0.0.0.0"`` and ``"::"`` are all of them.
+    port : int, default 0
+        0 takes any free one.
+    unix_path : str, optional
+        Listen on this Unix socket instead.
+    max_connections : int, optional
+        As many as fit under the limit of open files, which `start` raises to its hard limit.
+        Clients beyond it are told so.
+    max_message : int, default 64 MiB
+        The largest message either way, in bytes.
+    name : str
+        For the names of the threads and the log.
+
+    Raises
+    ------
+    ConfigurationError
+        When the options do not fit together.
+
+    Examples
+    --------
+    >>> with Server(key=key) as server:                  # doctest: +SKIP
+    ...     server.register("echo", handler)
+    ...     client = Client(server.address, "echo", key=key)
+
+    Notes
+    -----
+    The constructor opens nothing. `close` hangs up every connection and joins every thread; it
+    may be called from a handler, whose own thread it then leaves alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: bytes | None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        unix_path: str | None = None,
+        max_connections: int | None = None,
+        max_message: int = MAX_MESSAGE,
+        name: str = "",
+    ) -> None:
+        if max_connections is not None and max_connections < 1:
+            raise ConfigurationError(f"max_connections must be at least 1, got {max_connections}")
+        if max_message < 1024:
+            raise ConfigurationError(f"max_message must be at least 1024, got {max_message}")
+        self.max_connections = max_connections
+        self.name = name or "server"
+        self._wanted = Address.unix(unix_path) if unix_path else Address(host, port)
+        self._key = key
+        self._max_message = max_message
+        self._handlers: dict[str, Handler] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+        self._address: Address | None = None
+        self._daemon: GuardedDaemon | None = None
+        self._pool: ConnectionPool | None = None
+        self._listener: socket.socket | None = None
+        self._spare: int | None = None
+        self._stop: WakeFd | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; ConfigurationError before `start`."""
+        if self._address is None:
+            raise ConfigurationError("the server has not been started")
+        return self._address
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are at the moment."""
+        return len(self._connections)
+
+    def register(self, object_id: str, handler: Handler) -> None:
+        """Serve `handler` under a name, before or after `start`.
+
+        Raises
+        ------
+        ConfigurationError
+            When the name is malformed or taken.
+        """
+        check_name(object_id, "an object")
+        with self._lock:
+            if object_id in self._handlers:
+                raise ConfigurationError(f"{object_id!r} is registered already")
+            self._handlers[object_id] = handler
+            if self._daemon is not None:
+                self._daemon.add(object_id, handler)
+
+    def start(self) -> Address:
+        """Begin to listen and return the address.
+
+        Raises
+        ------
+        CommError
+            When the address is taken.
+        ConfigurationError
+            When it was started before.
+        """
+        if self._thread is not None:
+            raise ConfigurationError("the server was started already")
+        limit = raise_open_files_limit()
+        if self.max_connections is None:
+            self.max_connections = default_max_connections()
+        elif self.max_connections + 64 > limit:
+            raise ConfigurationError(
+                f"max_connections={self.max_connections} does not fit under the limit of "
+                f"{limit} open files: raise it with ulimit -n"
+            )
+        with contextlib.ExitStack() as undo:
+            self._listener, address = listen(self._wanted)
+            undo.callback(self._listener.close)
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            undo.callback(os.close, self._spare)
+            self._stop = WakeFd()
+            undo.callback(self._stop.close)
+            self._pool = ConnectionPool(self.name)
+            self._daemon = GuardedDaemon(key=self._key, max_message=self._max_message)
+            with self._lock:
+                for object_id, handler in self._handlers.items():
+                    self._daemon.add(object_id, handler)
+            thread = threading.Thread(
+                target=self._accept_loop, name=f"{self.name}-accept", daemon=True
+            )
+            thread.start()
+            undo.pop_all()
+        self._thread = thread
+        self._address = address
+        logger.debug("%s listens on %s", self.name, address)
+        return address
+
+    def close(self) -> None:
+        """Stop listening, end every connection, join every thread; safe to call again."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        assert self._stop is not None
+        assert self._pool is not None
+        self._stop.set()
+        thread.join()
+        for connection in list(self._connections):
+            connection.hang_up()
+        self._pool.close()
+        self._stop.close()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the accepting thread ------------------------------------------------------------------
+
+    def _accept_loop(self) -> None:
+        assert self._listener is not None
+        assert self._stop is not None
+        poller = select.poll()
+        poller.register(self._listener.fileno(), select.POLLIN)
+        poller.register(self._stop.fileno(), select.POLLIN)
+        try:
+            while all(fd != self._stop.fileno() for fd, _ in poller.poll()):
+                self._accept()
+        finally:
+            self._listener.close()
+            if self._wanted.is_unix:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._wanted.path)
+            if self._spare is not None:
+                os.close(self._spare)
+                self._spare = None
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        assert self.max_connections is not None
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._refuse_without_descriptor(error)
+            return  # otherwise the client left before we came
+        own(sock)
+        sock.setblocking(True)
+        if len(self._connections) >= self.max_connections:
+            self._refuse(sock, f"there are {self.max_connections} already")
+            return
+        with contextlib.suppress(OSError):
+            tune(sock)
+        connection = Connection(sock, serving=True, max_message=self._max_message)
+        connection.peer = Peer(connection, next(self._numbers), describe_peer(sock))
+        with self._lock:
+            self._connections.add(connection)
+        assert self._pool is not None
+        try:
+            self._pool.process(_Job(self, connection))
+        except RuntimeError as error:  # the system starts no more threads
+            self._forget(connection)
+            self._refuse(sock, str(error))
+
+    def _refuse(self, sock: socket.socket, reason: str) -> None:
+        logger.warning("%s refused %s: %s", self.name, describe_peer(sock), reason)
+        preamble.refuse_full(sock)
+        sock.close()
+
+    def _refuse_without_descriptor(self, error: OSError) -> None:
+        # Left alone, the connection would stay in the queue and wake us again and again: give
+        # up the spare descriptor for as long as it takes to say no.
+        assert self._listener is not None
+        assert self._stop is not None
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+        try:
+            sock, _ = self._listener.accept()
+            self._refuse(sock, error.strerror or str(error))
+        except OSError:
+            logger.warning("%s cannot accept: %s", self.name, error)
+            waiting = select.poll()  # the listener would be ready at once
+            waiting.register(self._stop.fileno(), select.POLLIN)
+            waiting.poll(200)
+        with contextlib.suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    # -- a connection's thread -----------------------------------------------------------------
+
+    def _serve(self, connection: Connection) -> None:
+        assert self._daemon is not None
+        try:
+            if not self._daemon._handshake(connection):
+                return
+            try:
+                while True:
+                    self._daemon.handleRequest(connection)
+            except (OSError, CommError):
+                logger.debug("%s is gone", connection.peer)
+            finally:
+                self._daemon._clientDisconnect(connection)
+        finally:
+            connection.close()
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+
+class _Job:
+    """What the pool runs: one connection from the preamble to its end."""
+
+    __slots__ = ("connection", "server")
+
+    def __init__(self, server: Server, connection: Connection) -> None:
+        self.server = server
+        self.connection = connection
+
+    def __call__(self) -> None:
+        try:
+            self.server._serve(self.connection)
+        except BaseException:  # noqa: BLE001 - the thread goes back to the pool whatever happens
+            logger.exception("the connection of %s failed", self.connection.peer)
