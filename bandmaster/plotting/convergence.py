@@ -1,0 +1,123 @@
+"""The best loss so far, over time and over evaluations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from bandmaster.plotting.canvas import color_of, explain, get_axes, log_if_wide, style_of
+from bandmaster.plotting.data import Columns
+from bandmaster.study.formatting import format_budget
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bandmaster.study.result import Result
+
+__all__ = ["plot_convergence_over_iter", "plot_convergence_over_time"]
+
+
+def plot_convergence_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw the loss of the incumbent of each budget over time.
+
+    One step line a budget, from its first success to the end of the search; a dot at each change.
+
+    Parameters
+    ----------
+    result : Result
+    ax : Axes, optional
+        Default: the current axes.
+    """
+    ax = get_axes(ax)
+    columns = Columns.of(result)
+    time = columns.time
+    ax.set(title="Convergence over time", xlabel=time.label, ylabel="Best loss so far")
+    drawn = []
+    for number, budget in enumerate(result.budgets):
+        rows = np.flatnonzero(columns.ok & (columns.budget == budget))
+        if not rows.size:
+            continue
+        changes = rows[_improvements(columns.loss[rows])]
+        x = time(np.append(columns.known[changes], columns.known[-1]))
+        y = np.append(columns.loss[changes], columns.loss[changes[-1]])
+        ax.plot(
+            x, y, drawstyle="steps-post", color=color_of(number), linestyle=style_of(number),
+            marker="o", markersize=3.5, markevery=list(range(len(changes))),
+            label=format_budget(budget),
+        )  # fmt: skip
+        drawn.append(y)
+    if not drawn:
+        return explain(ax, _why_empty(result))
+    log_if_wide(ax, np.concatenate(drawn))
+    ax.set_xlim(left=0)
+    ax.grid(alpha=0.3)
+    ax.legend(title="Budget")
+    return ax
+
+
+def plot_convergence_over_iter(
+    result: Result,
+    budget: float | None = None,
+    name: str | None = None,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the loss of the incumbent of a budget over the evaluations there.
+
+    Failed evaluations count as evaluations, and leave the incumbent as it is. More calls on the
+    same axes add curves.
+
+    Parameters
+    ----------
+    result : Result
+    budget : float, optional
+        Default: the largest with a success.
+    name : str, optional
+        The curve's label; the budget by default.
+    ax : Axes, optional
+        Default: the current axes.
+    """
+    ax = get_axes(ax)
+    columns = Columns.of(result)
+    ax.set(title="Convergence over evaluations", xlabel="Evaluation", ylabel="Best loss so far")
+    if budget is None:
+        budget = result.best_budget
+    if budget is None:
+        return explain(ax, _why_empty(result))
+    here = columns.budget == budget
+    ok, loss = columns.ok[here], columns.loss[here]
+    if not ok.any():
+        shown = ", ".join(map(format_budget, result.budgets)) or "none"
+        what = f"all {len(ok)} failed" if len(ok) else "there are no evaluations"
+        return explain(ax, f"At budget {format_budget(budget)} {what}\n(budgets: {shown})")
+    best = np.minimum.accumulate(np.where(ok, loss, np.inf))
+    iteration = np.arange(1, len(best) + 1)
+    seen = np.isfinite(best)
+    number = len(ax.get_lines())
+    ax.plot(
+        iteration[seen], best[seen], drawstyle="steps-post", color=color_of(number),
+        linestyle=style_of(number), marker="o", markersize=3.5,
+        markevery=_improvements(best[seen]).tolist(),
+        label=f"budget {format_budget(budget)}" if name is None else name,
+    )  # fmt: skip
+    log_if_wide(ax, np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()]))
+    ax.set_xlim(0, max(float(np.max(line.get_xdata())) for line in ax.get_lines()) + 1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def _improvements(losses: np.ndarray) -> np.ndarray:
+    """Where a loss is lower than all before, shape (k,)."""
+    before = np.append(np.inf, np.minimum.accumulate(losses)[:-1])
+    return np.flatnonzero(losses < before)
+
+
+def _why_empty(result: Result) -> str:
+    total = len(result.history)
+    if not total:
+        return "No evaluation has finished yet"
+    return f"No loss to show: none of {total} evaluation{'s' * (total > 1)} succeeded"

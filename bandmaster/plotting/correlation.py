@@ -1,0 +1,122 @@
+"""Whether cheap budgets rank configurations as expensive ones do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bandmaster.plotting.canvas import explain, get_axes
+from bandmaster.study.formatting import format_budget
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bandmaster.study.result import Result
+
+__all__ = ["Correlation", "correlate_budgets", "plot_correlation_across_budgets"]
+
+_LEAST = 3  # with two trials the correlation is always 1 or -1
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """Spearman's rank correlation of the losses of the trials that succeeded at two budgets.
+
+    `rho` and `p` (two-sided, against no correlation) are None with fewer than three trials, or if
+    all losses at one of the budgets are equal.
+    """
+
+    budgets: tuple[float, float]
+    n: int
+    rho: float | None = None
+    p: float | None = None
+
+
+def correlate_budgets(result: Result) -> list[Correlation]:
+    """Correlate each two budgets that had a success, the smaller first.
+
+    Of a trial that succeeded at a budget more than once, the last evaluation counts.
+    """
+    losses: dict[float, dict[int, float]] = {}
+    for e in result.evaluations:
+        if e.ok and e.loss is not None:
+            losses.setdefault(e.budget, {})[e.trial] = e.loss
+    budgets = sorted(losses)
+    return [
+        _correlate((low, high), losses[low], losses[high])
+        for i, low in enumerate(budgets)
+        for high in budgets[i + 1 :]
+    ]
+
+
+def _correlate(
+    budgets: tuple[float, float], low: dict[int, float], high: dict[int, float]
+) -> Correlation:
+    common = [trial for trial in low if trial in high]
+    x, y = ([values[trial] for trial in common] for values in (low, high))
+    if len(common) < _LEAST or len(set(x)) == 1 or len(set(y)) == 1:
+        return Correlation(budgets, len(common))
+    from scipy.stats import spearmanr
+
+    found = spearmanr(x, y)
+    return Correlation(budgets, len(common), float(found.statistic), float(found.pvalue))
+
+
+def plot_correlation_across_budgets(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Draw the rank correlation of losses between each two budgets, with n and p.
+
+    Parameters
+    ----------
+    result : Result
+    ax : Axes, optional
+        Default: the current axes.
+
+    References
+    ----------
+    Spearman, C. (1904). The proof and measurement of association between two things.
+    """
+    ax = get_axes(ax)
+    ax.set_title("Rank correlation of losses across budgets")
+    pairs = correlate_budgets(result)
+    budgets = sorted({budget for pair in pairs for budget in pair.budgets})
+    if not pairs:
+        return explain(ax, _why_empty(result))
+    labels = [format_budget(b) for b in budgets]
+    size = len(budgets) - 1
+    grid = np.full((size, size), np.nan)
+    fontsize = 11 if size <= 3 else 9 if size <= 5 else 7
+    for pair in pairs:
+        column, row = budgets.index(pair.budgets[0]), budgets.index(pair.budgets[1]) - 1
+        if pair.rho is not None:
+            grid[row, column] = pair.rho
+        dark = pair.rho is not None and abs(pair.rho) > 0.6
+        ax.text(
+            column, row, _words(pair), ha="center", va="center", fontsize=fontsize,
+            color="white" if dark else "black",
+        )  # fmt: skip
+    # Blue against red is safe for the colour-blind; both ends have the same weight.
+    ax.imshow(grid, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    ax.set_xticks(range(size), labels[:-1])
+    ax.set_yticks(range(size), labels[1:])
+    ax.set(xlabel="Lower budget", ylabel="Higher budget")
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _words(pair: Correlation) -> str:
+    count = f"n = {pair.n}"
+    if pair.rho is None or pair.p is None:
+        return f"{count}\n" + ("too few" if pair.n < _LEAST else "all equal")
+    p = "p < 0.001" if pair.p < 0.001 else f"p = {pair.p:.3f}"
+    return f"ρ = {pair.rho:.2f}\n{count}\n{p}"
+
+
+def _why_empty(result: Result) -> str:
+    if not result.history:
+        return "No evaluation has finished yet"
+    done = sorted({e.budget for e in result.evaluations if e.ok})
+    if not done:
+        return f"No loss to correlate: none of {len(result.history)} evaluations succeeded"
+    return f"Nothing to correlate: only budget {format_budget(done[0])} has successes"

@@ -1,0 +1,95 @@
+"""A progress bar for the terminal and for Jupyter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.progress import NoProgress, Progress
+
+__all__ = ["TqdmProgress", "default_callback", "make_progress", "no_progress"]
+
+
+class TqdmProgress:
+    """Shows a tqdm bar: finished trials, time left, rate, and the best loss at the largest budget.
+
+    Called from the thread that drives the study.
+
+    Parameters
+    ----------
+    file : text file, optional
+        Where to write in a terminal, default standard error.
+    leave : bool, default True
+        Whether the bar stays when it is done.
+    """
+
+    def __init__(self, *, file: TextIO | None = None, leave: bool = True) -> None:
+        self._file = file
+        self._leave = leave
+        self._bar: Any = None
+        self._budget = float("-inf")
+        self._loss = float("inf")
+        self._failed = 0
+
+    def start(self, total: int | None) -> None:
+        """Begin; `total` is the planned number of evaluations, None if it is open."""
+        self.close()
+        self._bar = _tqdm()(total=total, unit="trial", file=self._file, leave=self._leave)
+
+    def update(self, evaluation: Evaluation) -> None:
+        """Count one more evaluation; it does nothing before `start`."""
+        if evaluation.ok and evaluation.loss is not None:
+            # A larger budget wins whatever its loss, as in Result.best.
+            challenger = (-evaluation.budget, evaluation.loss)
+            if challenger < (-self._budget, self._loss):
+                self._budget, self._loss = evaluation.budget, evaluation.loss
+        elif evaluation.error is not None:
+            self._failed += 1
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._postfix(), refresh=False)
+            self._bar.update(1)
+
+    def close(self) -> None:
+        """End; more calls do nothing."""
+        if self._bar is not None:
+            # tqdm draws at most ten times a second, so the last update may not be shown yet.
+            self._bar.refresh()
+            self._bar.close()
+            self._bar = None
+
+    def _postfix(self) -> str:
+        parts = []
+        if self._budget > 0:
+            budget = self._budget
+            text = str(budget) if isinstance(budget, int) else str(float(f"{budget:.4g}"))
+            loss = f"{self._loss:.3f}" if 0.01 <= abs(self._loss) < 1000 else f"{self._loss:.4g}"
+            parts += [f"max budget: {text}", f"best loss: {loss}"]
+        if self._failed:
+            parts.append(f"failed: {self._failed}")
+        return ", ".join(parts)
+
+
+def make_progress(spec: Progress | Callable[[], Progress] | bool | None) -> Progress:
+    """Return the progress that an argument asks for.
+
+    Parameters
+    ----------
+    spec : Progress, callable, bool or None
+        One that is ready, what makes one (`default_callback`), True for the bar, False or None
+        for nothing.
+    """
+    if spec is None or isinstance(spec, bool):
+        return TqdmProgress() if spec else NoProgress()
+    # A class has an `update` too, so what can be called is called.
+    return spec() if callable(spec) else spec
+
+
+def _tqdm() -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm
+
+
+default_callback = TqdmProgress
+no_progress = NoProgress

@@ -1,0 +1,82 @@
+"""How budgets, losses and parameter values are written for people."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+__all__ = ["format_budget", "format_loss", "format_losses", "format_value"]
+
+_WORDS = frozenset({"", "-", "True", "False", "None"})
+
+
+def format_budget(budget: float) -> str:
+    """Write a budget as a fraction where that is exact and short: ``1/4``, ``27``, ``100/9``.
+
+    Other budgets have six significant digits.
+    """
+    if not math.isfinite(budget):
+        return str(budget)
+    if budget == int(budget):
+        return str(int(budget))
+    fraction = Fraction(budget).limit_denominator(10_000)
+    close = abs(float(fraction) - budget) <= 1e-9 * abs(budget)
+    if close and (fraction.numerator == 1 or fraction.denominator <= 128):
+        return str(fraction)
+    return f"{budget:.6g}"
+
+
+def format_loss(loss: float | None) -> str:
+    """Write a loss with four decimals, or four significant digits if it is small; None is ``-``."""
+    if loss is None:
+        return "-"
+    if loss == 0:
+        return "0"
+    if abs(loss) < 0.01:
+        return f"{loss:.4g}"
+    return f"{loss:.4f}" if abs(loss) < 10 else f"{loss:.6g}"
+
+
+def format_losses(first: float, second: float) -> tuple[str, str]:
+    """Write two losses as `format_loss` does, with more digits until they differ."""
+    pair = format_loss(first), format_loss(second)
+    digits = 5
+    while pair[0] == pair[1] and first != second:
+        pair = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        digits += 1
+    return pair
+
+
+def format_value(value: Any, *, width: int = 40, quote: bool = False) -> str:
+    """Write a parameter's value as the user knows it.
+
+    Parameters
+    ----------
+    value : object
+        Floats get six significant digits. A string stays bare unless it could be taken for
+        something else (``'2'``, ``'-'``, ``'True'``) or holds line breaks.
+    width : int, default 40
+        What is longer ends in ``...``.
+    quote : bool, default False
+        Quote every string.
+    """
+    if isinstance(value, float) and len(repr(value)) > 8:
+        text = f"{value:.6g}"
+    elif isinstance(value, str) and not quote and value.isprintable():
+        text = repr(value) if _ambiguous(value) else value
+    else:
+        text = repr(value)
+    text = "".join(char if char.isprintable() else " " for char in text)
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _ambiguous(text: str) -> bool:
+    """Whether a bare string could be read as a number, a constant or nothing."""
+    if text in _WORDS or text != text.strip():
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,253 @@
+"""Results: a read-only view on a History, with its table and its plots."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.history import History
+from bandmaster.core.outcome import Status
+from bandmaster.errors import ConfigurationError
+from bandmaster.study.frame import build_frame
+from bandmaster.study.incumbent import Trajectory, find_trajectory
+from bandmaster.study.pickling import dump_result, load_result
+from bandmaster.study.table import ResultTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bandmaster.optimizers.base import Optimizer
+    from bandmaster.space import Space
+
+__all__ = ["FMinResult", "Result"]
+
+_FAILURES = frozenset({Status.FAILED, Status.TIMEOUT, Status.CRASHED})
+
+
+class Result:
+    """What a search found: a read-only view on a History, also of one that still grows.
+
+    Printing it shows the best configuration of each budget as a table. Pickling it saves the rows
+    it has by then, and nothing of the study or the optimizer.
+
+    Parameters
+    ----------
+    history : History
+    space : Space, optional
+        Gives the parameters and their order; without it they are those that occur, sorted.
+    budgets : sequence of float, optional
+        The budgets that were planned; those that occur are added.
+
+    Attributes
+    ----------
+    history : History
+    space : Space or None
+    """
+
+    def __init__(
+        self,
+        history: History,
+        space: Space | None = None,
+        *,
+        budgets: Sequence[float] | None = None,
+    ) -> None:
+        self.history = history
+        self.space = space
+        self._budgets = tuple(budgets or ())
+
+    # ---- rows
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """All finished evaluations, in the order in which the study learned of them."""
+        return list(self.history)
+
+    @property
+    def failures(self) -> list[Evaluation]:
+        """Evaluations that raised, timed out or crashed; `error` has the traceback or reason."""
+        return [e for e in self.history if e.status in _FAILURES]
+
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """The budgets that were planned or occur, ascending."""
+        return tuple(sorted({*self._budgets, *self.history.budgets}))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters, in the order of the space."""
+        known = dict.fromkeys(() if self.space is None else self.space.names)
+        extra = {name for e in self.history for name in e.config if name not in known}
+        return (*known, *sorted(extra))
+
+    @property
+    def n_configs(self) -> dict[float, int]:
+        """How many configurations finished at each budget, failed ones included."""
+        pairs = {(e.budget, e.trial) for e in self.evaluations}
+        return {**dict.fromkeys(self.budgets, 0), **Counter(budget for budget, _ in pairs)}
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a data frame with one row an evaluation.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``job``, ``attempt``, ``trial``, ``bracket``, ``rung``, ``budget``; ``status``
+            and ``worker`` (categories); ``loss`` (NaN unless it is ok); ``submitted``, ``started``
+            and ``finished`` (UTC; NaT where no worker timed it) and ``duration`` (seconds);
+            ``error``; ``config.<name>`` for each parameter (integers, floats, booleans or
+            categories; missing where inactive) and ``metric.<name>`` for each metric.
+        """
+        return build_frame(self.evaluations, self.parameters)
+
+    # ---- incumbents
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The evaluation of lowest loss at the largest budget with a success, None without one."""
+        return self.history.best()
+
+    @property
+    def best_config(self) -> dict[str, Any] | None:
+        """The configuration of `best`."""
+        return None if self.best is None else dict(self.best.config)
+
+    @property
+    def best_loss(self) -> float | None:
+        """The loss of `best`."""
+        return None if self.best is None else self.best.loss
+
+    @property
+    def best_budget(self) -> float | None:
+        """The budget of `best`."""
+        return None if self.best is None else self.best.budget
+
+    @property
+    def best_trial(self) -> int | None:
+        """The number of the trial of `best`."""
+        return None if self.best is None else self.best.trial
+
+    @property
+    def incumbents(self) -> dict[float, Evaluation]:
+        """The evaluation of lowest loss at each budget where one succeeded."""
+        found = {b: self.history.best(b) for b in self.budgets}
+        return {b: e for b, e in found.items() if e is not None}
+
+    def get_incumbent_trajectory(
+        self, budget: float | None = None, *, policy: str = "largest budget"
+    ) -> Trajectory:
+        """Follow the incumbent through the search.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Look at this budget only; all by default.
+        policy : {"largest budget", "any budget", "non-decreasing budget"}
+            When a challenger wins: at a larger budget always, then by loss (as `best` does); by
+            loss; by loss at no smaller a budget.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such policy.
+        """
+        return find_trajectory(self.history, budget=budget, policy=policy)
+
+    # ---- shown
+
+    def __repr__(self) -> str:
+        if not self.history:
+            return "<Result: no evaluation has finished yet>"
+        return self._table().to_text()
+
+    def _repr_html_(self) -> str:
+        if not self.history:
+            return "<p>No evaluation has finished yet.</p>"
+        return self._table().to_html()
+
+    def _table(self) -> ResultTable:
+        return ResultTable(
+            self.parameters, self.budgets, self.incumbents, self.n_configs, self._notes()
+        )
+
+    def _notes(self) -> list[str]:
+        notes = []
+        failures, total = self.failures, len(self.history)
+        if failures:
+            how_many = "All" if len(failures) == total else f"{len(failures)} of"
+            reason = (failures[-1].error or failures[-1].status.value).strip().splitlines()[-1]
+            notes.append(
+                f"{how_many} {total} evaluations failed (see .failures); the last: {reason[:100]}"
+            )
+        stopped = sum(e.status is Status.STOPPED for e in self.history)
+        if stopped:
+            notes.append(f"{stopped} of {total} evaluations were stopped early.")
+        return notes
+
+    # ---- plots: bandmaster.plotting is above this layer, so it is looked up on first use
+
+    def plot_convergence_over_time(self, *, ax: Any = None) -> Any:
+        """Draw the best loss at each budget over time; see `plotting.plot_convergence_over_time`.
+
+        Each plot draws on `ax` (matplotlib's current axes by default) and returns the Axes.
+        """
+        return _plotting().plot_convergence_over_time(self, ax=ax)
+
+    def plot_convergence_over_iter(
+        self, budget: float | None = None, name: str | None = None, *, ax: Any = None
+    ) -> Any:
+        """Draw the best loss at a budget over its evaluations.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Default: the largest with a success.
+        name : str, optional
+            The label of the curve.
+        """
+        return _plotting().plot_convergence_over_iter(self, budget, name, ax=ax)
+
+    def plot_concurrent_over_time(self, num_points: int = 200, *, ax: Any = None) -> Any:
+        """Draw how many evaluations ran at once, resolved to `num_points` moments."""
+        return _plotting().plot_concurrent_over_time(self, num_points, ax=ax)
+
+    def plot_finished_over_time(self, *, ax: Any = None) -> Any:
+        """Draw how many evaluations had finished at each budget over time."""
+        return _plotting().plot_finished_over_time(self, ax=ax)
+
+    def plot_correlation_across_budgets(self, *, ax: Any = None) -> Any:
+        """Draw the rank correlation of losses between each two budgets."""
+        return _plotting().plot_correlation_across_budgets(self, ax=ax)
+
+    # ---- pickling
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (dump_result(self.history, self.space, self.budgets),)
+
+
+def FMinResult(optimizer: Optimizer) -> Result:
+    """Return the Result over what an optimizer has been told.
+
+    Raises
+    ------
+    ConfigurationError
+        If the optimizer was never initialized.
+    """
+    if not optimizer.initialized:
+        raise ConfigurationError(
+            f"{type(optimizer).__name__} was never initialized, so it has no history; call its "
+            "initialize(config_space, budgets) or give it to a Master or fmin first"
+        )
+    return Result(optimizer.history, optimizer.space, budgets=optimizer.budgets)
+
+
+def _restore(state: Mapping[str, Any]) -> Result:
+    """Load a pickle; its name and module are part of the format."""
+    history, space, budgets = load_result(state)
+    return Result(history, space, budgets=budgets)
+
+
+def _plotting() -> Any:
+    return importlib.import_module("bandmaster.plotting")

@@ -1,0 +1,115 @@
+"""The table of a result: a column a budget, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.study.formatting import format_budget, format_loss, format_value
+
+__all__ = ["ResultTable"]
+
+_NAME_WIDTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """What the table shows.
+
+    Parameters
+    ----------
+    parameters : sequence of str
+        The rows; one that the best configuration of a budget lacks (inactive) shows ``-``.
+    budgets : sequence of float
+        The columns, ascending; at least one.
+    best : Mapping of budget to Evaluation
+        The incumbents; a budget where nothing succeeded is absent.
+    n_configs : Mapping of budget to int
+        How many configurations finished there.
+    notes : sequence of str
+        Lines below the table.
+    """
+
+    parameters: Sequence[str]
+    budgets: Sequence[float]
+    best: Mapping[float, Evaluation]
+    n_configs: Mapping[float, int]
+    notes: Sequence[str] = ()
+
+    def _sections(self) -> list[list[list[str]]]:
+        """The groups of rows below the header; each row begins with its name."""
+        top = self.budgets[-1]
+        configs = [self.best[b].config if b in self.best else {} for b in self.budgets]
+        losses = [self.best[b].loss if b in self.best else None for b in self.budgets]
+        return [
+            [
+                [
+                    _cut(_one_line(name)),
+                    *(format_value(c[name]) if name in c else "-" for c in configs),
+                ]
+                for name in self.parameters
+            ],
+            [["Budgets", *(format_budget(b) + " (max)" * (b == top) for b in self.budgets)]],
+            [["Optimal Loss", *map(format_loss, losses)]],
+            [["Num Configs", *(str(self.n_configs.get(b, 0)) for b in self.budgets)]],
+        ]
+
+    def to_text(self) -> str:
+        """Draw it with characters, without a final line break."""
+        names, values = "HyperParameters", "Optimal Value"
+        sections = [section for section in self._sections() if section]
+        columns = list(zip(*(row for section in sections for row in section), strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        widths[0] = max(widths[0], len(names))
+        # The title of the values spans their columns; if they are narrower, the last one grows.
+        span = sum(widths[1:]) + 3 * (len(widths) - 2)
+        widths[-1] += max(0, len(values) - span)
+        span = max(span, len(values))
+        border = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+        lines = [
+            "+" + "-" * (len(border) - 2) + "+",
+            f"| {names:<{widths[0]}} | {values:<{span}} |",
+            border,
+        ]
+        for section in sections:
+            for row in section:
+                cells = (f" {cell:<{width}} " for cell, width in zip(row, widths, strict=True))
+                lines.append("|" + "|".join(cells) + "|")
+            lines.append(border)
+        return "\n".join([*lines, *self.notes])
+
+    def to_html(self) -> str:
+        """Draw it for a notebook."""
+        head = (
+            "<tr><th style='text-align:left'>HyperParameters</th>"
+            f"<th style='text-align:left' colspan='{len(self.budgets)}'>Optimal Value</th></tr>"
+        )
+        body = []
+        for number, section in enumerate(self._sections()):
+            strong = number > 0
+            for name, *cells in section:
+                tag = "th" if strong else "td"
+                inner = "".join(f"<td style='text-align:left'>{_escape(c)}</td>" for c in cells)
+                body.append(
+                    f"<tr><{tag} style='text-align:left'>{_escape(name)}</{tag}>{inner}</tr>"
+                )
+        notes = "".join(f"<p>{_escape(note)}</p>" for note in self.notes)
+        return f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>{notes}"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else repr(text)
+
+
+def _cut(text: str) -> str:
+    """Leave out the middle of a long name: its ends tell parameters apart."""
+    if len(text) <= _NAME_WIDTH:
+        return text
+    half = (_NAME_WIDTH - 3) // 2
+    return text[:half] + "..." + text[-half:]
+
+
+def _escape(text: str) -> str:
+    return html.escape(text)
