@@ -37,7 +37,7 @@ class _GuardedProxy(Proxy):  # type: ignore[misc]  # Pyro5 has no types
         self._pyroConnection = connection
         self._pyroSerializer = "msgpack"
 
-    def _pyroGetMetadata(self, objectId: Any = None, known_metadata: Any = None) -> None:  # noqa: N802, N803 - Pyro's names
+    def _pyroGetMetadata(self, objectId: Any = None, known_metadata: Any = None) -> None:
         return
 
 

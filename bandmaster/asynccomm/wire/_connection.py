@@ -116,7 +116,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         try:
             if self.deadline is not None or self.sock.gettimeout() is not None:
                 self._set_timeout()
-            chunk = self.sock.recv(size)
+            chunk: bytes = self.sock.recv(size)
         except TimeoutError as error:
             raise CommTimeoutError("no answer in time") from error
         except OSError as error:

@@ -10,14 +10,13 @@ from typing import Any
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._peer import Handler, Peer
-from bandmaster.asynccomm.wire._pyro import Daemon, call_context
+from bandmaster.asynccomm.wire._pyro import Daemon, call_context, config
 from bandmaster.asynccomm.wire._reply import encode_error, encode_reply
 from bandmaster.errors import (
     BandmasterError,
     CommError,
     MasterLostError,
     ProtocolError,
-    UnknownJobError,
 )
 
 __all__ = ["PREAMBLE_TIMEOUT", "GuardedDaemon"]
@@ -50,7 +49,7 @@ class _Exchange:
             return encode_reply(bytes(answer))
         except BandmasterError as error:
             return encode_error(error)
-        except BaseException as error:  # noqa: BLE001 - a handler must not end the server's thread
+        except BaseException as error:
             logger.exception("%s: %s of %s failed", self._name, method, peer)
             return encode_error(
                 CommError(
@@ -110,31 +109,29 @@ class GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
             return False
         return True
 
-    def handleRequest(self, conn: Connection) -> None:  # noqa: N802 - Pyro's name
+    def handleRequest(self, conn: Connection) -> None:
         try:
             super().handleRequest(conn)
         except ProtocolError as error:
             logger.warning("closing the connection of %s: %s", conn.peer, error)
             raise
 
-    def _sendExceptionResponse(self, *_args: Any, **_options: Any) -> None:  # noqa: N802 - as above
+    def _sendExceptionResponse(self, *_args: Any, **_options: Any) -> None:
         # Reached only when Pyro itself fails; its exceptions never cross our wire.
         logger.warning("closing a connection: Pyro could not answer", exc_info=True)
         raise ProtocolError("Pyro could not answer")
 
-    def clientDisconnect(self, conn: Connection) -> None:  # noqa: N802 - Pyro's name
+    def clientDisconnect(self, conn: Connection) -> None:
         """Tell every handler that a connection has ended."""
         for object_id, handler in list(self._handlers.items()):
             try:
                 assert conn.peer is not None
                 handler.disconnected(conn.peer)
-            except Exception:  # noqa: BLE001 - the other handlers must hear of it too
+            except Exception:
                 logger.exception("%s failed to take leave of %s", object_id, conn.peer)
 
 
 def _placeholder(sock: socket.socket) -> socket.socket:
-    from Pyro5 import config
-
     if not config.SSL:
         return sock
     # Pyro's constructor insists on a TLS socket when the process uses Pyro with TLS.

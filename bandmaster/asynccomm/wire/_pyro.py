@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 
-__all__ = ["Daemon", "Pool", "PoolWorker", "Proxy", "SocketConnection", "call_context"]
+__all__ = ["Daemon", "Pool", "PoolWorker", "Proxy", "SocketConnection", "call_context", "config"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ def _import_pyro() -> None:
 
 _import_pyro()
 
+from Pyro5 import config  # noqa: E402 - after the guard
 from Pyro5.callcontext import current_context as call_context  # noqa: E402 - after the guard
 from Pyro5.client import Proxy  # noqa: E402 - after the guard
 from Pyro5.server import Daemon  # noqa: E402 - after the guard

@@ -304,5 +304,5 @@ class _Job:
     def __call__(self) -> None:
         try:
             self.server._serve(self.connection)
-        except BaseException:  # noqa: BLE001 - the thread goes back to the pool whatever happens
+        except BaseException:
             logger.exception("the connection of %s failed", self.connection.peer)

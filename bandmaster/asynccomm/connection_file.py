@@ -1,0 +1,262 @@
+"""The connection file of a run: where its name server is, and the key, for this user only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import socket
+import stat
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.naming import check_run_id
+from bandmaster.asynccomm.security import decode_key, encode_key
+from bandmaster.errors import AuthenticationError, ConfigurationError, NameServerError
+
+__all__ = [
+    "DEFAULT_PORT",
+    "ConnectionInfo",
+    "environment_key",
+    "find_nameserver",
+    "list_runs",
+    "new_run_id",
+    "path_of",
+    "read",
+    "read_file",
+    "remove",
+    "write",
+]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 9090
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """What a process must know to join a run.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    host : str
+        The interface on which the name server listens.
+    port : int
+        Its port, 1 to 65535.
+    key : bytes or None
+        The run's key; None for a run without one. Not shown by repr.
+    pid : int
+        The name server's process.
+    hostname : str
+        The machine that it runs on.
+    """
+
+    run_id: str
+    host: str
+    port: int
+    key: bytes | None = field(repr=False)
+    pid: int = field(default_factory=os.getpid)
+    hostname: str = field(default_factory=socket.gethostname)
+
+    def __post_init__(self) -> None:
+        check_run_id(self.run_id)
+        if not isinstance(self.host, str) or not isinstance(self.hostname, str):
+            raise ConfigurationError("host and hostname are texts")
+        if not isinstance(self.pid, int):
+            raise ConfigurationError("pid is a number")
+        if not Address(self.host, self.port).port:
+            raise ConfigurationError("a name server that runs has a port other than 0")
+
+    @property
+    def address(self) -> Address:
+        """Where the name server can be reached from this machine."""
+        address = Address(self.host, self.port)
+        if address.reachable != address and self.hostname != socket.gethostname():
+            return Address(self.hostname, self.port)  # a home directory shared by many nodes
+        return address.reachable
+
+
+def new_run_id() -> str:
+    """Return a short name for a run that no other run has."""
+    return f"run-{secrets.token_hex(5)}"
+
+
+def path_of(run_id: str) -> Path:
+    """Return the path of a run's connection file, whether or not it exists."""
+    return _directory() / f"{check_run_id(run_id)}.json"
+
+
+def write(info: ConnectionInfo) -> Path:
+    """Write the connection file of a run, replacing an older one, and return its path.
+
+    The file is complete or absent at any time, and readable by this user only.
+    """
+    path = path_of(info.run_id)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = asdict(info) | {
+        "format": _FORMAT,
+        "key": None if info.key is None else encode_key(info.key),
+    }
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    return path
+
+
+def read(run_id: str) -> ConnectionInfo | None:
+    """Return what the connection file of a run says, None when there is no such file.
+
+    Raises
+    ------
+    AuthenticationError
+        When the file belongs to another user, or others could read or write it.
+    NameServerError
+        When its content is malformed.
+    """
+    try:
+        return read_file(path_of(run_id))
+    except FileNotFoundError:
+        return None
+
+
+def read_file(path: str | os.PathLike[str]) -> ConnectionInfo:
+    """Return what a connection file says; FileNotFoundError, or raises as `read`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise NameServerError(f"the connection file {path} cannot be read: {error}") from error
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NameServerError(f"{path} is no regular file")
+        if status.st_uid != os.geteuid():
+            raise AuthenticationError(
+                f"the connection file {path} belongs to another user (uid {status.st_uid})"
+            )
+        if status.st_mode & 0o077:
+            raise AuthenticationError(
+                f"the connection file {path} can be read or written by others: its key is no "
+                "secret any more; start the name server anew, or chmod 600 the file if you "
+                "know that nobody has looked"
+            )
+        try:
+            return _decode(json.load(file))
+        except (ValueError, KeyError, TypeError, AuthenticationError) as error:
+            raise NameServerError(f"the connection file {path} is malformed: {error}") from error
+
+
+def remove(info: ConnectionInfo) -> bool:
+    """Remove a run's connection file if it is still this one; returns whether it was."""
+    try:
+        if read(info.run_id) != info:
+            return False
+        path_of(info.run_id).unlink()
+    except (NameServerError, AuthenticationError, OSError):
+        return False
+    return True
+
+
+def list_runs() -> list[ConnectionInfo]:
+    """Return the runs that have a connection file, by name; unreadable files are left out."""
+    found = []
+    for path in sorted(_directory().glob("*.json")):
+        try:
+            found.append(read_file(path))
+        except (NameServerError, AuthenticationError, OSError) as error:
+            logger.debug("left out: %s", error)
+    return found
+
+
+def find_nameserver(
+    run_id: str,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    connection_file: str | os.PathLike[str] | None = None,
+) -> tuple[Address, bytes | None]:
+    """Return where the name server of a run is, and the run's key.
+
+    Each of host, port and key comes from the first that has it: the arguments; the connection
+    file named, or else that of this run_id; the environment (``BANDMASTER_NAMESERVER`` as
+    host:port, ``BANDMASTER_KEY``, ``BANDMASTER_CONNECTION_FILE``); loopback and port 9090. So a
+    host and a port alone are enough where the connection file can be read.
+
+    Raises
+    ------
+    NameServerError
+        When the connection file named does not exist or is malformed.
+    AuthenticationError
+        When a connection file is not ours alone.
+    ConfigurationError
+        When an argument or the environment is malformed.
+    """
+    if connection_file is not None:
+        info: ConnectionInfo | None = _read_named(connection_file)
+    else:
+        info = read(run_id)
+        named = os.environ.get("BANDMASTER_CONNECTION_FILE")
+        if info is None and named:
+            info = _read_named(named)
+    known: Address | None = None if info is None else info.address
+    if known is None and os.environ.get("BANDMASTER_NAMESERVER"):
+        known = Address.parse(os.environ["BANDMASTER_NAMESERVER"])
+        if known.is_unix:
+            raise ConfigurationError("BANDMASTER_NAMESERVER is a host and a port")
+    key = environment_key() if info is None else info.key
+    address = Address(
+        host if host is not None else (known.host if known else "127.0.0.1"),
+        port or (known.port if known else 0) or DEFAULT_PORT,
+    )
+    return address.reachable, key
+
+
+def environment_key() -> bytes | None:
+    """Return the key in ``BANDMASTER_KEY``, None when it is not set."""
+    text = os.environ.get("BANDMASTER_KEY")
+    return decode_key(text) if text else None
+
+
+def _read_named(path: str | os.PathLike[str]) -> ConnectionInfo:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        raise NameServerError(f"there is no connection file {os.fspath(path)!r}") from None
+
+
+def _directory() -> Path:
+    home = os.environ.get("BANDMASTER_HOME")
+    return (Path(home) if home else Path.home() / ".bandmaster") / "runs"
+
+
+def _decode(content: Any) -> ConnectionInfo:
+    if not isinstance(content, dict):
+        raise ValueError("it is not a JSON object")
+    if content.pop("format", None) != _FORMAT:
+        raise ValueError(f"its format is not {_FORMAT}: it is of another release")
+    key = content["key"]
+    return ConnectionInfo(
+        run_id=content["run_id"],
+        host=content["host"],
+        port=content["port"],
+        key=None if key is None else decode_key(key),
+        pid=content["pid"],
+        hostname=content["hostname"],
+    )

@@ -1,0 +1,228 @@
+"""The name server: where the processes of a run find each other."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from bandmaster.asynccomm import connection_file
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.connection_file import DEFAULT_PORT, ConnectionInfo
+from bandmaster.asynccomm.frames import check_name
+from bandmaster.asynccomm.naming import NAMES_OBJECT, check_run_id
+from bandmaster.asynccomm.net import get_a_free_port
+from bandmaster.asynccomm.security import make_key
+from bandmaster.asynccomm.wire import Peer, Server
+from bandmaster.core.codec import pack, unpack
+from bandmaster.errors import CommError, ConfigurationError, NameServerError, ProtocolError
+
+__all__ = ["NameServer", "Registry"]
+
+logger = logging.getLogger(__name__)
+
+_MOST_NAMES = 100_000
+
+
+class Registry:
+    """The names and their addresses; the handler behind a name server.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, tuple[str, int | None]] = {}  # address, id of the owning peer
+
+    def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
+        """Answer one of the calls that `Names` makes."""
+        match method, unpack(payload):
+            case "register", (str(name), str(address), bool(safe), bool(lasting)):
+                self.register(name, address, safe, None if lasting else peer.id)
+                return pack(None)
+            case "lookup", (str(name),):
+                return pack(self.lookup(name))
+            case "list", (str(prefix),):
+                return pack(self.list(prefix))
+            case "remove", (str(name),):
+                return pack(self.remove(name))
+        raise ProtocolError(f"the name server has no {method!r} with these arguments")
+
+    def disconnected(self, peer: Peer) -> None:
+        """Forget the names that end with this connection."""
+        with self._lock:
+            gone = [name for name, (_, owner) in self._entries.items() if owner == peer.id]
+            for name in gone:
+                del self._entries[name]
+
+    def register(self, name: str, address: str, safe: bool, owner: int | None) -> None:
+        """Add or replace an entry; NameServerError when `safe` and it is another's."""
+        check_name(name, "anything")
+        Address.parse(address)
+        with self._lock:
+            known = self._entries.get(name)
+            if safe and known is not None and known[0] != address:
+                raise NameServerError(f"{name!r} is registered already, for {known[0]}")
+            if known is None and len(self._entries) >= _MOST_NAMES:
+                raise NameServerError(f"the name server holds {_MOST_NAMES} names, no more fit")
+            self._entries[name] = address, owner
+
+    def lookup(self, name: str) -> str:
+        """Return an address; NameServerError that names what comes near."""
+        with self._lock:
+            if name in self._entries:
+                return self._entries[name][0]
+            names = sorted(self._entries)
+        near = difflib.get_close_matches(name, names[:1000], n=5, cutoff=0.6)
+        if near:
+            hint = "it knows " + ", ".join(near)
+        else:
+            hint = f"none of its {len(names)} names comes near" if names else "it knows no name yet"
+        raise NameServerError(f"the name server does not know {name!r}: {hint}")
+
+    def list(self, prefix: str) -> dict[str, str]:
+        """Return the entries whose name begins with `prefix`."""
+        with self._lock:
+            return {
+                name: address
+                for name, (address, _) in sorted(self._entries.items())
+                if name.startswith(prefix)
+            }
+
+    def remove(self, name: str) -> bool:
+        """Remove an entry; returns whether there was one."""
+        with self._lock:
+            return self._entries.pop(name, None) is not None
+
+
+class NameServer:
+    """The name server of one run, or of several.
+
+    Parameters
+    ----------
+    run_id : str, optional
+        The run; a unique one is made by default. Other runs may use the same name server.
+    host : str, default "127.0.0.1"
+        The interface to listen on: ``"0.0.0.0"`` when workers run on other machines.
+    port : int, optional
+        By default 9090, or the next free port after it; 0 takes any free one.
+    key : bytes, optional
+        The run's key; by default that of ``BANDMASTER_KEY``, or a fresh one.
+    insecure : bool, default False
+        Run without a key: whoever reaches the port may join the run.
+    write_connection_file : bool, default True
+        Whether processes of this user shall find the run, and its key, by its run_id.
+
+    Raises
+    ------
+    ConfigurationError
+        When an argument is malformed, or both `key` and `insecure` are given.
+
+    Examples
+    --------
+    >>> with NameServer(run_id="tuning", host="127.0.0.1") as names:      # doctest: +SKIP
+    ...     print(names.host, names.port)
+
+    Notes
+    -----
+    The constructor starts nothing. `start` and `shutdown` may be called again after each other.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None = None,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        *,
+        key: bytes | None = None,
+        insecure: bool = False,
+        write_connection_file: bool = True,
+    ) -> None:
+        if insecure and key is not None:
+            raise ConfigurationError("give a key or insecure=True, not both")
+        self.run_id = connection_file.new_run_id() if run_id is None else check_run_id(run_id)
+        self.host = Address(host, port or 0).host
+        self.port = port
+        self.key = key
+        self._insecure = insecure
+        self._write = write_connection_file
+        self._server: Server | None = None
+        self._info: ConnectionInfo | None = None
+        self._pid: int | None = None
+
+    def start(self) -> tuple[str, int]:
+        """Begin to serve and return host and port; nothing to do when started.
+
+        Raises
+        ------
+        CommError
+            When the port is taken.
+        """
+        if self._server is not None:
+            return self.address.host, self.address.port
+        if self.key is None and not self._insecure:
+            self.key = connection_file.environment_key() or make_key()
+        server, address = self._listen()
+        try:
+            if self._write:
+                info = ConnectionInfo(self.run_id, self.host, address.port, self.key)
+                path = connection_file.write(info)
+                self._info = info
+                logger.debug("run %s: connection file %s", self.run_id, path)
+        except BaseException:
+            server.close()
+            raise
+        self.port = address.port
+        self._server, self._pid = server, os.getpid()
+        logger.info("run %s: name server at %s", self.run_id, address)
+        return address.host, address.port
+
+    def _listen(self) -> tuple[Server, Address]:
+        for attempt in range(10):
+            wanted = get_a_free_port(DEFAULT_PORT, self.host) if self.port is None else self.port
+            server = Server(key=self.key, host=self.host, port=wanted, name="nameserver")
+            server.register(NAMES_OBJECT, Registry())
+            try:
+                return server, server.start()
+            except CommError:
+                if self.port is not None or attempt == 9:
+                    raise
+                # Another process was faster; there are more ports.
+        raise AssertionError("the last attempt returns or raises")
+
+    def shutdown(self) -> None:
+        """Stop serving, free the port, remove the connection file; safe to call again."""
+        server, self._server = self._server, None
+        info, self._info = self._info, None
+        if server is None or self._pid != os.getpid():
+            return  # a forked child does not end its parent's name server
+        if info is not None:
+            connection_file.remove(info)
+        server.close()
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; ConfigurationError before `start`."""
+        if self._server is None:
+            raise ConfigurationError("the name server is not running: call start()")
+        return self._server.address
+
+    @property
+    def connection_file(self) -> Path | None:
+        """The connection file, None when it has none or is not running."""
+        return None if self._info is None else connection_file.path_of(self.run_id)
+
+    def __enter__(self) -> NameServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
