@@ -69,6 +69,12 @@ class MissingExtraError(ConfigurationError, ImportError):
         super().__init__(
             f"{what} needs an optional library: install it with pip install 'bandmaster[{extra}]'"
         )
+        self.what = what
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Pickle by what it was made from: the default would pass the whole message."""
+        return type(self), (self.what, self.extra)
 
 
 class SpaceError(BandmasterError, ValueError):
