@@ -79,21 +79,18 @@ class SynchronousIterGenerator(IterGenerator):
     def plan(self, n_iterations: int | None) -> None:
         """Say how many brackets to run in all; None is no limit (also before the first call).
 
+        Brackets that have begun are finished, even if there are more of them. `close_intake` is
+        taken back for brackets that have not begun.
+
         Raises
         ------
         ConfigurationError
             When it is no count.
-        StudyError
-            When more brackets have begun already.
         """
         if n_iterations is not None:
             n_iterations = as_count(n_iterations, "n_iterations", least=0)
-            if n_iterations < self._begun:
-                raise StudyError(
-                    f"{self._begun} brackets have begun, so n_iterations cannot be {n_iterations}; "
-                    "close_intake() ends a run early"
-                )
         self._n_iterations = n_iterations
+        self._closed = False
         self._action = None
 
     def close_intake(self) -> None:

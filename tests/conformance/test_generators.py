@@ -1,0 +1,69 @@
+"""Every registered iteration generator keeps the rules of its suite."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+
+import pytest
+
+pytest.register_assert_rewrite("bandmaster.testing.generators")
+
+from bandmaster import multifidelity  # noqa: E402 - asserts are rewritten before the import
+from bandmaster.multifidelity import (  # noqa: E402 - as above
+    BOHBIterGenerator,
+    CustomIterGenerator,
+    FlatIterGenerator,
+    HyperBandIterGenerator,
+    IterGenerator,
+    SuccessiveHalvingIterGenerator,
+)
+from bandmaster.testing.generators import BracketSuite, IterGeneratorSuite  # noqa: E402 - as above
+
+
+class TestFlat(BracketSuite):
+    def make(self) -> IterGenerator:
+        return FlatIterGenerator(budget=2)
+
+
+class TestSuccessiveHalving(BracketSuite):
+    def make(self) -> IterGenerator:
+        return SuccessiveHalvingIterGenerator(1, 8, 2, num_configs=11)
+
+
+class TestHyperBand(BracketSuite):
+    def make(self) -> IterGenerator:
+        return HyperBandIterGenerator(1 / 4, 1, 2)
+
+
+class TestHyperBandPaper(BracketSuite):
+    def make(self) -> IterGenerator:
+        return HyperBandIterGenerator(1, 9, 3, mode="paper")
+
+
+class TestHyperBandFirstBracketOnly(BracketSuite):
+    def make(self) -> IterGenerator:
+        return HyperBandIterGenerator(1, 5, Fraction(3, 2), SH_only=True)
+
+
+class TestBOHB(BracketSuite):
+    def make(self) -> IterGenerator:
+        return BOHBIterGenerator(1, 8, 2, random_fraction=0.5, seed=3)
+
+
+class TestCustom(BracketSuite):
+    def make(self) -> IterGenerator:
+        return CustomIterGenerator([[5, 3, 3], [2]], [[1, 2, 9], [4]])
+
+
+def test_every_registered_generator_has_a_suite() -> None:
+    """A generator that is in the registry is made by some subclass of the suite in this file."""
+    suites = [
+        value
+        for value in vars(sys.modules[__name__]).values()
+        if isinstance(value, type)
+        and issubclass(value, IterGeneratorSuite)
+        and value.__name__.startswith("Test")
+    ]
+    registered = {multifidelity.get(name) for name in multifidelity.names()}
+    assert registered == {type(suite().make()) for suite in suites}
