@@ -7,7 +7,6 @@ the type or fails at the receiver.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +28,8 @@ def pack(value: Any) -> bytes:
     Parameters
     ----------
     value : object
-        None, bool, int of any size, float, str, bytes, list, tuple, dict with keys of these
-        scalar types; nested at most `MAX_DEPTH` deep.
+        None, bool, int of any size, float, str, bytes, list, tuple; dict with scalar keys (an
+        integer key has at most 64 bits); nested at most `MAX_DEPTH` deep.
 
     Raises
     ------
@@ -115,7 +114,7 @@ def _prepare(value: Any, path: str, depth: int) -> Any:
         return value if _INT_MIN <= value <= _INT_MAX else _bigint(value)
     if isinstance(value, Mapping):
         return {
-            _key(key, path): _prepare(item, f"{path}[{key!r}]", depth + 1)
+            _key(key, path, depth): _prepare(item, f"{path}[{key!r}]", depth + 1)
             for key, item in value.items()
         }
     if kind is list or isinstance(value, (set, frozenset)):
@@ -136,12 +135,10 @@ def _prepare(value: Any, path: str, depth: int) -> Any:
     )
 
 
-def _key(key: Any, path: str) -> Any:
-    plain = _prepare(key, f"{path}: key {key!r}", MAX_DEPTH)
+def _key(key: Any, path: str, depth: int) -> Any:
+    plain = _prepare(key, f"{path}: key {key!r}", depth + 1)
     if isinstance(plain, (list, dict, msgpack.ExtType)):
         raise CodecError(f"{path or 'the value'}: {key!r} cannot be a key; use a string or number")
-    if isinstance(plain, float) and math.isnan(plain):
-        raise CodecError(f"{path or 'the value'}: NaN cannot be a key")
     return plain
 
 

@@ -1,0 +1,124 @@
+"""The strict codec."""
+
+import contextlib
+import enum
+import math
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandmaster.core.codec import MAX_DEPTH, native, pack, unpack
+from bandmaster.errors import CodecError
+
+KEYS = st.one_of(st.text(), st.integers(-(2**63), 2**64 - 1), st.booleans(), st.binary(), st.none())
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary()
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.lists(inner, max_size=5).map(tuple),
+        st.dictionaries(KEYS, inner, max_size=5),
+    ),
+    max_leaves=20,
+)
+
+
+def same(left, right):
+    """Whether two values are equal and of the same types all the way down."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return len(left) == len(right) and all(
+            same(lk, rk) and same(lv, rv)
+            for (lk, lv), (rk, rv) in zip(left.items(), right.items(), strict=True)
+        )
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    return left == right
+
+
+@given(VALUES)
+def test_every_plain_value_comes_back_equal_and_of_the_same_type(value):
+    """What pack accepts, unpack gives back unchanged."""
+    assert same(value, unpack(pack(value)))
+
+
+def test_nan_and_infinities_survive():
+    """Floats are IEEE doubles, also the odd ones."""
+    assert math.isnan(unpack(pack(math.nan)))
+    assert unpack(pack([math.inf, -math.inf])) == [math.inf, -math.inf]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.arange(3), [0, 1, 2]),
+        ({np.int64(1): (np.float64(2.0),)}, {1: (2.0,)}),
+        (frozenset([1]), [1]),
+        (enum.IntEnum("E", "A")(1), 1),
+    ],
+)
+def test_numpy_values_and_subclasses_become_native(value, expected):
+    """numpy scalars and arrays, sets and subclasses of scalars are sent as plain data."""
+    assert same(expected, unpack(pack(value)))
+    assert same(expected, native(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": [1, object()]}, "['a'][1]"),
+        ({"f": lambda: 0}, "['f']"),
+        (np.datetime64("2020-01-01"), "datetime"),
+        (1j, "complex"),
+    ],
+)
+def test_what_has_no_plain_form_is_refused_with_its_path(value, path):
+    """The error says where in the value the trouble is."""
+    with pytest.raises(CodecError) as caught:
+        pack(value)
+    assert path in str(caught.value)
+
+
+def test_deep_nesting_is_refused_on_both_sides():
+    """Neither a sender nor a receiver recurses without bound."""
+    value = []
+    for _ in range(MAX_DEPTH * 40):
+        value = [value]
+    with pytest.raises(CodecError):
+        pack(value)
+    with pytest.raises(CodecError):
+        unpack(b"\x91" * 100_000 + b"\xc0")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        pack([1, 2])[:-1],
+        pack(1) + b"\x00",
+        msgpack.packb(msgpack.ExtType(77, b"x")),
+        msgpack.packb(msgpack.ExtType(1, pack({}))),
+        b"\xdd\xff\xff\xff\xff",
+    ],
+)
+def test_bad_bytes_raise_codec_error(data):
+    """Truncated, trailing, unknown or huge-claiming bytes are one kind of error."""
+    with pytest.raises(CodecError):
+        unpack(data)
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_never_raise_anything_else(data):
+    """Whatever arrives, the outcome is a value or a CodecError."""
+    with contextlib.suppress(CodecError):
+        unpack(data)
