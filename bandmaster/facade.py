@@ -1,0 +1,166 @@
+"""The public Study: ask and tell by hand, or `optimize`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bandmaster import wiring
+from bandmaster.core.clock import Clock
+from bandmaster.core.objectives import Metric, Objectives
+from bandmaster.core.plan import Plan
+from bandmaster.core.progress import Progress
+from bandmaster.multifidelity import IterGenerator
+from bandmaster.optimizers import Optimizer
+from bandmaster.storage import Journal
+from bandmaster.study.follower import Callback
+from bandmaster.study.result import Result
+from bandmaster.study.study import Study as _Study
+
+__all__ = ["Study"]
+
+
+class Study(_Study):
+    """One search, to be driven by hand or by `optimize`.
+
+    Parameters
+    ----------
+    space : Space, ConfigurationSpace or HDL mapping
+    optimizer : str, Optimizer or Optimizer class, default "ETPE"
+        Who proposes configurations.
+    generator : IterGenerator, optional
+        Who decides on budgets. Default: every trial once, at budget 1.
+    metrics : sequence of Metric, mapping or str, optional
+        Default: minimise what is returned (``loss``).
+    name : str, default ""
+    random_state : int or None, default 0
+        The seed; None draws one.
+    max_retries : int, default 3
+        How often a job whose worker died is issued again.
+    journal : Journal, optional
+        Where the events are kept. Default: memory.
+    clock : Clock, optional
+        Stamps the events.
+
+    Examples
+    --------
+    By hand:
+
+    >>> study = Study({"x": {"_type": "uniform", "_value": [-5, 5]}}, optimizer="Random")
+    >>> job = study.ask()
+    >>> study.tell(job, (job.config["x"] - 2) ** 2)
+    True
+
+    Or all at once:
+
+    >>> result = study.optimize(lambda config: (config["x"] - 2) ** 2, n_trials=20)
+    >>> len(result.evaluations)
+    21
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        *,
+        optimizer: str | Optimizer | type[Optimizer] = "ETPE",
+        generator: IterGenerator | None = None,
+        metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
+        name: str = "",
+        random_state: int | None = 0,
+        max_retries: int = 3,
+        journal: Journal | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(
+            space,
+            optimizer=wiring.make_optimizer(optimizer),
+            generator=wiring.make_generator(generator),
+            objectives=metrics,
+            name=name,
+            seed=wiring.make_seed(random_state),
+            max_retries=max_retries,
+            journal=journal,
+            clock=clock,
+        )
+
+    @property
+    def result(self) -> Result:
+        """What was found so far; a view that grows with the study."""
+        return Result(self.history, self.space, budgets=self.generator.get_budgets())
+
+    def optimize(  # noqa: PLR0917 - the order that Optuna's users know
+        self,
+        objective: Callable[..., Any],
+        n_trials: int | None = None,
+        timeout: float | None = None,
+        n_jobs: int = 1,
+        callbacks: Iterable[Callback] = (),
+        catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+        *,
+        n_evaluations: int | None = None,
+        n_iterations: int | None = None,
+        target_loss: float | None = None,
+        parallel_strategy: str = "AsyncComm",
+        job_timeout: float | None = None,
+        progress: Progress | Callable[[], Progress] | bool = False,
+    ) -> Result:
+        """Evaluate `objective` until a limit is reached; called again, the search goes on.
+
+        Parameters
+        ----------
+        objective : callable
+            Gets what its parameters name: config, budget, config_id, config_info,
+            working_directory, job, context. Returns the loss, or a dict with the metrics.
+        n_trials : int, optional
+            How many more configurations to start.
+        timeout : float, optional
+            Start nothing after this many seconds.
+        n_jobs : int, default 1
+            Worker processes; -1 is one a processor. One means the calling thread.
+        callbacks : iterable of callable, default ()
+            Called with (study, evaluation) in the calling thread; ``study.stop("why")`` ends
+            the run.
+        catch : tuple of exception types
+            What makes an evaluation a failed one; any other exception ends the run and is raised
+            here. By default nothing that an objective raises ends the run, but Ctrl-C.
+        n_evaluations : int, optional
+            How many more jobs (evaluations at any budget) to start.
+        n_iterations : int, optional
+            How many brackets of the iteration generator to run, those begun before included.
+        target_loss : float, optional
+            Stop at the largest budget's first loss that is not above this.
+        parallel_strategy : {"AsyncComm", "MapReduce"}, default "AsyncComm"
+            How several processes work together.
+        job_timeout : float, optional
+            A job that is silent for longer is given up (AsyncComm).
+        progress : Progress, callable or bool, default False
+            True shows a bar.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        ConfigurationError
+            When nothing would end the run, or arguments do not fit together.
+        """
+        n_jobs = wiring.count_jobs(n_jobs)
+        strategy = (
+            "Serial"
+            if n_jobs == 1
+            else wiring.choose_strategy(parallel_strategy, n_jobs, flat=False)
+        )
+        self.set_plan(
+            Plan(
+                n_trials=None if n_trials is None else self.n_trials + n_trials,
+                n_evaluations=None if n_evaluations is None else self.n_jobs + n_evaluations,
+                n_iterations=n_iterations,
+                target_loss=target_loss,
+            )
+        )
+        wiring.run(
+            self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
+            job_timeout=job_timeout, catch=tuple(catch), callbacks=callbacks, progress=progress,
+        )  # fmt: skip
+        return self.result

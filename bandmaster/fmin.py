@@ -1,0 +1,162 @@
+"""The one-liner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bandmaster import wiring
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.objectives import Metric, Objectives
+from bandmaster.core.plan import Plan
+from bandmaster.errors import ConfigurationError
+from bandmaster.facade import Study
+from bandmaster.multifidelity import IterGenerator
+from bandmaster.optimizers import Optimizer
+from bandmaster.study.follower import Callback
+from bandmaster.study.result import Result
+
+__all__ = ["fmin"]
+
+
+def fmin(  # noqa: PLR0917 - the order of seed users' scripts
+    eval_func: Callable[..., Any],
+    config_space: Any,
+    optimizer: str | Optimizer | type[Optimizer] = "ETPE",
+    n_iterations: int | None = 100,
+    n_trials: int | None = None,
+    n_jobs: int = 1,
+    parallel_strategy: str = "AsyncComm",
+    auto_identify_serial_strategy: bool = True,
+    multi_fidelity_iter_generator: IterGenerator | None = None,
+    initial_points: Sequence[Mapping[str, Any]] | None = None,
+    previous_result: Result | Iterable[Evaluation] | None = None,
+    random_state: int | None = 42,
+    timeout: float | None = None,
+    show_progressbar: bool = True,
+    checkpoint_file: str | None = None,
+    checkpoint_freq: int = 10,
+    *,
+    n_evaluations: int | None = None,
+    target_loss: float | None = None,
+    callbacks: Iterable[Callback] = (),
+    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+    metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
+    max_retries: int = 3,
+    job_timeout: float | None = None,
+) -> Result:
+    """Find the configuration for which `eval_func` returns the least.
+
+    Parameters
+    ----------
+    eval_func : callable
+        Gets what its parameters name: config, budget, config_id, config_info, working_directory,
+        job, context (a first parameter of another name gets the configuration). Returns the loss
+        as a number, or a dict with ``loss``, and further metrics and ``info`` at will. What it
+        raises, and a loss that is no finite number, make a failed evaluation; the search goes on.
+    config_space : ConfigurationSpace, HDL mapping or Space
+    optimizer : str, Optimizer or Optimizer class, default "ETPE"
+    n_iterations : int, default 100
+        Brackets of the iteration generator; without one, evaluations. Not used when `n_trials` or
+        `n_evaluations` is given.
+    n_trials : int, optional
+        Configurations.
+    n_jobs : int, default 1
+        Worker processes; -1 is one a processor.
+    parallel_strategy : {"AsyncComm", "MapReduce", "Serial"}, default "AsyncComm"
+        AsyncComm: each worker gets its next job when it is ready. MapReduce: batches of `n_jobs`
+        through joblib. Serial: one evaluation after the other in this thread.
+    auto_identify_serial_strategy : bool, default True
+        Whether ``n_jobs=1`` without an iteration generator means Serial.
+    multi_fidelity_iter_generator : IterGenerator, optional
+        Default: every configuration once, at budget 1.
+    initial_points : sequence of Mapping, optional
+        Configurations to evaluate first.
+    previous_result : Result or iterable of Evaluation, optional
+        What to learn from before; what does not fit the space and budgets is left out.
+    random_state : int or None, default 42
+        The seed; None draws one.
+    timeout : float, optional
+        Start nothing after this many seconds.
+    show_progressbar : bool, default True
+    checkpoint_file : str, optional
+        Not available before studies are durable; give None.
+    checkpoint_freq : int, default 10
+        Likewise unused.
+    n_evaluations : int, optional
+        Jobs, that is evaluations at any budget.
+    target_loss : float, optional
+        Stop at the largest budget's first loss that is not above this.
+    callbacks : iterable of callable
+        Called with (study, evaluation) in this thread.
+    catch : tuple of exception types
+        What makes an evaluation fail; any other exception ends the search and is raised here.
+    metrics : sequence of Metric, mapping or str, optional
+        Named metrics; default: minimise ``loss``.
+    max_retries : int, default 3
+        How often a job whose worker died is run again.
+    job_timeout : float, optional
+        A job that is silent for longer is given up (AsyncComm).
+
+    Returns
+    -------
+    Result
+        ``result.best_config``, ``result.best_loss``; printing it shows the table.
+
+    Raises
+    ------
+    ConfigurationError
+        When arguments are wrong or do not fit together (a ValueError).
+    SpaceError
+        When the space is malformed, or an initial point does not fit it (a ValueError).
+
+    Examples
+    --------
+    >>> space = {"x": {"_type": "uniform", "_value": [-5, 5]}}
+    >>> result = fmin(lambda config: config["x"] ** 2, space, n_iterations=20,
+    ...               show_progressbar=False)
+    >>> len(result.evaluations)
+    20
+    """
+    if checkpoint_file is not None:
+        raise ConfigurationError(
+            "checkpoint_file is not available in this version: studies live in memory; pickle the "
+            "result, and pass it as previous_result to go on from it"
+        )
+    n_jobs = wiring.count_jobs(n_jobs)
+    strategy = wiring.choose_strategy(
+        parallel_strategy,
+        n_jobs,
+        flat=multi_fidelity_iter_generator is None,
+        auto_identify_serial=auto_identify_serial_strategy,
+    )
+    study = Study(
+        config_space,
+        optimizer=optimizer,
+        generator=multi_fidelity_iter_generator,
+        metrics=metrics,
+        random_state=random_state,
+        max_retries=max_retries,
+    )
+    if previous_result is not None:
+        history = (
+            previous_result.history if isinstance(previous_result, Result) else previous_result
+        )
+        study.learn_from(history)
+    for point in initial_points or ():
+        study.enqueue(point)
+    limited = n_trials is not None or n_evaluations is not None
+    study.set_plan(
+        Plan(
+            n_trials=n_trials,
+            n_evaluations=n_evaluations,
+            n_iterations=None if limited else n_iterations,
+            target_loss=target_loss,
+        )
+    )
+    wiring.run(
+        study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
+        job_timeout=job_timeout, catch=tuple(catch), callbacks=callbacks,
+        progress=show_progressbar,
+    )  # fmt: skip
+    return study.result

@@ -1,0 +1,94 @@
+"""MapReduce: a batch of jobs asked at once, evaluated in parallel, told together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from bandmaster.core.clock import SystemClock
+from bandmaster.core.context import Context
+from bandmaster.core.evaluate import Objective, evaluate
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+from bandmaster.study.follower import Follower
+from bandmaster.study.study import Study
+
+__all__ = ["run_batches"]
+
+
+def run_batches(
+    study: Study,
+    function: Callable[..., Any],
+    n_jobs: int,
+    *,
+    follower: Follower,
+    timeout: float | None = None,
+    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+    working_directory: str = ".",
+) -> None:
+    """Run a study to its end in batches of up to `n_jobs` jobs, in joblib's worker processes.
+
+    A batch is as long as its longest evaluation; the workers that are ready earlier idle, which
+    is what the asynchronous strategy is better at.
+
+    Parameters
+    ----------
+    study : Study
+        With a plan that ends, or a `timeout`, or a callback that stops it.
+    function : callable
+        The objective; sent with cloudpickle, so it may be a lambda or a closure.
+    n_jobs : int
+        The size of a batch, and the number of processes; at least 1.
+    follower : Follower
+        Sees each evaluation when its batch is told.
+    timeout : float, optional
+        Start no batch after this many seconds.
+    catch : tuple of exception types
+        What makes an evaluation fail. Any other exception ends the run.
+    """
+    import joblib
+
+    clock = SystemClock()
+    objective = Objective(function)
+    deadline = None if timeout is None else clock() + timeout
+    with joblib.Parallel(n_jobs=n_jobs) as parallel:
+        one = joblib.delayed(_evaluate)
+        while True:
+            if deadline is not None and clock() >= deadline:
+                study.stop(f"timeout of {timeout} s")
+            jobs = _ask_batch(study, n_jobs)
+            if not jobs:
+                break
+            try:
+                outcomes = parallel(
+                    one(objective, job.to_wire(), catch, working_directory) for job in jobs
+                )
+            except BaseException as error:
+                for job in jobs:
+                    study.requeue(job, f"the run was ended by {error!r}", counted=False)
+                raise
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                study.tell(job, outcome)
+            follower.catch_up()
+
+
+def _ask_batch(study: Study, size: int) -> list[Job]:
+    jobs = []
+    for _ in range(size):
+        job = study.ask(worker="mapreduce")
+        if job is None:
+            break
+        jobs.append(job)
+    return jobs
+
+
+def _evaluate(
+    objective: Objective,
+    fields: list[Any],
+    catch: tuple[type[BaseException], ...],
+    working_directory: str,
+) -> Outcome:
+    job = Job.from_wire(fields)
+    context = Context(job, worker=f"mapreduce.{os.getpid()}", working_directory=working_directory)
+    return evaluate(objective, job, context, SystemClock(), catch=catch)

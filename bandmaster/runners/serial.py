@@ -1,0 +1,69 @@
+"""One evaluation after the other, in the calling thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from bandmaster.core.clock import Clock, SystemClock
+from bandmaster.core.context import Context
+from bandmaster.core.decisions import Decision
+from bandmaster.core.evaluate import Objective, evaluate
+from bandmaster.core.job import Job
+from bandmaster.study.follower import Follower
+from bandmaster.study.study import Study
+
+__all__ = ["run_serial"]
+
+
+def run_serial(
+    study: Study,
+    function: Callable[..., Any],
+    *,
+    follower: Follower,
+    timeout: float | None = None,
+    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+    working_directory: str = ".",
+    clock: Clock | None = None,
+) -> None:
+    """Run a study to its end.
+
+    Parameters
+    ----------
+    study : Study
+        With a plan that ends, or a `timeout`, or a callback that stops it.
+    function : callable
+        The objective; it gets what its parameters name (`Objective`).
+    follower : Follower
+        Sees each evaluation when it is told.
+    timeout : float, optional
+        Start no evaluation after this many seconds.
+    catch : tuple of exception types
+        What makes an evaluation fail. Any other exception ends the run; its job is requeued, so
+        that the study can go on later.
+    """
+    clock = clock or SystemClock()
+    objective = Objective(function)
+    worker = f"serial.{os.getpid()}"
+    deadline = None if timeout is None else clock() + timeout
+
+    def reporter(job: Job, metrics: Any, step: int) -> Decision:
+        return study.report(job, metrics, step=step)
+
+    while True:
+        if deadline is not None and clock() >= deadline:
+            study.stop(f"timeout of {timeout} s")
+        job = study.ask(worker=worker)
+        if job is None:
+            break
+        context = Context(
+            job, worker=worker, working_directory=working_directory, reporter=reporter
+        )
+        try:
+            outcome = evaluate(objective, job, context, clock, catch=catch)
+        except BaseException as error:
+            study.requeue(job, f"the run was ended by {error!r}", counted=False)
+            raise
+        study.tell(job, outcome)
+        follower.catch_up()

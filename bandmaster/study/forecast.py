@@ -1,0 +1,85 @@
+"""How much a study is going to do."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from bandmaster.core.decisions import Done, New, Promote, Wait
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.plan import Plan
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.study.formatting import format_budget
+
+__all__ = ["Forecast", "forecast"]
+
+_MOST = 200_000  # jobs that are played through; beyond that nobody needs the exact number
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is planned if nothing fails, and nothing stops it early.
+
+    Parameters
+    ----------
+    n_evaluations : int
+        Jobs that are yet to be issued.
+    total_budget : float
+        The sum of their budgets.
+    """
+
+    n_evaluations: int
+    total_budget: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_evaluations} evaluations planned, total budget "
+            f"{format_budget(self.total_budget)}"
+        )
+
+
+def forecast(
+    generator: IterGenerator, plan: Plan, *, n_trials: int = 0, n_jobs: int = 0
+) -> Forecast | None:
+    """Play a plan through on a copy of its generator, with every job succeeding.
+
+    Parameters
+    ----------
+    generator : IterGenerator
+        Planned already; not changed.
+    plan : Plan
+    n_trials, n_jobs : int, default 0
+        What was issued before.
+
+    Returns
+    -------
+    Forecast or None
+        None when the plan has no end, or none that is near.
+    """
+    if not plan.bounded:
+        return None
+    generator = copy.deepcopy(generator)
+    outcome = Outcome(Status.OK, 0.0)
+    first, total = n_jobs, 0.0
+    while n_jobs - first < _MOST:
+        if plan.n_evaluations is not None and n_jobs >= plan.n_evaluations:
+            break
+        if plan.n_trials is not None and n_trials >= plan.n_trials:
+            generator.close_intake()
+        action = generator.next()
+        if isinstance(action, (Wait, Done)):
+            break
+        if isinstance(action, New):
+            trial, n_trials = n_trials, n_trials + 1
+        else:
+            trial = action.trial
+        checkpoint = action.checkpoint if isinstance(action, Promote) else None
+        job = Job(n_jobs, 0, trial, {}, action.budget, {}, action.bracket, action.rung, checkpoint)
+        generator.issued(job)
+        generator.observe(job, outcome)
+        n_jobs += 1
+        total += action.budget
+    else:
+        return None
+    return Forecast(n_jobs - first, total)

@@ -1,0 +1,167 @@
+"""Putting a search together from names and options. The only place that does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bandmaster.core.evaluate import Objective
+from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.errors import ConfigurationError
+from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
+from bandmaster.optimizers import Optimizer, get_optimizer
+from bandmaster.progress import make_progress
+from bandmaster.study.follower import Callback, Follower
+from bandmaster.study.forecast import forecast
+from bandmaster.study.study import Study
+
+__all__ = [
+    "STRATEGIES",
+    "choose_strategy",
+    "count_jobs",
+    "make_generator",
+    "make_optimizer",
+    "make_seed",
+    "run",
+]
+
+logger = logging.getLogger(__name__)
+
+STRATEGIES = ("AsyncComm", "MapReduce", "Serial")
+"""The values of `parallel_strategy`."""
+
+
+def make_optimizer(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
+    """Return an optimizer, given its name, its class or itself."""
+    return get_optimizer(optimizer)
+
+
+def make_generator(generator: IterGenerator | None) -> IterGenerator:
+    """Return the iteration generator; None is a flat search at budget 1."""
+    if generator is None:
+        return FlatIterGenerator()
+    if not isinstance(generator, IterGenerator):
+        raise ConfigurationError(
+            "an iteration generator is an instance such as HyperBandIterGenerator(min_budget=1, "
+            f"max_budget=81, eta=3), got {generator!r}"
+        )
+    return generator
+
+
+def make_seed(random_state: int | None) -> int:
+    """Return a seed; None draws a fresh one from the system."""
+    if random_state is None:
+        return secrets.randbits(63)
+    if (
+        isinstance(random_state, bool)
+        or not hasattr(random_state, "__index__")
+        or random_state.__index__() < 0
+    ):
+        raise ConfigurationError(
+            f"random_state must be a whole number ≥ 0 or None, got {random_state!r}"
+        )
+    return random_state.__index__()
+
+
+def count_jobs(n_jobs: int) -> int:
+    """Return a number of workers; negative counts back from the processors, -1 is all of them."""
+    if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise ConfigurationError(f"n_jobs must be a whole number ≥ 1, or -1, got {n_jobs!r}")
+    if n_jobs > 0:
+        return n_jobs
+    available = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return max(1, available + 1 + n_jobs)
+
+
+def choose_strategy(
+    strategy: str, n_jobs: int, *, flat: bool, auto_identify_serial: bool = True
+) -> str:
+    """Return the parallel strategy to use.
+
+    Parameters
+    ----------
+    strategy : {"AsyncComm", "MapReduce", "Serial"}
+    n_jobs : int
+        At least 1.
+    flat : bool
+        Whether no iteration generator was given.
+    auto_identify_serial : bool, default True
+        Whether one job without an iteration generator means Serial.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such strategy, or it cannot do what is wanted; it names the one that can.
+    """
+    by_lower = {name.lower(): name for name in STRATEGIES}
+    if not isinstance(strategy, str) or strategy.lower() not in by_lower:
+        raise ConfigurationError(
+            f"no parallel strategy {strategy!r}; there are {', '.join(STRATEGIES)}"
+        )
+    chosen = by_lower[strategy.lower()]
+    if chosen == "Serial" and n_jobs > 1:
+        raise ConfigurationError(
+            f"parallel_strategy='Serial' runs one evaluation at a time, but n_jobs={n_jobs}: "
+            "use parallel_strategy='AsyncComm' (or 'MapReduce')"
+        )
+    if auto_identify_serial and n_jobs == 1 and flat:
+        return "Serial"
+    return chosen
+
+
+def run(
+    study: Study,
+    function: Callable[..., Any],
+    *,
+    strategy: str,
+    n_jobs: int,
+    timeout: float | None = None,
+    job_timeout: float | None = None,
+    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+    callbacks: Iterable[Callback] = (),
+    progress: Progress | Callable[[], Progress] | bool | None = None,
+) -> None:
+    """Run a study that has its plan to its end, with the strategy that was chosen."""
+    objective = Objective(function)  # refuses what it cannot call before anything starts
+    expected = forecast(study.generator, study.plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
+    if not objective.takes_budget and len(study.generator.get_budgets()) > 1:
+        logger.warning(
+            "%r takes no budget, so it costs the same at each of the budgets %s",
+            function, study.generator.get_budgets(),
+        )  # fmt: skip
+    if timeout is None and expected is None and not callbacks and study.plan.target_loss is None:
+        raise ConfigurationError(
+            "nothing would ever end this search: give n_trials, n_evaluations, n_iterations or "
+            "timeout"
+        )
+    logger.info("%s: %s", strategy, expected or "an open number of evaluations")
+    shown = make_progress(progress)
+    if not isinstance(shown, NoProgress) and expected is not None:
+        sys.stderr.write(f"{expected}\n")
+    total = None if expected is None else expected.n_evaluations
+    follower = Follower(study, progress=shown, callbacks=callbacks)
+    follower.start(total)
+    try:
+        if strategy == "Serial":
+            from bandmaster.runners.serial import run_serial
+
+            run_serial(study, function, follower=follower, timeout=timeout, catch=catch)
+        elif strategy == "MapReduce":
+            from bandmaster.runners.batch import run_batches
+
+            run_batches(study, function, n_jobs, follower=follower, timeout=timeout, catch=catch)
+        else:
+            from bandmaster.asynccomm.local import run_local
+
+            run_local(
+                study, function, n_jobs,
+                follower=follower, timeout=timeout, job_timeout=job_timeout, catch=catch,
+            )  # fmt: skip
+    finally:
+        follower.close()
