@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bandmaster.space.compiling import compile_space as compile_space
-    from bandmaster.space.configspace import hdl2cs as hdl2cs
-    from bandmaster.space.configspace import to_configspace as to_configspace
+    from bandmaster.space.cs_export import hdl2cs as hdl2cs
+    from bandmaster.space.cs_export import to_configspace as to_configspace
     from bandmaster.space.hdl import compile_hdl as compile_hdl
     from bandmaster.space.hdl_files import load_hdl as load_hdl
     from bandmaster.space.layering import layering_config as layering_config
@@ -63,13 +63,42 @@ _HOMES = {
     "Space": "space",
     "compile_hdl": "hdl",
     "compile_space": "compiling",
-    "hdl2cs": "configspace",
+    "hdl2cs": "cs_export",
     "layering_config": "layering",
     "load_hdl": "hdl_files",
-    "to_configspace": "configspace",
+    "to_configspace": "cs_export",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "And",
+    "Beta",
+    "Categorical",
+    "Condition",
+    "Constant",
+    "Equals",
+    "Float",
+    "Forbidden",
+    "GreaterThan",
+    "GreaterThanEquals",
+    "Group",
+    "In",
+    "Integer",
+    "LessThan",
+    "LessThanEquals",
+    "Normal",
+    "NotEquals",
+    "Or",
+    "Ordinal",
+    "Parameter",
+    "Relation",
+    "Space",
+    "compile_hdl",
+    "compile_space",
+    "hdl2cs",
+    "layering_config",
+    "load_hdl",
+    "to_configspace",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -103,7 +103,7 @@ class Column(ABC):
         """Return a number that may be a NumPy scalar as a Python number, or raise."""
         if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
             value = value.item()
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
             raise self.illegal(value)
         return value
 
@@ -192,7 +192,7 @@ class Grid(Column):
         self.n = int(parameter.n_values)
         self.whole = isinstance(parameter, Integer)
         # A value is (start + k step) / scale: exact in decimal, and division rounds correctly.
-        self.start: float
+        self.start: float  # whole numbers are held as Python integers
         self.step: float
         self.scale: float
         if isinstance(parameter, Integer):
@@ -261,7 +261,7 @@ class Grid(Column):
         return self.code(self.index(x))
 
     def snap_many(self, x: FloatArray) -> FloatArray:
-        known = x == x
+        known = ~np.isnan(x)
         if known.all():
             return self.codes(self.index_many(x))
         result = np.full(x.shape, np.nan)

@@ -34,7 +34,7 @@ def compile_space(space: Space | ConfigurationSpace | Mapping[str, Any]) -> Spac
         base.__name__ == "ConfigurationSpace" and base.__module__.split(".")[0] == "ConfigSpace"
         for base in type(space).__mro__
     ):
-        from bandmaster.space.configspace import from_configspace
+        from bandmaster.space.cs_import import from_configspace
 
         return from_configspace(space)
     if isinstance(space, Mapping):

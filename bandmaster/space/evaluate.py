@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -114,7 +115,7 @@ def _literal(
     if isinstance(literal, NotEquals):
         return (
             lambda row: row[j] == row[j] != code,
-            lambda X: (X[:, j] == X[:, j]) & (X[:, j] != code),
+            lambda X: ~np.isnan(X[:, j]) & (X[:, j] != code),
         )
     if column.is_choice and not isinstance(column.parameter, Ordinal):
         raise SpaceError(
@@ -142,13 +143,15 @@ def _relation(
 
     def row_test(row: Sequence[float]) -> bool:
         x, y = row[i], row[j]
-        return x == x and y == y and bool(compare(decode_left(x), decode_right(y)))
+        if math.isnan(x) or math.isnan(y):
+            return False
+        return bool(compare(decode_left(x), decode_right(y)))
 
     if isinstance(left, Choice) and isinstance(right, Choice):
         table = _choice_table(relation, left, right)
 
         def by_table(X: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-            known = (X[:, i] == X[:, i]) & (X[:, j] == X[:, j])
+            known = ~(np.isnan(X[:, i]) | np.isnan(X[:, j]))
             result = np.zeros(len(X), dtype=np.bool_)
             result[known] = table[X[known, i].astype(np.intp), X[known, j].astype(np.intp)]
             return result
@@ -158,7 +161,7 @@ def _relation(
     left_numbers, right_numbers = _numbers(left, relation), _numbers(right, relation)
 
     def by_numbers(X: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        known = (X[:, i] == X[:, i]) & (X[:, j] == X[:, j])
+        known = ~(np.isnan(X[:, i]) | np.isnan(X[:, j]))
         result = np.zeros(len(X), dtype=np.bool_)
         result[known] = compare(left_numbers(X[known, i]), right_numbers(X[known, j]))
         return result

@@ -25,12 +25,10 @@ def count_configurations(space: Space) -> int | float:
     when = {
         j: group.when for group in space.groups for j in group.columns if group.when is not None
     }
-    relations = any(
-        isinstance(literal, Relation) for p in when.values() for literal in literals(p)
-    )
+    relations = any(isinstance(literal, Relation) for p in when.values() for literal in literals(p))
     if relations:
         # ConfigSpace and the HDL cannot say this; where a user does, every column counts.
-        count: int | float = math.prod(c.n_values for c in space._columns)
+        count: int | float = math.prod(c.n_values for c in space.columns)
     else:
         open_columns = {j: when.get(j) for j in range(space.dim)}
         count = _Counter(space).count(open_columns)
@@ -46,7 +44,7 @@ class _Counter:
     """Counts by deciding a parent at a time; parts that share no parent are multiplied."""
 
     def __init__(self, space: Space) -> None:
-        self._columns = space._columns
+        self.columns = space.columns
         self._index = space.index
 
     def count(self, residue: _Residue) -> int | float:
@@ -87,10 +85,10 @@ class _Counter:
     def _count_connected(self, residue: _Residue) -> int | float:
         if len(residue) == 1:
             ((j, _),) = residue.items()
-            return self._columns[j].n_values
+            return self.columns[j].n_values
         root = next(j for j, predicate in residue.items() if not self._parents(predicate))
         rest = {j: predicate for j, predicate in residue.items() if j != root}
-        if self._columns[root].n_values == math.inf:
+        if self.columns[root].n_values == math.inf:
             return math.inf
         total: int | float = 0
         for size, code in self._classes(root, rest):
@@ -99,7 +97,7 @@ class _Counter:
 
     def _classes(self, j: int, residue: _Residue) -> Iterator[tuple[int, float]]:
         """Yield the values of a column in classes that no open statement tells apart."""
-        column = self._columns[j]
+        column = self.columns[j]
         n = int(column.n_values)
         named: set[int] = set()
         codes = {
@@ -123,7 +121,7 @@ class _Counter:
     def _number(self, j: int, code: float) -> int:
         from bandmaster.space.columns import Grid
 
-        column = self._columns[j]
+        column = self.columns[j]
         return column.index(code) if isinstance(column, Grid) else int(code)
 
     def _decide(self, residue: _Residue, j: int, code: float) -> _Residue:
@@ -168,8 +166,8 @@ def _simplify(
 def _test(literal: Literal, code: float, counter: _Counter) -> bool:
     from bandmaster.space.evaluate import compile_predicate
 
-    test, _ = compile_predicate(literal, counter._columns, counter._index)
-    row = [math.nan] * len(counter._columns)
+    test, _ = compile_predicate(literal, counter.columns, counter._index)
+    row = [math.nan] * len(counter.columns)
     row[counter._index[literal.parameter]] = code
     return test(row)
 
@@ -186,7 +184,7 @@ def enumerate_rows(
 
 def _levels(space: Space, j: int, resolution: int | None) -> list[float] | range:
     """Return the codes that a column takes in turn (a range stands for the numbers of codes)."""
-    column = space._columns[j]
+    column = space.columns[j]
     n = column.n_values
     if n == math.inf:
         if resolution is None:
@@ -231,5 +229,5 @@ def _rows(
             depth -= 1
             continue
         level = levels[j][position[depth]]
-        row[j] = space._columns[j].code(level) if isinstance(level, int) else level
+        row[j] = space.columns[j].code(level) if isinstance(level, int) else level
         depth += 1

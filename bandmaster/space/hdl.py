@@ -159,9 +159,7 @@ class _Reader:
         name = prefix + SEPARATOR + CHOICE
         self._add(self._choice_parameter(name, tuple(options), hdl, path), path, guard)
         for key, value in shared.items():
-            self._read_entry(
-                key, value, prefix=prefix + SEPARATOR, path=(*path, key), guard=guard
-            )
+            self._read_entry(key, value, prefix=prefix + SEPARATOR, path=(*path, key), guard=guard)
         for option, (key, value) in options.items():
             inner: Predicate = Equals(name, option)
             below = prefix + SEPARATOR + option

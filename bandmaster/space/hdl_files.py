@@ -85,6 +85,6 @@ def _from_yaml(text: str, file: Path) -> Any:
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
     try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506 (a subclass of SafeLoader)
+        return yaml.load(text, Loader=Loader)
     except (yaml.YAMLError, TypeError) as error:
         raise SpaceError(f"the space file {str(file)!r} is not YAML: {error}") from error

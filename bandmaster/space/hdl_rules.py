@@ -59,11 +59,10 @@ class Rules:
             for key, children in table.items():
                 where = (*here, str(key))
                 value = _match(key, parent, where)
-                if isinstance(children, str):
-                    children = [children]
-                if not isinstance(children, (list, tuple)):
+                listed = [children] if isinstance(children, str) else children
+                if not isinstance(listed, (list, tuple)):
                     raise fail(where, f"found {children!r}; expected a list of parameters' names")
-                for child in children:
+                for child in listed:
                     for name in self._children(child, where):
                         if value not in values.setdefault(name, []):
                             values[name].append(value)
@@ -114,9 +113,7 @@ class Rules:
                 where = (*here, str(name))
                 parameter = self._parameter(name, where)
                 parts.append(
-                    self._checked(
-                        _among(parameter.name, _values(value, parameter, where)), where
-                    )
+                    self._checked(_among(parameter.name, _values(value, parameter, where)), where)
                 )
             yield parts[0] if len(parts) == 1 else And(*parts)
 

@@ -39,7 +39,15 @@ from bandmaster.space.values import UNSET, from_plain, to_plain
 if TYPE_CHECKING:
     from bandmaster.space.space import Space
 
-__all__ = ["FORMAT", "VERSION", "fingerprint", "space_from_dict", "space_to_dict"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "fingerprint",
+    "parameter_from_dict",
+    "parameter_to_dict",
+    "space_from_dict",
+    "space_to_dict",
+]
 
 FORMAT: Final = "bandmaster.space"
 VERSION: Final = 1
@@ -56,7 +64,7 @@ def space_to_dict(space: Space) -> dict[str, Any]:
     data: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
-        "parameters": [_parameter_out(p) for p in space.parameters],
+        "parameters": [parameter_to_dict(p) for p in space.parameters],
     }
     if space.conditions:
         data["conditions"] = [
@@ -90,7 +98,7 @@ def space_from_dict(data: Mapping[str, Any]) -> Space:
         )
     try:
         return Space(
-            [_parameter_in(p) for p in data["parameters"]],
+            [parameter_from_dict(p) for p in data["parameters"]],
             conditions=[
                 Condition(c["child"], _predicate_in(c["when"])) for c in data.get("conditions", ())
             ],
@@ -110,7 +118,8 @@ def fingerprint(space: Space) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _parameter_out(parameter: Parameter) -> dict[str, Any]:
+def parameter_to_dict(parameter: Parameter) -> dict[str, Any]:
+    """Return one parameter as plain data."""
     data: dict[str, Any] = {"type": type(parameter).__name__.lower(), "name": parameter.name}
     if isinstance(parameter, Constant):
         data["value"] = to_plain(parameter.value)
@@ -135,7 +144,8 @@ def _parameter_out(parameter: Parameter) -> dict[str, Any]:
     return data
 
 
-def _parameter_in(data: Mapping[str, Any]) -> Parameter:
+def parameter_from_dict(data: Mapping[str, Any]) -> Parameter:
+    """Undo `parameter_to_dict`."""
     kind, name = data["type"], data["name"]
     meta = from_plain(data.get("meta"))
     default = from_plain(data["default"]) if "default" in data else UNSET

@@ -22,7 +22,7 @@ def describe(parameter: Parameter) -> str:
         parts = [f"{parameter.lower!r} .. {parameter.upper!r}"]
         if parameter.log:
             parts.append("log")
-        if parameter.q is not None and parameter.n_values != parameter.upper - parameter.lower + 1:
+        if parameter.q is not None and not (isinstance(parameter, Integer) and parameter.q == 1):
             parts.append(f"q={parameter.q!r}")
         if parameter.distribution is not None:
             parts.append(str(parameter.distribution))
@@ -42,12 +42,15 @@ def space_table(space: Space) -> str:
         for j in group.columns:
             when[j] = "" if group.when is None else str(group.when)
     rows = [("parameter", "type", "values", "default", "active when")]
-    for j, (parameter, column) in enumerate(zip(space.parameters, space._columns)):
+    for j, (parameter, column) in enumerate(zip(space.parameters, space.columns, strict=True)):
         default = "" if isinstance(parameter, Constant) else _short(repr(column.default_value()))
         kind = type(parameter).__name__.lower()
         rows.append((parameter.name, kind, _short(describe(parameter)), default, when[j]))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     lines.insert(1, "  ".join("-" * w for w in widths if w))
     lines.extend(f"forbidden: {clause.when}" for clause in space.forbidden)
     title = "Space" if space.name is None else f"Space {space.name!r}"

@@ -71,7 +71,7 @@ def value_key(value: Any) -> Hashable:
     ``1``, ``1.0`` and ``True`` have three keys; NaN has one.
     """
     kind = type(value)
-    if kind is float and value != value:
+    if kind is float and math.isnan(value):
         return (float, "nan")
     if kind in (list, tuple):
         return (kind, tuple(map(value_key, value)))
