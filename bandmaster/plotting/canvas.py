@@ -53,7 +53,7 @@ def explain(ax: Axes, why: str) -> Axes:
 def log_if_wide(ax: Axes, values: np.ndarray | Sequence[float]) -> None:
     """Make the y axis logarithmic if the values are positive and span a decade or more."""
     values = np.asarray(values, dtype=float)
-    if values.size and values.min() > 0 and values.max() / values.min() >= 10:
+    if values.size and values.min() > 0 and values.max() / 10 >= values.min():
         ax.set_yscale("log")
 
 

@@ -90,6 +90,7 @@ def plot_concurrent_over_time(
     ax.plot(x, high, drawstyle="steps-post", color=color, label=f"running (max {running.max()})")
     ax.axhline(mean, color=COLOURS[1], linestyle="--", label=f"mean {mean:.3g}")
     ax.set_xlim(left=0)
+    ax.set_yscale("linear")  # axes that held another plot may be logarithmic
     ax.set_ylim(0, running.max() * 1.25 + 0.1)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)

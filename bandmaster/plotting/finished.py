@@ -56,6 +56,7 @@ def plot_finished_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
     if lost_x:
         ax.plot(lost_x, lost_y, "x", color="black", markersize=5, label="not ok")
     ax.set_xlim(left=0)
+    ax.set_yscale("linear")  # axes that held another plot may be logarithmic
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)

@@ -177,7 +177,9 @@ class Result:
         failures, total = self.failures, len(self.history)
         if failures:
             how_many = "All" if len(failures) == total else f"{len(failures)} of"
-            reason = (failures[-1].error or failures[-1].status.value).strip().splitlines()[-1]
+            words = (failures[-1].error or "").split("\n")
+            reason = next((w.strip() for w in reversed(words) if w.strip()), "")
+            reason = reason or failures[-1].status.value
             notes.append(
                 f"{how_many} {total} evaluations failed (see .failures); the last: {reason[:100]}"
             )

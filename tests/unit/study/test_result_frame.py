@@ -1,0 +1,86 @@
+"""Result.to_dataframe: one typed row an evaluation."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bandmaster.core.history import History
+from bandmaster.core.outcome import Status
+from bandmaster.study.result import Result
+from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
+
+
+def test_one_row_an_evaluation_in_the_order_of_the_history():
+    """Numbers equal those of the history."""
+    history = make_hyperband_history(6, p_failure=0.2)
+    frame = Result(history).to_dataframe()
+    assert len(history) == len(frame)
+    assert [e.job for e in history] == frame["job"].tolist()
+    assert [e.budget for e in history] == frame["budget"].tolist()
+    assert [e.worker for e in history] == frame["worker"].tolist()
+    assert sum(e.ok for e in history) == frame["loss"].notna().sum()
+    durations = pd.Series([e.finished - e.started for e in history], dtype="float64")
+    assert durations.tolist() == frame["duration"].tolist()
+
+
+def test_columns_are_typed_by_their_values():
+    """Integers stay integers even where a parameter is sometimes inactive."""
+    configs = [
+        {"i": 1, "gap": 2, "f": 0.5, "mixed": 1, "b": True, "s": "l1", "o": (1, 2)},
+        {"i": 2, "f": 1.5, "mixed": 0.5, "b": False, "o": "x"},
+    ]
+    frame = Result(
+        make_history(*(make_evaluation(i, config=c) for i, c in enumerate(configs)))
+    ).to_dataframe()
+    kinds = {
+        name.removeprefix("config."): str(kind)
+        for name, kind in frame.dtypes.items()
+        if name.startswith("config.")
+    }
+    expected = {
+        "i": "int64", "gap": "Int64", "f": "float64", "mixed": "float64", "b": "bool",
+        "s": "category", "o": "object",
+    }  # fmt: skip
+    assert expected == kinds
+    assert frame["config.gap"].isna().tolist() == [False, True]
+
+
+def test_a_huge_integer_keeps_its_value():
+    """What fits no int64 column is kept as an object."""
+    frame = Result(make_history(make_evaluation(0, config={"seed": 2**70}))).to_dataframe()
+    assert [2**70] == frame["config.seed"].tolist()
+
+
+def test_times_are_utc_and_missing_where_no_worker_gave_them():
+    """A crashed job has no start and no end, so no duration."""
+    crash = make_evaluation(1, None, status=Status.CRASHED, error="gone", started=0.0, finished=0.0)
+    values = {name: getattr(crash, name) for name in crash.__slots__}
+    history = make_history(
+        make_evaluation(0, started=1_700_000_000.5), type(crash)(**{**values, "submitted": 1.7e9})
+    )
+    frame = Result(history).to_dataframe()
+    expected = pd.Timestamp("2023-11-14 22:13:20.5", tz="UTC")
+    assert expected == frame["started"][0]
+    assert pd.isna(frame["started"][1])
+    assert pd.isna(frame["finished"][1])
+    assert pd.isna(frame["duration"][1])
+    assert pd.Timestamp(1.7e9, unit="s", tz="UTC") == frame["submitted"][1]
+
+
+def test_metrics_have_columns_of_their_own():
+    """A metric that is called like a parameter does not clash with it."""
+    history = make_history(
+        make_evaluation(0, config={"loss": 3}, metrics={"loss": 0.9, "f1": 0.5}),
+        make_evaluation(1, config={"loss": 4}),
+    )
+    frame = Result(history).to_dataframe()
+    assert [3, 4] == frame["config.loss"].tolist()
+    assert 0.9 == frame["metric.loss"][0]
+    assert frame["metric.f1"].isna().tolist() == [False, True]
+
+
+def test_an_empty_result_gives_an_empty_frame_with_its_columns():
+    """Code that selects columns works before anything finished."""
+    frame = Result(History(0)).to_dataframe()
+    assert 0 == len(frame)
+    assert {"job", "status", "loss", "started"} <= set(frame.columns)
