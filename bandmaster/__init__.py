@@ -12,7 +12,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bandmaster.asynccomm import Master, NameServer, Worker, get_a_free_port
+    from bandmaster.asynccomm.master import Master
+    from bandmaster.asynccomm.nameserver import NameServer
+    from bandmaster.asynccomm.net import get_a_free_port
+    from bandmaster.asynccomm.worker import Worker
     from bandmaster.core.objectives import Metric
     from bandmaster.facade import Study
     from bandmaster.fmin import fmin
@@ -71,9 +74,9 @@ _HOME = {
     "GridOptimizer": "bandmaster.optimizers",
     "HyperBandIterGenerator": "bandmaster.multifidelity",
     "IterGenerator": "bandmaster.multifidelity",
-    "Master": "bandmaster.asynccomm",
+    "Master": "bandmaster.asynccomm.master",
     "Metric": "bandmaster.core.objectives",
-    "NameServer": "bandmaster.asynccomm",
+    "NameServer": "bandmaster.asynccomm.nameserver",
     "Optimizer": "bandmaster.optimizers",
     "RandomOptimizer": "bandmaster.optimizers",
     "Result": "bandmaster.study.result",
@@ -81,10 +84,10 @@ _HOME = {
     "Space": "bandmaster.space",
     "Study": "bandmaster.facade",
     "SuccessiveHalvingIterGenerator": "bandmaster.multifidelity",
-    "Worker": "bandmaster.asynccomm",
+    "Worker": "bandmaster.asynccomm.worker",
     "default_callback": "bandmaster.progress",
     "fmin": "bandmaster.fmin",
-    "get_a_free_port": "bandmaster.asynccomm",
+    "get_a_free_port": "bandmaster.asynccomm.net",
     "hdl2cs": "bandmaster.space",
     "layering_config": "bandmaster.space",
 }

@@ -1,1 +1,7 @@
+"""The command line: ``bandmaster nameserver | worker | master``."""
 
+from __future__ import annotations
+
+from bandmaster.cli.app import main
+
+__all__ = ["main"]

@@ -4,8 +4,8 @@ A conditional search space of three scikit-learn classifiers and the function th
 configuration by cross-validation. The budget is the share of the training data that is used, so a
 quarter of the data gives a first, cheap look. Needs the extra ``sklearn``.
 
-`evaluator` (on the digits data) and `config_space` (a ConfigurationSpace of `HDL`) are made on first
-use: a worker that only evaluates never imports ConfigSpace.
+`evaluator` (on the digits data) and `config_space` (a ConfigurationSpace of `HDL`) are made on
+first use: a worker that only evaluates never imports ConfigSpace.
 """
 
 from __future__ import annotations

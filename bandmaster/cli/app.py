@@ -1,0 +1,89 @@
+"""The program: its commands, its logging, its exit codes."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+import bandmaster
+from bandmaster.cli.master import master
+from bandmaster.cli.nameserver import nameserver
+from bandmaster.cli.worker import worker
+from bandmaster.errors import BandmasterError
+
+__all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_TERMINATED", "app", "main"]
+
+EXIT_ERROR = 2
+"""What was asked for cannot be done; the message says why."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C, as shells report it."""
+EXIT_TERMINATED = 143
+"""SIGTERM, which batch systems send."""
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(bandmaster.__version__, prog_name="bandmaster")
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens to every job.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
+def app(verbose: bool, quiet: bool) -> None:
+    """Search for the best configuration with many workers.
+
+    Three programs make a run, on one machine or on many: a name server, a master with the search
+    space, and any number of workers. They find each other by the run's id.
+    """
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    logging.basicConfig(level=level, format=_FORMAT, datefmt="%H:%M:%S", stream=sys.stderr)
+
+
+app.add_command(nameserver)
+app.add_command(worker)
+app.add_command(master)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+
+    Returns
+    -------
+    int
+        0, or `EXIT_ERROR`, `EXIT_INTERRUPTED`, `EXIT_TERMINATED`.
+    """
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app.main(arguments, prog_name="bandmaster", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_ERROR
+    except BandmasterError as error:
+        click.echo(f"Error: {error}", err=True)
+        logging.getLogger(__name__).debug("where it was raised", exc_info=True)
+        return EXIT_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return EXIT_INTERRUPTED
+    except _Terminated:
+        click.echo("Terminated.", err=True)
+        return EXIT_TERMINATED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; goes up through every ``finally`` as KeyboardInterrupt does."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated

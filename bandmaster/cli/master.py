@@ -1,0 +1,178 @@
+"""``bandmaster master``: drive a run."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bandmaster.cli.options import connection_options, make_run_id, number
+from bandmaster.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bandmaster.multifidelity import IterGenerator
+    from bandmaster.study.result import Result
+
+__all__ = ["GENERATORS", "check_output", "make_generator", "master", "report", "save_result"]
+
+GENERATORS = ("bohb", "flat", "hyperband", "sh")
+"""The values of --generator."""
+
+_SUFFIXES = (".csv", ".pkl")
+
+
+@click.command()
+@click.argument("space", type=click.Path(exists=True, dir_okay=False))
+@connection_options
+@click.option("--optimizer", default="ETPE", show_default=True, help="Who proposes configurations.")
+@click.option(
+    "--generator",
+    type=click.Choice(GENERATORS, case_sensitive=False),
+    default="hyperband",
+    show_default=True,
+    help="Who decides on budgets; flat runs every configuration once, at the maximal budget.",
+)
+@click.option("--min-budget", type=number, help="The cheapest look, e.g. 1/4; not for flat.")
+@click.option("--max-budget", type=number, default="1", show_default=True, help="The real thing.")
+@click.option(
+    "--eta", type=number, default="3", show_default=True, help="One in so many goes on to the next."
+)
+@click.option("--n-iterations", type=click.IntRange(min=1), help="Stop after so many brackets.")
+@click.option("--n-trials", type=click.IntRange(min=1), help="Stop after so many configurations.")
+@click.option("--timeout", type=number, help="Start nothing after so many seconds.")
+@click.option("--job-timeout", type=number, help="Give up an evaluation after so many seconds.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Where to save the result: a .pkl file (a Result) or a .csv file (a row an evaluation).",
+)
+@click.option(
+    "--shutdown-workers/--keep-workers",
+    default=True,
+    show_default=True,
+    help="Whether the workers end with the run, or wait for its next master.",
+)
+def master(
+    *,
+    space: str,
+    run_id: str | None,
+    host: str | None,
+    port: int | None,
+    connection_file: str | None,
+    optimizer: str,
+    generator: str,
+    min_budget: float | None,
+    max_budget: float,
+    eta: float,
+    n_iterations: int | None,
+    n_trials: int | None,
+    timeout: float | None,
+    job_timeout: float | None,
+    seed: int,
+    output: str | None,
+    shutdown_workers: bool,
+) -> None:
+    """Search the space of a YAML or JSON file with the run's workers, and print the result.
+
+    The file is an HDL: from each parameter's name to its _type and _value. On Ctrl-C the result so
+    far is printed and saved all the same.
+    """
+    check_output(output)
+    if n_iterations is None and n_trials is None and timeout is None:
+        raise click.UsageError("say when to stop: --n-iterations, --n-trials or --timeout")
+    iter_generator = make_generator(generator, min_budget, max_budget, eta)
+
+    from bandmaster.asynccomm.master import Master
+    from bandmaster.optimizers import get_optimizer
+    from bandmaster.progress import default_callback, no_progress
+    from bandmaster.space import compile_space, load_hdl
+    from bandmaster.study.result import FMinResult
+
+    chosen = get_optimizer(optimizer)
+    chosen.initialize(compile_space(load_hdl(space)), iter_generator.get_budgets())
+    driver = Master(
+        run_id=make_run_id(run_id, connection_file),
+        optimizer=chosen,
+        iter_generator=iter_generator,
+        progress_callback=default_callback if sys.stderr.isatty() else no_progress,
+        nameserver=host,
+        nameserver_port=port,
+        connection_file=connection_file,
+        random_state=seed,
+        job_timeout=job_timeout,
+    )
+    try:
+        driver.run(n_iterations=n_iterations, n_trials=n_trials, timeout=timeout)
+    finally:
+        try:
+            driver.shutdown(shutdown_workers=shutdown_workers)
+        finally:
+            if chosen.history:
+                report(FMinResult(chosen), output)
+
+
+def make_generator(
+    name: str, min_budget: float | None, max_budget: float, eta: float
+) -> IterGenerator:
+    """Return the iteration generator that the options describe.
+
+    Raises
+    ------
+    ConfigurationError
+        When they do not fit together.
+    """
+    from bandmaster.multifidelity import (
+        BOHBIterGenerator,
+        FlatIterGenerator,
+        HyperBandIterGenerator,
+        SuccessiveHalvingIterGenerator,
+    )
+
+    if name == "flat":
+        if min_budget not in (None, max_budget):
+            raise ConfigurationError("--generator flat uses --max-budget only; omit --min-budget")
+        return FlatIterGenerator(max_budget)
+    if min_budget is None:
+        raise ConfigurationError(f"--generator {name} needs --min-budget (or use --generator flat)")
+    kinds = {
+        "bohb": BOHBIterGenerator,
+        "hyperband": HyperBandIterGenerator,
+        "sh": SuccessiveHalvingIterGenerator,
+    }
+    made: IterGenerator = kinds[name](min_budget, max_budget, eta)
+    return made
+
+
+def check_output(path: str | None) -> None:
+    """Refuse a file that could not be written at the end of a long run.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if path is None:
+        return
+    if Path(path).suffix.lower() not in _SUFFIXES:
+        raise ConfigurationError(f"--output ends in {' or '.join(_SUFFIXES)}, got {path!r}")
+    if not Path(path).resolve().parent.is_dir():
+        raise ConfigurationError(f"--output {path!r}: there is no such folder")
+
+
+def report(result: Result, path: str | None) -> None:
+    """Print the table of a result, and save it if wanted."""
+    click.echo(str(result))
+    if path is not None:
+        save_result(result, path)
+        click.echo(f"saved to {path}", err=True)
+
+
+def save_result(result: Result, path: str) -> None:
+    """Write a result: a pickled Result for .pkl, a row an evaluation for .csv."""
+    if Path(path).suffix.lower() == ".pkl":
+        Path(path).write_bytes(pickle.dumps(result))
+    else:
+        result.to_dataframe().to_csv(path, index=False)

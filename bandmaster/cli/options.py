@@ -1,0 +1,77 @@
+"""Options that the commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["connection_options", "make_run_id", "number"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def number(value: str) -> int | float:
+    """Read a positive number, also as a fraction: ``27``, ``0.25``, ``1/4``, ``1e3``.
+
+    Returns
+    -------
+    int or float
+        An int where the value is whole.
+
+    Raises
+    ------
+    click.BadParameter
+        When it is none.
+    """
+    try:
+        exact = Fraction(str(value).strip().replace(" ", ""))
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(f"{value!r} is no number such as 27, 0.25 or 1/4") from None
+    if exact <= 0:
+        raise click.BadParameter(f"{value!r} is not above zero")
+    return int(exact) if exact.denominator == 1 else float(exact)
+
+
+def connection_options(command: Command) -> Command:
+    """Add what says where the run is: --run-id, --host, --port, --connection-file."""
+    for option in (
+        click.option(
+            "--connection-file",
+            type=click.Path(exists=True, dir_okay=False),
+            help="The run's connection file, when it is not in the home directory.",
+        ),
+        click.option("--port", type=click.IntRange(1, 65535), help="The name server's port."),
+        click.option("--host", help="The name server's host."),
+        click.option(
+            "--run-id",
+            envvar="BANDMASTER_RUN_ID",
+            help="The name that the processes of a run share.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | None) -> str:
+    """Return the run's id: as given, or as the connection file says, or of the only run here.
+
+    Raises
+    ------
+    click.UsageError
+        When it is not clear.
+    """
+    from bandmaster.asynccomm import connection_file as files
+
+    if run_id is not None:
+        return run_id
+    if connection_file is not None:
+        return files.read_file(connection_file).run_id
+    runs = [info.run_id for info in files.list_runs()]
+    if len(runs) == 1:
+        return runs[0]
+    there = f"there are {', '.join(runs)}" if runs else "and no run of this user was found"
+    raise click.UsageError(f"say which run: --run-id is missing, {there}")

@@ -1,0 +1,82 @@
+"""``bandmaster worker``: evaluate configurations for a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bandmaster.cli.options import connection_options, make_run_id
+from bandmaster.cli.targets import load_target
+from bandmaster.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bandmaster.asynccomm.worker import Worker
+
+__all__ = ["make_worker", "worker"]
+
+
+@click.command()
+@click.argument("target")
+@connection_options
+@click.option("--worker-id", help="A name for the log; by default the process's number.")
+def worker(
+    *,
+    target: str,
+    run_id: str | None,
+    host: str | None,
+    port: int | None,
+    connection_file: str | None,
+    worker_id: str | None,
+) -> None:
+    """Evaluate configurations until the master ends the run, or Ctrl-C.
+
+    TARGET is module:name or path.py:name, of a function that takes a configuration (and a budget),
+    or of a subclass of bandmaster.Worker. The worker may start before the master.
+    """
+    run_id = make_run_id(run_id, connection_file)
+    made = make_worker(
+        load_target(target),
+        run_id=run_id,
+        nameserver=host,
+        nameserver_port=port,
+        connection_file=connection_file,
+        worker_id=worker_id,
+    )
+    made.run(background=False)
+
+
+def make_worker(
+    thing: Any,
+    *,
+    run_id: str,
+    nameserver: str | None,
+    nameserver_port: int | None,
+    connection_file: str | None,
+    worker_id: str | None,
+) -> Worker:
+    """Return a worker that runs a function, or one of the given class.
+
+    Raises
+    ------
+    ConfigurationError
+        When the thing is neither a function nor a subclass of Worker.
+    """
+    from bandmaster.asynccomm.worker import Worker
+
+    is_worker_class = isinstance(thing, type) and issubclass(thing, Worker)
+    if not is_worker_class and (isinstance(thing, type) or not callable(thing)):
+        raise ConfigurationError(
+            f"{thing!r} evaluates nothing: expected a function of a configuration or a subclass "
+            "of bandmaster.Worker"
+        )
+    made: Worker = (thing if is_worker_class else Worker)(
+        run_id=run_id,
+        nameserver=nameserver,
+        nameserver_port=nameserver_port,
+        connection_file=connection_file,
+        worker_id=worker_id,
+    )
+    if not is_worker_class:
+        made.initialize(thing)
+    return made
