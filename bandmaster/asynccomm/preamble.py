@@ -132,9 +132,13 @@ def accept_client(sock: socket.socket, key: bytes | None, *, timeout: float) -> 
             "the client has no key" if key is not None else "the client insists on a key"
         )
     _send(sock, proof(key, b"server", ours, theirs), deadline)
-    if not hmac.compare_digest(
-        _receive(sock, PROOF_SIZE, deadline), proof(key, b"client", ours, theirs)
-    ):
+    try:
+        shown = _receive(sock, PROOF_SIZE, deadline)
+    except MasterLostError as error:
+        raise AuthenticationError(
+            "the client left when it saw our proof: it probably has another key"
+        ) from error
+    if not hmac.compare_digest(shown, proof(key, b"client", ours, theirs)):
         raise AuthenticationError("the client does not know the run's key")
 
 

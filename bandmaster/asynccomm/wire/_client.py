@@ -190,9 +190,8 @@ class Client:
                 if isinstance(error, Exception):
                     raise ProtocolError(f"{method!r} at {self.address}: {error!r}") from error
                 raise
-            finally:
-                if self._connection is None:
-                    connection.close()
+        if self._connection is not connection:
+            connection.close()  # `close` came while the answer did, and left this to us
         return decode_reply(reply)
 
     def close(self) -> None:

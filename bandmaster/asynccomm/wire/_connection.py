@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
-_CHUNK = 1 << 18
+_FIRST, _CHUNK = 1 << 14, 1 << 18  # most frames are small, and a large buffer costs time
 
 
 class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
@@ -90,9 +90,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         return self._closed
 
     def _read_frame(self) -> bytes:
-        data = self._receive(_CHUNK)
+        data = self._receive(_FIRST)
         while len(data) < frames.HEADER_SIZE:
-            data += self._receive(_CHUNK)
+            data += self._receive(_FIRST)
         check_header: Any = (
             frames.check_call_header if self._serving else frames.check_result_header
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -38,6 +39,7 @@ class ConnectionPool(Pool):  # type: ignore[misc]  # Pyro5 has no types
         self.count_lock = threading.Lock()
         self._name = name
         self._all: set[Any] = set()
+        self._numbers = itertools.count(1)
 
     def process(self, job: Any) -> None:
         """Run `job` in an idle or a new thread; RuntimeError when no thread can be started."""
@@ -48,7 +50,7 @@ class ConnectionPool(Pool):  # type: ignore[misc]  # Pyro5 has no types
                 worker = self.idle.pop()
             else:
                 worker = PoolWorker(self)
-                worker.name = f"{self._name}-connection-{len(self._all)}"
+                worker.name = f"{self._name}-connection-{next(self._numbers)}"
                 worker.start()
                 self._all.add(worker)
             self.busy.add(worker)

@@ -100,6 +100,7 @@ class Server:
         self._spare: int | None = None
         self._stop: WakeFd | None = None
         self._thread: threading.Thread | None = None
+        self._pid = 0
 
     @property
     def address(self) -> Address:
@@ -166,7 +167,7 @@ class Server:
             )
             thread.start()
             undo.pop_all()
-        self._thread = thread
+        self._thread, self._pid = thread, os.getpid()
         self._address = address
         logger.debug("%s listens on %s", self.name, address)
         return address
@@ -175,8 +176,8 @@ class Server:
         """Stop listening, end every connection, join every thread; safe to call again."""
         with self._lock:
             thread, self._thread = self._thread, None
-        if thread is None:
-            return
+        if thread is None or self._pid != os.getpid():
+            return  # a forked child has a copy of this object, but the server is its parent's
         assert self._stop is not None
         assert self._pool is not None
         self._stop.set()

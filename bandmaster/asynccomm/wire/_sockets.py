@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 import struct
 import weakref
 from collections.abc import Callable
@@ -83,6 +84,8 @@ def listen(address: Address) -> tuple[socket.socket, Address]:
     try:
         if not address.is_unix:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address.is_unix:
+            _unlink_stale(address.path)
         sock.bind(place)  # type: ignore[arg-type]  # a path or what getaddrinfo returned
         if address.is_unix:
             os.chmod(address.path, 0o600)
@@ -97,6 +100,19 @@ def listen(address: Address) -> tuple[socket.socket, Address]:
             "for any free one"
         ) from error
     return own(sock), address
+
+
+def _unlink_stale(path: str) -> None:
+    """Remove the socket of a server that was killed; anything else stays in the way."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.setblocking(False)
+            probe.connect(path)
+        except ConnectionRefusedError:
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                os.unlink(path)
+        except OSError:
+            return  # there is nothing, or it is alive: bind will tell
 
 
 def connect(
