@@ -1,0 +1,187 @@
+"""How kernel densities see the columns of a space."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bandmaster.space import Space
+from bandmaster.space.columns import make_column
+
+__all__ = ["Axes", "Table"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+_LARGEST_TABLE = 32  # finer grids are taken for continuous: their cells are below a bandwidth
+
+
+class Table:
+    """A discrete column whose kernels are tables of probabilities.
+
+    Parameters
+    ----------
+    column : int
+    prior : float64 (k,)
+        The probability of every value where nothing is known.
+    edges : float64 (k + 1,), optional
+        The cells of values that have an order, on [0, 1]; None for categoricals.
+    centres : float64 (k,), optional
+        Their middles.
+    """
+
+    def __init__(
+        self,
+        column: int,
+        prior: FloatArray,
+        edges: FloatArray | None = None,
+        centres: FloatArray | None = None,
+    ) -> None:
+        self.column = column
+        self.prior = prior
+        self.size = len(prior)
+        self.edges = edges
+        self.centres = centres
+        with np.errstate(divide="ignore"):  # a choice of weight 0 keeps probability 0
+            self.log_prior = np.maximum(np.log(prior), -700.0)
+
+
+class Axes:
+    """The columns that a density models, on [0, 1], as floats and tables.
+
+    Constants, and whatever else has a single value, are left out.
+
+    Attributes
+    ----------
+    floats : intp (f,)
+        Columns with Gaussian kernels evaluated by their density.
+    tables : list of Table
+    n_features : int
+        Columns of `features`: three a float, one a value of every table.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        floats, self.tables = [], list[Table]()
+        ordinals = []
+        for j in range(space.dim):
+            n = space.n_values[j]
+            if n <= 1:
+                continue
+            if space.is_numeric[j] and n > _LARGEST_TABLE:
+                floats.append(j)
+                continue
+            size = int(n)
+            if space.is_categorical[j]:
+                weights = space.weights[j]
+                prior = np.full(size, 1 / size) if weights is None else np.asarray(weights)
+                self.tables.append(Table(j, prior))
+            else:
+                if space.is_ordinal[j]:
+                    ordinals.append(j)
+                    edges = np.linspace(0.0, 1.0, size + 1)
+                else:
+                    edges = _edges(space, j, size)
+                centres = (edges[1:] + edges[:-1]) / 2
+                self.tables.append(Table(j, np.diff(edges), edges, centres))
+        self.floats: IntArray = np.array(floats, dtype=np.intp)
+        self.modelled: IntArray = np.array(
+            sorted(floats + [t.column for t in self.tables]), dtype=np.intp
+        )
+        self.ordinals: IntArray = np.array(ordinals, dtype=np.intp)
+        self.weighted = [t for t in self.tables if t.edges is None]
+        self.offsets = 3 * len(floats) + np.cumsum([0, *(t.size for t in self.tables)])
+        self.n_features = int(self.offsets[-1])
+        self._skewed = _quantiles(space)
+
+    def to_unit(self, rows: FloatArray) -> FloatArray:
+        """Return encoded rows with the codes of ordinals on [0, 1]; NaN stays."""
+        if not len(self.ordinals):
+            return rows
+        unit = rows.copy()
+        unit[:, self.ordinals] += 0.5
+        unit[:, self.ordinals] /= self.space.n_values[self.ordinals]
+        return unit
+
+    def from_unit(self, unit: FloatArray) -> FloatArray:
+        """Undo `to_unit` for numbers that need not be on the grid, and repair the rows."""
+        rows = unit
+        if len(self.ordinals):
+            rows = unit.copy()
+            rows[:, self.ordinals] *= self.space.n_values[self.ordinals]
+            rows[:, self.ordinals] = np.floor(rows[:, self.ordinals])
+        repaired: FloatArray = self.space.repair(rows)
+        return repaired
+
+    def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw rows from the prior with every column filled, active or not; shape (n, dim).
+
+        Categorical columns hold the index, all others a number in [0, 1].
+        """
+        rows = rng.random((n, self.space.dim))
+        for j, quantile in self._skewed:
+            rows[:, j] = quantile(rows[:, j])
+        for table in self.weighted:
+            j = table.column
+            bounds = np.cumsum(table.prior[:-1])
+            rows[:, j] = np.searchsorted(bounds, rows[:, j], side="right")
+        return rows
+
+    def indices(self, unit: FloatArray) -> IntArray:
+        """Return the index of every table column's value, the table's size where inactive.
+
+        Shape (n, number of tables).
+        """
+        result = np.empty((len(unit), len(self.tables)), dtype=np.intp)
+        for i, table in enumerate(self.tables):
+            x = unit[:, table.column]
+            known = x == x
+            if table.edges is None:
+                index = np.where(known, x, 0).astype(np.intp)
+            else:
+                index = np.searchsorted(table.edges[1:-1], x, side="right")
+            result[:, i] = np.where(known, index, table.size)
+        return result
+
+    def features(self, unit: FloatArray) -> FloatArray:
+        """Return what the log density of a kernel is linear in; shape (n, n_features).
+
+        Of a float x, active or not: ``x², x, 1`` or zeros; of a discrete value: its indicator.
+        """
+        n, f = len(unit), len(self.floats)
+        result = np.zeros((n, self.n_features))
+        if f:
+            x = unit[:, self.floats]
+            active = x == x
+            x = np.where(active, x, 0.0)
+            result[:, :f] = x * x
+            result[:, f : 2 * f] = x
+            result[:, 2 * f : 3 * f] = active
+        rows = np.arange(n)
+        for i, index in enumerate(self.indices(unit).T):
+            active = index < self.tables[i].size
+            result[rows[active], self.offsets[i] + index[active]] = 1.0
+        return result
+
+
+def _edges(space: Space, j: int, size: int) -> FloatArray:
+    """Return the bounds of a discrete number's cells, whose middles are its codes."""
+    edges = np.linspace(0.0, 1.0, size + 1)
+    if space.is_log[j]:
+        column = make_column(space.parameters[j])
+        for k in range(size - 1):
+            edges[k + 1] = 2 * column.code(k) - edges[k]
+    return edges
+
+
+def _quantiles(space: Space) -> list[tuple[int, object]]:
+    skewed = [
+        (j, parameter)
+        for j, parameter in enumerate(space.parameters)
+        if getattr(parameter, "distribution", None) is not None
+    ]
+    if not skewed:
+        return []
+    from bandmaster.space.distributions import quantiles
+
+    return [(j, quantiles(make_column(parameter))) for j, parameter in skewed]

@@ -1,0 +1,240 @@
+"""Objectives with known optima, to test and compare optimizers on. Plain numpy, microseconds each.
+
+Every problem is a `Problem`: call it with a configuration (and a budget, where it has several) and
+subtract `optimum` for the simple regret. `space` is an HDL mapping.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "PROBLEMS",
+    "Problem",
+    "ackley_mixed",
+    "branin",
+    "conditional_classifier",
+    "counting_ones",
+    "hartmann6",
+    "rosenbrock",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An objective to minimise.
+
+    Parameters
+    ----------
+    name : str
+    space : Mapping
+        The search space as HDL.
+    function : callable
+        ``function(config, budget) -> loss``.
+    optimum : float
+        The lowest loss there is (at the largest budget, without noise).
+    budgets : tuple of float, default (1.0,)
+        The budgets that make a difference, ascending.
+    """
+
+    name: str
+    space: Mapping[str, Any]
+    function: Callable[[Mapping[str, Any], float], float]
+    optimum: float
+    budgets: tuple[float, ...] = (1.0,)
+
+    def __call__(self, config: Mapping[str, Any], budget: float | None = None) -> float:
+        """Return the loss of `config` at `budget` (default: the largest)."""
+        return self.function(config, self.budgets[-1] if budget is None else budget)
+
+    def regret(self, config: Mapping[str, Any]) -> float:
+        """Return how far the loss of `config` is above the optimum."""
+        return self(config) - self.optimum
+
+
+def _floats(low: float, high: float) -> dict[str, Any]:
+    return {"_type": "uniform", "_value": [low, high]}
+
+
+def _array(config: Mapping[str, Any], names: list[str]) -> np.ndarray:
+    return np.array([config[name] for name in names], dtype=float)
+
+
+def branin() -> Problem:
+    """Two floats, three global minima (Dixon and Szegö 1978)."""
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        x, y = config["x"], config["y"]
+        bowl = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
+        return float(bowl**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10)
+
+    return Problem("branin", {"x": _floats(-5, 10), "y": _floats(0, 15)}, function, 0.397887357729)
+
+
+_HARTMANN_WEIGHTS = np.array([1.0, 1.2, 3.0, 3.2])
+_HARTMANN_SCALES = np.array(
+    [
+        [10, 3, 17, 3.5, 1.7, 8],
+        [0.05, 10, 17, 0.1, 8, 14],
+        [3, 3.5, 1.7, 10, 17, 8],
+        [17, 8, 0.05, 10, 0.1, 14],
+    ]
+)
+_HARTMANN_CENTRES = 1e-4 * np.array(
+    [
+        [1312, 1696, 5569, 124, 8283, 5886],
+        [2329, 4135, 8307, 3736, 1004, 9991],
+        [2348, 1451, 3522, 2883, 3047, 6650],
+        [4047, 8828, 8732, 5743, 1091, 381],
+    ]
+)
+
+
+def hartmann6() -> Problem:
+    """Six floats in [0, 1], six local minima (Dixon and Szegö 1978)."""
+    names = [f"x{i}" for i in range(6)]
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        gaps = _array(config, names) - _HARTMANN_CENTRES
+        return float(-_HARTMANN_WEIGHTS @ np.exp(-(_HARTMANN_SCALES * gaps**2).sum(1)))
+
+    return Problem("hartmann6", dict.fromkeys(names, _floats(0, 1)), function, -3.322368011415)
+
+
+def rosenbrock(dim: int = 4) -> Problem:
+    """`dim` floats in [-5, 10], a curved narrow valley (Rosenbrock 1960)."""
+    names = [f"x{i}" for i in range(dim)]
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        x = _array(config, names)
+        return float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
+
+    return Problem(f"rosenbrock{dim}", dict.fromkeys(names, _floats(-5, 10)), function, 0.0)
+
+
+def ackley_mixed() -> Problem:
+    """Ackley's function (1987) of 5 floats, 3 integers and 2 categoricals; optimum inside.
+
+    The floats and integers have their optimum away from the centre; each wrong choice counts as
+    a step of the same size as an integer's.
+    """
+    floats, integers = [f"x{i}" for i in range(5)], [f"i{i}" for i in range(3)]
+    space: dict[str, Any] = dict.fromkeys(floats, _floats(-10, 10))
+    space |= dict.fromkeys(integers, {"_type": "int_uniform", "_value": [-5, 5]})
+    space["c0"] = {"_type": "choice", "_value": ["red", "green", "blue", "black"]}
+    space["c1"] = {"_type": "choice", "_value": [True, False]}
+    shift = np.array([1.3, -2.1, 3.4, -4.2, 0.7, 1.0, -2.0, 3.0])
+    distance = {"red": 2.0, "green": 0.0, "blue": 3.0, "black": 1.0}
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        x = _array(config, floats + integers) - shift
+        x = np.append(x, [distance[config["c0"]], 0.0 if config["c1"] else 2.0])
+        return float(
+            20 * (1 - math.exp(-0.2 * math.sqrt((x**2).mean())))
+            + math.e
+            - math.exp(np.cos(2 * math.pi * x).mean())
+        )
+
+    return Problem("ackley10mixed", space, function, 0.0)
+
+
+def counting_ones(n_bits: int = 8, n_floats: int = 8) -> Problem:
+    """Count ones: bits, and floats that are the mean of so many coin flips (Falkner et al. 2018).
+
+    The optimum, all ones, lies on the corner. The coins are fixed by the configuration, so an
+    evaluation repeats. Budgets 9 to 729 (eta 3) are the numbers of flips.
+    """
+    bits, floats = [f"b{i}" for i in range(n_bits)], [f"f{i}" for i in range(n_floats)]
+    space: dict[str, Any] = dict.fromkeys(bits, {"_type": "choice", "_value": [0, 1]})
+    space |= dict.fromkeys(floats, _floats(0, 1))
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        p = _array(config, floats)
+        rng = np.random.default_rng([zlib.crc32(p.tobytes()), int(budget)])
+        heads = rng.binomial(int(budget), np.clip(p, 0, 1)) / budget
+        return -float(sum(config[name] for name in bits) + heads.sum())
+
+    optimum = -float(n_bits + n_floats)
+    return Problem("counting_ones", space, function, optimum, (9, 27, 81, 243, 729))
+
+
+def conditional_classifier() -> Problem:
+    """The shape of a choice among four classifiers, each with hyper-parameters of its own.
+
+    Error rates as smooth bowls over log scales; the best family is neither the one that is best
+    on average nor the one with the fewest parameters.
+    """
+    log = {"_type": "loguniform", "_value": [1e-4, 1e4]}
+    space = {
+        "classifier(choice)": {
+            "svm": {
+                "C": log,
+                "kernel(choice)": {
+                    "rbf": {"gamma": {"_type": "loguniform", "_value": [1e-6, 1e2]}},
+                    "poly": {"degree": {"_type": "int_uniform", "_value": [2, 6]}},
+                },
+            },
+            "forest": {
+                "n_estimators": {"_type": "int_loguniform", "_value": [2, 500]},
+                "max_features": _floats(0.05, 1.0),
+                "criterion": {"_type": "choice", "_value": ["gini", "entropy"]},
+            },
+            "knn": {
+                "n_neighbors": {"_type": "int_loguniform", "_value": [1, 100]},
+                "weights": {"_type": "choice", "_value": ["uniform", "distance"]},
+            },
+            "mlp": {
+                "learning_rate": {"_type": "loguniform", "_value": [1e-5, 1.0]},
+                "alpha": {"_type": "loguniform", "_value": [1e-7, 1.0]},
+                "hidden": {"_type": "int_loguniform", "_value": [4, 512]},
+                "activation": {"_type": "choice", "_value": ["relu", "tanh", "logistic"]},
+            },
+        }
+    }
+    return Problem("conditional_classifier", space, _classifier_error, 0.02)
+
+
+def _classifier_error(config: Mapping[str, Any], budget: float) -> float:
+    plain = {str(name).rsplit(":", 1)[-1]: value for name, value in config.items()}
+
+    def bowl(name: str, best: float, width: float) -> float:
+        return (math.log10(plain[name] / best) / width) ** 2
+
+    family = next(value for name, value in config.items() if name.startswith("classifier"))
+    if family == "svm":
+        excess = bowl("C", 30.0, 2.0)
+        if "gamma" in plain:
+            excess += bowl("gamma", 2e-3, 0.7)
+            best = 0.02
+        else:
+            excess += 0.4 * abs(plain["degree"] - 3)
+            best = 0.045
+    elif family == "forest":
+        best = 0.05
+        excess = 0.6 / math.sqrt(plain["n_estimators"]) + (plain["max_features"] - 0.2) ** 2
+        excess += 0.02 * (plain["criterion"] == "gini")
+    elif family == "knn":
+        best = 0.06
+        excess = 0.5 * bowl("n_neighbors", 4.0, 1.0) + 0.03 * (plain["weights"] == "uniform")
+    else:
+        best = 0.03
+        excess = bowl("learning_rate", 3e-3, 0.8) + 0.2 * bowl("alpha", 1e-3, 2.0)
+        excess += 0.5 * bowl("hidden", 200.0, 0.8)
+        excess += {"relu": 0.0, "tanh": 0.05, "logistic": 0.2}[plain["activation"]]
+    return best + (0.9 - best) * (1 - math.exp(-excess))
+
+
+PROBLEMS: Mapping[str, Callable[[], Problem]] = {
+    "branin": branin,
+    "hartmann6": hartmann6,
+    "rosenbrock4": rosenbrock,
+    "ackley10mixed": ackley_mixed,
+    "counting_ones": counting_ones,
+    "conditional_classifier": conditional_classifier,
+}
