@@ -116,10 +116,14 @@ class GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
             logger.warning("closing the connection of %s: %s", conn.peer, error)
             raise
 
-    def _sendExceptionResponse(self, *_args: Any, **_options: Any) -> None:
+    def _sendExceptionResponse(
+        self, connection: Connection, _seq: int, _serializer: int, exc_value: Exception, *_rest: Any
+    ) -> None:
+        if isinstance(exc_value, CommError):
+            raise exc_value  # the client left before its answer came
         # Reached only when Pyro itself fails; its exceptions never cross our wire.
-        logger.warning("closing a connection: Pyro could not answer", exc_info=True)
-        raise ProtocolError("Pyro could not answer")
+        logger.error("Pyro cannot answer %s", connection.peer, exc_info=exc_value)
+        raise ProtocolError("Pyro cannot answer")
 
     def clientDisconnect(self, conn: Connection) -> None:
         """Tell every handler that a connection has ended."""
