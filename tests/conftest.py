@@ -10,6 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from leaks import Snapshot
 
+# Before anything imports it: the asserts of the suites in it then say what they compared.
+pytest.register_assert_rewrite("bandmaster.testing")
+
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Sequence
 
 from bandmaster.core.outcome import Outcome
@@ -32,33 +31,40 @@ class Bracket:
     ----------
     rung : int
         The rung under way.
-    promotable : deque of Finisher
-        Trials that wait to start in this rung, best first.
+    slots : int
+        How many promoted trials have still to start in this rung.
     ended : bool
         Whether nothing more can come.
     """
 
     __slots__ = (
-        "_budgets", "_closed", "_finished", "_out", "_sizes", "_started", "ended", "index",
-        "promotable", "rung",
+        "_budgets", "_closed", "_finished", "_out", "_queue", "_sizes", "_started", "ended",
+        "index", "rung", "slots",
     )  # fmt: skip
 
     def __init__(self, index: int, rungs: Sequence[tuple[int, float]]) -> None:
         self.index = index
         self.rung = 0
         self.ended = False
-        self.promotable: deque[Finisher] = deque()
+        self.slots = 0
         self._sizes = [n for n, _ in rungs]
         self._budgets = [budget for _, budget in rungs]
         self._closed = False
         self._started = 0  # in rung 0
         self._out = 0
+        # Both are heaps: ranking as results come in leaves no long sort for the end of a rung.
         self._finished: list[Finisher] = []
+        self._queue: list[Finisher] = []
 
     @property
     def budget(self) -> float:
         """The budget of the rung under way."""
         return self._budgets[self.rung]
+
+    @property
+    def best(self) -> Finisher:
+        """Who is to start next in this rung; only if there are `slots`."""
+        return self._queue[0]
 
     @property
     def accepts_new(self) -> bool:
@@ -71,15 +77,17 @@ class Bracket:
         self._out += 1
 
     def start_promoted(self) -> None:
-        """The first of `promotable` started."""
-        self.promotable.popleft()
+        """The `best` started."""
+        heapq.heappop(self._queue)
+        self.slots -= 1
         self._out += 1
 
     def finish(self, trial: int, outcome: Outcome) -> None:
         """A job of the rung under way ended."""
         self._out -= 1
         if outcome.ok and outcome.loss is not None:
-            self._finished.append((outcome.loss, trial, outcome.checkpoint))
+            # Of equal losses the earlier trial is the better one.
+            heapq.heappush(self._finished, (outcome.loss, trial, outcome.checkpoint))
         self._settle()
 
     def close(self) -> None:
@@ -91,11 +99,10 @@ class Bracket:
             self._settle()
 
     def _settle(self) -> None:
-        if self._out or self.promotable or self.accepts_new:
+        if self._out or self.slots or self.accepts_new:
             return
         self.rung += 1
         if self.rung < len(self._sizes):
-            # (loss, trial, …): of equal losses the earlier trial is the better one.
-            self.promotable.extend(heapq.nsmallest(self._sizes[self.rung], self._finished))
-        self._finished = []
-        self.ended = not self.promotable
+            self.slots = min(self._sizes[self.rung], len(self._finished))
+        self._queue, self._finished = self._finished, []
+        self.ended = self.slots == 0

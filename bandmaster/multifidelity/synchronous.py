@@ -26,7 +26,7 @@ class SynchronousIterGenerator(IterGenerator):
     Several brackets may be open at once. A promotion comes before a new trial, and the promotions
     of older brackets come first. While the open brackets wait for running jobs, the next bracket
     starts, so nothing idles before the last bracket. Every call is O(log n) in the number of open
-    brackets, but for the sort when a rung is over.
+    brackets and the size of a rung.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SynchronousIterGenerator(IterGenerator):
         self._last_job = -1
         self._intake: Bracket | None = None  # the youngest bracket
         self._open: dict[int, Bracket] = {}
-        self._ready: list[int] = []  # a heap of the open brackets that have promotable trials
+        self._ready: list[int] = []  # a heap of the open brackets that have slots to fill
         self._out: dict[int, int] = {}  # job number → bracket
         self._action: Action | None = None  # what `next` answers until the state changes
 
@@ -98,9 +98,9 @@ class SynchronousIterGenerator(IterGenerator):
         self._closed = True
         self._action = None
         if self._intake is not None:
-            had = bool(self._intake.promotable)
+            slots = self._intake.slots
             self._intake.close()
-            self._sort_in(self._intake, had)
+            self._sort_in(self._intake, slots)
 
     def next(self) -> Action:
         """Return New, Promote, Wait (while jobs are out and nothing may start) or Done."""
@@ -129,7 +129,7 @@ class SynchronousIterGenerator(IterGenerator):
         else:
             bracket = self._open[self._ready[0]]
             bracket.start_promoted()
-            if not bracket.promotable:
+            if not bracket.slots:
                 heapq.heappop(self._ready)
         self._out[job.number] = bracket.index
         self._last_job = max(self._last_job, job.number)
@@ -156,15 +156,15 @@ class SynchronousIterGenerator(IterGenerator):
                 )
             )
         bracket = self._open[index]
-        had = bool(bracket.promotable)
+        slots = bracket.slots
         bracket.finish(job.trial, outcome)
-        self._sort_in(bracket, had)
+        self._sort_in(bracket, slots)
         self._action = None
 
     def _decide_next(self) -> Action:
         if self._ready:
             bracket = self._open[self._ready[0]]
-            _, trial, checkpoint = bracket.promotable[0]
+            _, trial, checkpoint = bracket.best
             return Promote(trial, bracket.budget, bracket.index, bracket.rung, checkpoint)
         if not self._closed:
             if self._intake is not None and self._intake.accepts_new:
@@ -186,13 +186,13 @@ class SynchronousIterGenerator(IterGenerator):
             self._begun += 1
         return self._intake
 
-    def _sort_in(self, bracket: Bracket, had_promotable: bool) -> None:
-        """Drop a bracket that has ended; queue one that has promotable trials since now."""
+    def _sort_in(self, bracket: Bracket, slots_before: int) -> None:
+        """Drop a bracket that has ended; queue one that has slots to fill since now."""
         if bracket.ended:
             self._open.pop(bracket.index, None)
             if self._intake is bracket:
                 self._intake = None
-        elif bracket.promotable and not had_promotable:
+        elif bracket.slots and not slots_before:
             heapq.heappush(self._ready, bracket.index)
 
     def _signature(self) -> str:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import sys
 from fractions import Fraction
 
-import pytest
-
-pytest.register_assert_rewrite("bandmaster.testing.generators")
-
-from bandmaster import multifidelity  # noqa: E402 - asserts are rewritten before the import
-from bandmaster.multifidelity import (  # noqa: E402 - as above
+from bandmaster import multifidelity
+from bandmaster.multifidelity import (
     BOHBIterGenerator,
     CustomIterGenerator,
     FlatIterGenerator,
@@ -18,7 +14,7 @@ from bandmaster.multifidelity import (  # noqa: E402 - as above
     IterGenerator,
     SuccessiveHalvingIterGenerator,
 )
-from bandmaster.testing.generators import BracketSuite, IterGeneratorSuite  # noqa: E402 - as above
+from bandmaster.testing.generators import BracketSuite, IterGeneratorSuite
 
 
 class TestFlat(BracketSuite):
