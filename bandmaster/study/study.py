@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bandmaster.core import events as ev
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluation import Evaluation
-from bandmaster.core.history import History
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome, Status
@@ -29,15 +27,17 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space, compile_space
 from bandmaster.storage import Journal, MemoryJournal
+from bandmaster.study.consequences import consequences
 from bandmaster.study.proposing import Proposal, propose
 from bandmaster.study.state import StudyState
+from bandmaster.study.view import StudyView
 
 __all__ = ["Study"]
 
 logger = logging.getLogger(__name__)
 
 
-class Study:
+class Study(StudyView):
     """One search: a space, an optimizer, an iteration generator and the journal of events.
 
     Sans-IO: it runs nothing. A runner, a Master or you call `ask` for a job, evaluate it, and
@@ -95,13 +95,12 @@ class Study:
             raise ConfigurationError(f"max_retries must be a whole number ≥ 0, got {max_retries!r}")
         self.max_retries = max_retries
         self._clock: Clock = clock or SystemClock()
-        self._changed = threading.Condition(threading.Lock())
-        self._poison: BaseException | None = None
-        self._journal = MemoryJournal() if journal is None else journal
-        self._position = 0
         compiled = compile_space(space)
         _bind(optimizer, generator, compiled)
-        self._state = StudyState(compiled, optimizer, generator, optimizer.history)
+        super().__init__(
+            StudyState(compiled, optimizer, generator, optimizer.history),
+            MemoryJournal() if journal is None else journal,
+        )
         for event in self._journal.read(0):
             self._state.apply(event)
             self._position += 1
@@ -113,12 +112,13 @@ class Study:
         if not self._state.n_events:
             if not isinstance(objectives, Objectives):
                 objectives = Objectives(objectives)
-            self._commit(
-                ev.StudyCreated(
-                    self._clock(), ev.SCHEMA_VERSION, name, compiled.to_dict(),
-                    objectives.to_data(), seed, type(optimizer).__name__, repr(generator),
-                )
-            )  # fmt: skip
+            with self._changed:
+                self._commit(
+                    ev.StudyCreated(
+                        self._clock(), ev.SCHEMA_VERSION, name, compiled.to_dict(),
+                        objectives.to_data(), seed, type(optimizer).__name__, repr(generator),
+                    )
+                )  # fmt: skip
 
     # -- driving --------------------------------------------------------------------------------
 
@@ -363,108 +363,7 @@ class Study:
         with self._changed:
             self._commit(ev.Noted(self._clock(), text))
 
-    # -- looking --------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """The study's name."""
-        return self._state.name
-
-    @property
-    def seed(self) -> int:
-        """What all randomness is keyed by."""
-        return self._state.seed
-
-    @property
-    def space(self) -> Space:
-        """The search space."""
-        return self._state.space
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """Who proposes; do not drive it past the study."""
-        return self._state.optimizer
-
-    @property
-    def generator(self) -> IterGenerator:
-        """Who decides at which budget; do not drive it past the study."""
-        return self._state.generator
-
-    @property
-    def objectives(self) -> Objectives:
-        """The metrics and what each is for."""
-        return self._state.objectives
-
-    @property
-    def plan(self) -> Plan:
-        """The limits."""
-        return self._state.plan
-
-    @property
-    def history(self) -> History:
-        """What has finished. It grows; rows never change."""
-        return self._state.history
-
-    @property
-    def n_trials(self) -> int:
-        """How many configurations were issued."""
-        return self._state.n_trials
-
-    @property
-    def n_jobs(self) -> int:
-        """How many jobs were issued (a requeued job counts once)."""
-        return self._state.n_jobs
-
-    @property
-    def stopped(self) -> str | None:
-        """Why the study was stopped, or None."""
-        return self._state.stopped
-
-    @property
-    def position(self) -> int:
-        """How many events the journal was given; see `wait_durable`."""
-        return self._position
-
-    @property
-    def open_jobs(self) -> list[OpenJob]:
-        """Copies of what is out or waiting, by job number."""
-        with self._changed:
-            return [_copy(entry) for entry in self._state.open.values()]
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is out and nothing will start."""
-        with self._changed:
-            return self._finished()
-
-    def wait_durable(self, position: int) -> None:
-        """Return when the journal keeps everything before `position`."""
-        self._journal.wait(position)
-
-    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Block until `predicate()` holds, looked at after each change, under the lock.
-
-        Returns
-        -------
-        bool
-            False when `timeout` seconds passed first.
-        """
-        with self._changed:
-            return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
-
-    def wait_finished(self, timeout: float | None = None) -> bool:
-        """Block until the study is over; False when `timeout` seconds passed first."""
-        return self.wait_for(self._finished, timeout)
-
     # -- inside: the lock is held ---------------------------------------------------------------
-
-    def _finished(self) -> bool:
-        state = self._state
-        if state.open:
-            return False
-        if state.stopped is not None or state.reserved:
-            return True
-        return propose(state, probe=True) is None
 
     def _check(self) -> None:
         if self._poison is not None:
@@ -519,41 +418,13 @@ class Study:
         try:
             for event in batch:  # grows: consequences are events like others
                 self._state.apply(event)
-                batch.extend(self._consequences(event))
+                batch.extend(consequences(self._state, event, self._clock))
             self._position = self._journal.append(batch)
         except BaseException as error:
             self._poison = error
             raise
         finally:
             self._changed.notify_all()
-
-    def _consequences(self, event: ev.Event) -> list[ev.Event]:
-        state = self._state
-        kind = type(event)
-        if kind is ev.JobFinished and state.plan.target_loss is not None:
-            return self._target_reached(state.history[-1])
-        if kind is ev.JobIssued or kind is ev.PlanSet:
-            limit = state.plan.n_trials
-            if limit is not None and state.n_trials >= limit and state.intake_closed is None:
-                return [ev.IntakeClosed(self._clock(), f"n_trials={limit} configurations issued")]
-        if (kind is ev.Stopped or kind is ev.JobRequeued) and state.stopped is not None:
-            outcome = Outcome.failed(
-                f"never ran again: the study was stopped ({state.stopped})", status=Status.STOPPED
-            )
-            return [
-                ev.JobFinished(self._clock(), n, state.open[n].job.attempt, outcome.to_wire())
-                for n in state.waiting
-            ]
-        return []
-
-    def _target_reached(self, last: Evaluation) -> list[ev.Event]:
-        state, target = self._state, self._state.plan.target_loss
-        full = last.budget >= state.optimizer.budgets[-1]
-        if state.stopped is not None or target is None or last.loss is None or not full:
-            return []
-        if last.loss > target:
-            return []
-        return [ev.Stopped(self._clock(), f"target loss {target} reached: {last.loss}")]
 
 
 def _bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
@@ -575,7 +446,3 @@ def _bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
             f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
             f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
         )
-
-
-def _copy(entry: OpenJob) -> OpenJob:
-    return OpenJob(entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports)

@@ -1,0 +1,50 @@
+"""What follows from an event by itself: further events, which the journal keeps too."""
+
+from __future__ import annotations
+
+from bandmaster.core import events as ev
+from bandmaster.core.clock import Clock
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.study.state import StudyState
+
+__all__ = ["consequences"]
+
+
+def consequences(state: StudyState, event: ev.Event, clock: Clock) -> list[ev.Event]:
+    """Return the events that `event`, applied to `state` just now, brings about.
+
+    They are made in a live study only. A loaded one finds them in its journal.
+    """
+    kind = type(event)
+    if kind is ev.JobFinished and state.plan.target_loss is not None:
+        return _target_reached(state, state.plan.target_loss, clock)
+    if kind is ev.JobIssued or kind is ev.PlanSet:
+        return _intake_full(state, clock)
+    if (kind is ev.Stopped or kind is ev.JobRequeued) and state.stopped is not None:
+        return _waiting_ended(state, state.stopped, clock)
+    return []
+
+
+def _intake_full(state: StudyState, clock: Clock) -> list[ev.Event]:
+    limit = state.plan.n_trials
+    if limit is None or state.n_trials < limit or state.intake_closed is not None:
+        return []
+    return [ev.IntakeClosed(clock(), f"n_trials={limit} configurations issued")]
+
+
+def _waiting_ended(state: StudyState, reason: str, clock: Clock) -> list[ev.Event]:
+    outcome = Outcome.failed(
+        f"never ran again: the study was stopped ({reason})", status=Status.STOPPED
+    )
+    return [
+        ev.JobFinished(clock(), number, state.open[number].job.attempt, outcome.to_wire())
+        for number in state.waiting
+    ]
+
+
+def _target_reached(state: StudyState, target: float, clock: Clock) -> list[ev.Event]:
+    last = state.history[-1]
+    at_full_budget = last.budget >= state.optimizer.budgets[-1]
+    if state.stopped is not None or last.loss is None or not at_full_budget or last.loss > target:
+        return []
+    return [ev.Stopped(clock(), f"target loss {target} reached: {last.loss}")]

@@ -1,0 +1,139 @@
+"""What one can see of a study."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from bandmaster.core.history import History
+from bandmaster.core.objectives import Objectives
+from bandmaster.core.plan import Plan
+from bandmaster.core.trial import OpenJob
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.optimizers.base import Optimizer
+from bandmaster.space import Space
+from bandmaster.storage import Journal
+from bandmaster.study.proposing import propose
+from bandmaster.study.state import StudyState
+
+__all__ = ["StudyView"]
+
+
+class StudyView:
+    """The part of `Study` that changes nothing: looking, and waiting for a change.
+
+    Parameters
+    ----------
+    state : StudyState
+    journal : Journal
+    """
+
+    def __init__(self, state: StudyState, journal: Journal) -> None:
+        self._state = state
+        self._journal = journal
+        self._position = 0
+        self._changed = threading.Condition(threading.Lock())
+        self._poison: BaseException | None = None
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self._state.name
+
+    @property
+    def seed(self) -> int:
+        """What all randomness is keyed by."""
+        return self._state.seed
+
+    @property
+    def space(self) -> Space:
+        """The search space."""
+        return self._state.space
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Who proposes; do not drive it past the study."""
+        return self._state.optimizer
+
+    @property
+    def generator(self) -> IterGenerator:
+        """Who decides at which budget; do not drive it past the study."""
+        return self._state.generator
+
+    @property
+    def objectives(self) -> Objectives:
+        """The metrics and what each is for."""
+        return self._state.objectives
+
+    @property
+    def plan(self) -> Plan:
+        """The limits."""
+        return self._state.plan
+
+    @property
+    def history(self) -> History:
+        """What has finished. It grows; rows never change."""
+        return self._state.history
+
+    @property
+    def n_trials(self) -> int:
+        """How many configurations were issued."""
+        return self._state.n_trials
+
+    @property
+    def n_jobs(self) -> int:
+        """How many jobs were issued (a requeued job counts once)."""
+        return self._state.n_jobs
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the study was stopped, or None."""
+        return self._state.stopped
+
+    @property
+    def position(self) -> int:
+        """How many events the journal was given; see `wait_durable`."""
+        return self._position
+
+    @property
+    def open_jobs(self) -> list[OpenJob]:
+        """Copies of what is out or waiting, by job number."""
+        with self._changed:
+            return [_copy(entry) for entry in self._state.open.values()]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is out and nothing will start."""
+        with self._changed:
+            return self._finished()
+
+    def wait_durable(self, position: int) -> None:
+        """Return when the journal keeps everything before `position`."""
+        self._journal.wait(position)
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Block until `predicate()` holds, looked at after each change, under the lock.
+
+        Returns
+        -------
+        bool
+            False when `timeout` seconds passed first.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
+
+    def wait_finished(self, timeout: float | None = None) -> bool:
+        """Block until the study is over; False when `timeout` seconds passed first."""
+        return self.wait_for(self._finished, timeout)
+
+    def _finished(self) -> bool:
+        state = self._state
+        if state.open:
+            return False
+        if state.stopped is not None or state.reserved:
+            return True
+        return propose(state, probe=True) is None
+
+
+def _copy(entry: OpenJob) -> OpenJob:
+    return OpenJob(entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports)
