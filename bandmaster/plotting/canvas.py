@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 __all__ = ["COLOURS", "TimeAxis", "color_of", "explain", "get_axes", "log_if_wide", "style_of"]
 
@@ -53,8 +54,15 @@ def explain(ax: Axes, why: str) -> Axes:
 def log_if_wide(ax: Axes, values: np.ndarray | Sequence[float]) -> None:
     """Make the y axis logarithmic if the values are positive and span a decade or more."""
     values = np.asarray(values, dtype=float)
-    if values.size and values.min() > 0 and values.max() / 10 >= values.min():
-        ax.set_yscale("log")
+    if not values.size or values.min() <= 0 or values.max() / 10 < values.min():
+        return
+    ax.set_yscale("log")
+    if values.min() >= 1e-4 and values.max() <= 1e4:
+        plain = FuncFormatter(lambda value, _: f"{value:g}")  # 0.02 rather than 2 x 10^-2
+        ax.yaxis.set_major_formatter(plain)
+        if values.max() / 1000 < values.min():
+            ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+            ax.yaxis.set_minor_formatter(plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ def plot_correlation_across_budgets(result: Result, *, ax: Axes | None = None) -
             column, row, _words(pair), ha="center", va="center", fontsize=fontsize,
             color="white" if dark else "black",
         )  # fmt: skip
+    ax.set_yscale("linear")  # axes that held another plot may be logarithmic
     # Blue against red is safe for the colour-blind; both ends have the same weight.
     ax.imshow(grid, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     ax.set_xticks(range(size), labels[:-1])

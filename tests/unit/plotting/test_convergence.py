@@ -76,6 +76,15 @@ def test_losses_that_span_a_decade_get_a_log_axis():
             assert scale == getattr(result, name)(ax=Figure().add_subplot()).get_yscale()
 
 
+def test_a_log_axis_has_plain_numbers():
+    """0.02 is easier to read than a power of ten."""
+    figure = Figure()
+    ax = Result(make_hyperband_history(seed=3)).plot_convergence_over_time(ax=figure.add_subplot())
+    figure.draw_without_rendering()
+    labels = {t.get_text() for t in (*ax.get_yticklabels(), *ax.get_yticklabels(minor=True))}
+    assert {"0.02", "0.05", "0.1", "0.2"} <= labels
+
+
 def test_the_unit_of_time_fits_the_span():
     """Seconds, minutes, hours or days."""
     for span, unit in ((9, "s"), (600, "min"), (10_000, "h"), (1e6, "d")):
