@@ -32,7 +32,7 @@ def decode_key(text: str) -> bytes:
     """
     try:
         key = bytes.fromhex(text.strip())
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         raise AuthenticationError("the run's key is not hexadecimal text") from error
     if len(key) < 16:
         raise AuthenticationError(
