@@ -1,6 +1,7 @@
 """Iteration generators: which trial runs next, at which budget.
 
-Modules load on first use. `get("hyperband")` finds a class by its name, `names()` lists them.
+Modules load on first use. `iter_generator_class("hyperband")` finds a class by its name,
+`iter_generator_names()` lists them.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ __all__ = [
     "HyperBandIterGenerator",
     "IterGenerator",
     "SuccessiveHalvingIterGenerator",
-    "get",
-    "names",
+    "iter_generator_class",
+    "iter_generator_names",
 ]
 
 _REGISTRY = {  # name → (module, class); a generator that is not here has no conformance test
@@ -42,12 +43,12 @@ _CLASSES = {
 }
 
 
-def names() -> tuple[str, ...]:
+def iter_generator_names() -> tuple[str, ...]:
     """Return the names of all iteration generators, sorted."""
     return tuple(sorted(_REGISTRY))
 
 
-def get(name: str) -> type[IterGenerator]:
+def iter_generator_class(name: str) -> type[IterGenerator]:
     """Return the class that is called `name`, in any case, with or without ``IterGenerator``.
 
     Raises
@@ -60,7 +61,7 @@ def get(name: str) -> type[IterGenerator]:
         if known.lower() == wanted:
             return __getattr__(class_name)  # type: ignore[no-any-return]  # a class of the registry
     raise ConfigurationError(
-        f"there is no iteration generator {name!r}; there are {', '.join(names())}"
+        f"there is no iteration generator {name!r}; there are {', '.join(iter_generator_names())}"
     )
 
 
@@ -68,7 +69,9 @@ def __getattr__(name: str) -> Any:
     module = _CLASSES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

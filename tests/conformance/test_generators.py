@@ -61,5 +61,7 @@ def test_every_registered_generator_has_a_suite() -> None:
         and issubclass(value, IterGeneratorSuite)
         and value.__name__.startswith("Test")
     ]
-    registered = {multifidelity.get(name) for name in multifidelity.names()}
+    registered = {
+        multifidelity.iter_generator_class(name) for name in multifidelity.iter_generator_names()
+    }
     assert registered == {type(suite().make()) for suite in suites}
