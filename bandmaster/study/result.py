@@ -95,7 +95,7 @@ class Result:
         -------
         DataFrame
             Columns ``job``, ``attempt``, ``trial``, ``bracket``, ``rung``, ``budget``; ``status``
-            and ``worker`` (categories); ``loss`` (NaN unless it is ok); ``submitted``, ``started``
+            and ``worker`` (categories); ``loss`` (NaN without one); ``submitted``, ``started``
             and ``finished`` (UTC; NaT where no worker timed it) and ``duration`` (seconds);
             ``error``; ``config.<name>`` for each parameter (integers, floats, booleans or
             categories; missing where inactive) and ``metric.<name>`` for each metric.
