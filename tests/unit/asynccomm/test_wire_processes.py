@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from unit.asynccomm.wire_helpers import KEY, serving
 
-FORKER = """
+FORKER = r"""
 import os, sys, time
 from bandmaster.asynccomm.wire import Address, Client
 client = Client(Address.parse(sys.argv[1]), "echo", key=sys.argv[2].encode())
