@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -135,7 +137,7 @@ class Axes:
         result = np.empty((len(unit), len(self.tables)), dtype=np.intp)
         for i, table in enumerate(self.tables):
             x = unit[:, table.column]
-            known = x == x
+            known = ~np.isnan(x)
             if table.edges is None:
                 index = np.where(known, x, 0).astype(np.intp)
             else:
@@ -152,7 +154,7 @@ class Axes:
         result = np.zeros((n, self.n_features))
         if f:
             x = unit[:, self.floats]
-            active = x == x
+            active = ~np.isnan(x)
             x = np.where(active, x, 0.0)
             result[:, :f] = x * x
             result[:, f : 2 * f] = x
@@ -174,7 +176,7 @@ def _edges(space: Space, j: int, size: int) -> FloatArray:
     return edges
 
 
-def _quantiles(space: Space) -> list[tuple[int, object]]:
+def _quantiles(space: Space) -> list[tuple[int, Callable[[FloatArray], FloatArray]]]:
     skewed = [
         (j, parameter)
         for j, parameter in enumerate(space.parameters)

@@ -111,7 +111,7 @@ class Optimizer(abc.ABC):
         """Whether `initialize` has been called."""
         return hasattr(self, "history")
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027 - a hook, empty by default
         """Prepare for `self.space`; called at the end of `initialize`."""
 
     @abc.abstractmethod

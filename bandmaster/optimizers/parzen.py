@@ -31,7 +31,7 @@ def bandwidths(axes: Axes, unit: FloatArray, n_total: int, magnitude: float) -> 
     Scott's exponent in the mean number of active columns, ``magnitude * n ** (-1 / (d + 4))``,
     and the magic clip of Bergstra et al. (2011): at least ``1 / min(100, n_total + 1)``.
     """
-    active = unit == unit
+    active = ~np.isnan(unit)
     counts = active.sum(axis=0)
     d = counts[axes.modelled].sum() / max(len(unit), 1)
     sigma = magnitude * np.maximum(counts, 1) ** (-1.0 / (d + 4.0))
@@ -86,7 +86,7 @@ class Density:
         for table in axes.weighted:
             j = table.column
             moved[:, j] = np.where(keep[near, j] < self._smoothing, rows[near, j], centres[:, j])
-        rows[near] = np.where(centres == centres, moved, rows[near])
+        rows[near] = np.where(np.isnan(centres), rows[near], moved)
         return axes.from_unit(rows)
 
     def log(self, features: FloatArray) -> FloatArray:
@@ -106,7 +106,7 @@ class Density:
         f = len(axes.floats)
         if f:
             mu = self._unit[:, axes.floats]
-            active = mu == mu
+            active = ~np.isnan(mu)
             mu = np.where(active, mu, 0.0)
             sigma = self._sigma[axes.floats]
             inverse = 1.0 / sigma**2

@@ -22,7 +22,7 @@ _BLOCK = 256
 class RandomOptimizer(Optimizer):
     """Draws every configuration independently, by the parameters' distributions.
 
-    A finite space is drawn from without replacement. Trial k is row k mod 256 of the block
+    No configuration is drawn twice. Trial k is row k mod 256 of the block
     k // 256, which is drawn and decoded in one go: an ask costs a few microseconds.
     """
 
@@ -32,7 +32,6 @@ class RandomOptimizer(Optimizer):
         """Forget the cached block of another space."""
         self._block: tuple[tuple[int, int], npt.NDArray[np.float64], list[dict[str, Any]]] | None
         self._block = None
-        self._finite = self.space.n_configurations != np.inf
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
         """Propose the configuration that `key` names; see `Optimizer.ask`."""
@@ -42,7 +41,7 @@ class RandomOptimizer(Optimizer):
             vectors = self.space.sample(_BLOCK, key.block_rng("random", number))
             block = self._block = ((key.seed, number), vectors, self.space.decode(vectors))
         vector = block[1][row]
-        if self._finite and self.seen(vector):
+        if self.seen(vector):
             vector = draw_unseen(self, key.rng("random-unseen"))
             return Suggestion(self.space.decode_one(vector), {"model_based_pick": False})
         return Suggestion(block[2][row].copy(), {"model_based_pick": False})

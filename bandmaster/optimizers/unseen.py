@@ -10,7 +10,7 @@ from bandmaster.optimizers.base import Optimizer
 
 __all__ = ["draw_unseen"]
 
-_BATCHES = 4
+_BATCHES, _BATCHES_OF_INFINITE = 4, 64
 _BATCH = 64
 _LISTED = 100_000  # up to so many configurations are listed to draw uniformly among the unseen
 
@@ -38,16 +38,19 @@ def draw_unseen(optimizer: Optimizer, rng: np.random.Generator) -> npt.NDArray[n
     -----
     A few hundred tries find an unseen one as long as more than some percent of the space are left.
     Then what is left is listed: O(configurations) an ask, in the last part of a finite space only.
+    An infinite space may have finite branches that are used up; where thousands of draws come from
+    these alone, the continuous rest is too unlikely to wait for, and a seen one is returned.
     """
     optimizer.check_not_exhausted()
     space = optimizer.space
-    if space.n_configurations == np.inf:
-        row: npt.NDArray[np.float64] = space.sample(1, rng)[0]
-        return row
-    for _ in range(_BATCHES):
+    finite = space.n_configurations != np.inf
+    row: npt.NDArray[np.float64]
+    for _ in range(_BATCHES if finite else _BATCHES_OF_INFINITE):
         for row in space.sample(_BATCH, rng):
             if not optimizer.seen(row):
                 return row
+    if not finite:
+        return row
     unseen = (row for row in space.enumerate() if not optimizer.seen(row))
     if space.n_configurations > _LISTED:
         found = next(unseen, None)

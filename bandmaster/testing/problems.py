@@ -125,8 +125,8 @@ def ackley_mixed() -> Problem:
     a step of the same size as an integer's.
     """
     floats, integers = [f"x{i}" for i in range(5)], [f"i{i}" for i in range(3)]
-    space: dict[str, Any] = dict.fromkeys(floats, _floats(-10, 10))
-    space |= dict.fromkeys(integers, {"_type": "int_uniform", "_value": [-5, 5]})
+    space: dict[str, Any] = {name: _floats(-10, 10) for name in floats}
+    space |= {name: {"_type": "int_uniform", "_value": [-5, 5]} for name in integers}
     space["c0"] = {"_type": "choice", "_value": ["red", "green", "blue", "black"]}
     space["c1"] = {"_type": "choice", "_value": [True, False]}
     shift = np.array([1.3, -2.1, 3.4, -4.2, 0.7, 1.0, -2.0, 3.0])
@@ -151,8 +151,8 @@ def counting_ones(n_bits: int = 8, n_floats: int = 8) -> Problem:
     evaluation repeats. Budgets 9 to 729 (eta 3) are the numbers of flips.
     """
     bits, floats = [f"b{i}" for i in range(n_bits)], [f"f{i}" for i in range(n_floats)]
-    space: dict[str, Any] = dict.fromkeys(bits, {"_type": "choice", "_value": [0, 1]})
-    space |= dict.fromkeys(floats, _floats(0, 1))
+    space: dict[str, Any] = {name: {"_type": "choice", "_value": [0, 1]} for name in bits}
+    space |= {name: _floats(0, 1) for name in floats}
 
     def function(config: Mapping[str, Any], budget: float) -> float:
         p = _array(config, floats)
