@@ -20,7 +20,6 @@ from bandmaster.errors import (
     ConfigurationError,
     IllegalConfigurationError,
     StudyError,
-    StudyPoisonedError,
     UnknownJobError,
 )
 from bandmaster.multifidelity.base import IterGenerator
@@ -175,7 +174,7 @@ class Study(StudyView):
                 self._commit(
                     ev.Imported(
                         self._clock(), dict(e.config), e.budget, dict(e.config_info),
-                        outcome.to_wire(),
+                        outcome,
                     )
                 )  # fmt: skip
             taken += 1
@@ -365,12 +364,6 @@ class Study(StudyView):
 
     # -- inside: the lock is held ---------------------------------------------------------------
 
-    def _check(self) -> None:
-        if self._poison is not None:
-            raise StudyPoisonedError(
-                f"study {self.name!r} could not store an event ({self._poison}); load it again"
-            ) from self._poison
-
     def _entry(self, number: int) -> OpenJob | None:
         entry = self._state.open.get(number)
         if entry is None and not 0 <= number < self._state.n_jobs:
@@ -409,7 +402,7 @@ class Study(StudyView):
         outcome = self._state.objectives.judge(outcome)
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
-        self._commit(ev.JobFinished(self._clock(), number, attempt, outcome.to_wire()))
+        self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
 
     def _commit(self, *events: ev.Event) -> None:
         """Apply events and what follows from them, and hand all of it to the journal."""

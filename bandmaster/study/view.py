@@ -9,6 +9,7 @@ from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.trial import OpenJob
+from bandmaster.errors import StudyPoisonedError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
@@ -107,6 +108,29 @@ class StudyView:
         with self._changed:
             return self._finished()
 
+    @property
+    def ready(self) -> bool:
+        """Whether `ask` would give a job now (unless the space has just run out).
+
+        Raises
+        ------
+        StudyPoisonedError
+            As `Study.ask`.
+        """
+        with self._changed:
+            self._check()
+            state = self._state
+            if state.stopped is not None:
+                return False
+            if state.waiting:
+                return True
+            return not state.reserved and propose(state, probe=True) is not None
+
+    @property
+    def created(self) -> float:
+        """When the study was created, by its clock; a study that is loaded keeps it."""
+        return self._state.created
+
     def wait_durable(self, position: int) -> None:
         """Return when the journal keeps everything before `position`."""
         self._journal.wait(position)
@@ -125,6 +149,12 @@ class StudyView:
     def wait_finished(self, timeout: float | None = None) -> bool:
         """Block until the study is over; False when `timeout` seconds passed first."""
         return self.wait_for(self._finished, timeout)
+
+    def _check(self) -> None:
+        if self._poison is not None:
+            raise StudyPoisonedError(
+                f"study {self.name!r} could not store an event ({self._poison}); load it again"
+            ) from self._poison
 
     def _finished(self) -> bool:
         state = self._state
