@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -117,4 +116,4 @@ def evaluate(
         outcome = outcome_of(objective(job, context))
     except catch as error:
         outcome = failure_of(error)
-    return dataclasses.replace(outcome, started=started, finished=clock(), worker=context.worker)
+    return outcome.timed(started, clock(), context.worker)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from bandmaster.core.outcome import Outcome
 from bandmaster.errors import CodecError
 
 __all__ = [
@@ -103,13 +104,13 @@ class JobReported:
 
 @dataclass(frozen=True, slots=True)
 class JobFinished:
-    """A job ended (`Outcome.to_wire`)."""
+    """A job ended."""
 
     kind: ClassVar[str] = "finished"
     time: float
     job: int
     attempt: int
-    outcome: list[Any]
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +130,14 @@ class JobRequeued:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """An evaluation of another study, to learn from (`Outcome.to_wire`)."""
+    """An evaluation of another study, to learn from."""
 
     kind: ClassVar[str] = "imported"
     time: float
     config: Mapping[str, Any]
     budget: float
     config_info: Mapping[str, Any]
-    outcome: list[Any]
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,10 @@ _NAMES = {kind: tuple(f.name for f in fields(cls)) for kind, cls in _KINDS.items
 
 def to_data(event: Event) -> list[Any]:
     """Return the stored form of an event, for `codec.pack`."""
-    return [event.kind, *(getattr(event, name) for name in _NAMES[event.kind])]
+    data = [event.kind, *(getattr(event, name) for name in _NAMES[event.kind])]
+    if isinstance(event, JobFinished | Imported):
+        data[-1] = event.outcome.to_wire()
+    return data
 
 
 def from_data(data: Any) -> Event:
@@ -196,7 +200,10 @@ def from_data(data: Any) -> Event:
     """
     if not isinstance(data, list) or not data or data[0] not in _KINDS:
         raise CodecError(f"no event of schema {SCHEMA_VERSION}: {str(data)[:80]!r}")
+    kind = _KINDS[data[0]]
     try:
-        return _KINDS[data[0]](*data[1:])  # type: ignore[no-any-return]  # a table of classes
-    except TypeError as error:
+        if kind in (JobFinished, Imported):
+            data = [*data[:-1], Outcome.from_wire(data[-1])]
+        return kind(*data[1:])  # type: ignore[no-any-return]  # a table of classes
+    except (TypeError, ValueError) as error:
         raise CodecError(f"event {data[0]!r} has other fields than expected: {error}") from error

@@ -68,6 +68,13 @@ class Outcome:
         """Return an outcome that carries only why it failed."""
         return cls(status=status, error=error, worker=worker)
 
+    def timed(self, started: float, finished: float, worker: str) -> Outcome:
+        """Return the same outcome with when and by whom it was made."""
+        return Outcome(
+            self.status, self.loss, self.metrics, self.info, self.error, self.checkpoint,
+            started, finished, worker,
+        )  # fmt: skip
+
     def to_wire(self) -> list[Any]:
         """Return the fields as plain data."""
         return [

@@ -69,6 +69,10 @@ class IterGenerator(abc.ABC):
         """Return how many evaluations (jobs) `n_iterations` brackets make in all."""
 
     @abc.abstractmethod
+    def total_budget(self, n_iterations: int) -> float:
+        """Return the sum of the budgets of all evaluations of `n_iterations` brackets."""
+
+    @abc.abstractmethod
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
 

@@ -37,7 +37,7 @@ def _waiting_ended(state: StudyState, reason: str, clock: Clock) -> list[ev.Even
         f"never ran again: the study was stopped ({reason})", status=Status.STOPPED
     )
     return [
-        ev.JobFinished(clock(), number, state.open[number].job.attempt, outcome.to_wire())
+        ev.JobFinished(clock(), number, state.open[number].job.attempt, outcome)
         for number in state.waiting
     ]
 

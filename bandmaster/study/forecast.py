@@ -59,6 +59,9 @@ def forecast(
     """
     if not plan.bounded:
         return None
+    if (n_trials, n_jobs, plan.n_trials, plan.n_evaluations) == (0, 0, None, None):
+        n = plan.n_iterations or 0
+        return Forecast(generator.num_all_configs(n), generator.total_budget(n))
     generator = copy.deepcopy(generator)
     outcome = Outcome(Status.OK, 0.0)
     first, total = n_jobs, 0.0

@@ -13,7 +13,6 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Objectives
-from bandmaster.core.outcome import Outcome
 from bandmaster.core.plan import Plan
 from bandmaster.core.trial import OpenJob, Trial
 from bandmaster.errors import StudyError
@@ -163,10 +162,9 @@ class StudyState:
         job = entry.job
         if job.attempt != event.attempt:  # an earlier attempt, thought lost, came in first
             job = dataclasses.replace(job, attempt=event.attempt)
-        outcome = Outcome.from_wire(event.outcome)
-        evaluation = Evaluation.of(job, outcome)
+        evaluation = Evaluation.of(job, event.outcome)
         self.history.append(evaluation)
-        self.generator.observe(job, outcome)
+        self.generator.observe(job, event.outcome)
         self.optimizer.tell(evaluation)
 
     def _requeued(self, event: ev.JobRequeued) -> None:
@@ -183,7 +181,7 @@ class StudyState:
             -self.n_imported, 0, -self.n_imported, event.config, event.budget, event.config_info,
             -1, 0, None, event.time, vector,
         )  # fmt: skip
-        evaluation = Evaluation.of(job, Outcome.from_wire(event.outcome))
+        evaluation = Evaluation.of(job, event.outcome)
         self.optimizer.issued(job)
         self.history.append(evaluation)
         self.optimizer.tell(evaluation)
