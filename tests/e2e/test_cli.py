@@ -1,0 +1,263 @@
+"""The command line, as three programs."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pickle
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from programs import Program, bandmaster
+
+SPACE = "x: {_type: uniform, _value: [-5, 5]}\n"
+OBJECTIVE = '''
+import sys
+from bandmaster import Worker
+
+HEAVY = {"ConfigSpace", "scipy", "pandas", "matplotlib", "sklearn"}
+
+
+def square(config, budget):
+    """Return the square, and how many heavy libraries this process has loaded."""
+    return {"loss": config["x"] ** 2 + 1 / budget, "heavy": len(HEAVY & set(sys.modules))}
+
+
+class Squarer(Worker):
+    """Squares."""
+
+    def compute(self, config, budget):
+        return config["x"] ** 2 + 1 / budget
+
+
+class Stranger:
+    """No worker."""
+
+
+NUMBER = 3
+
+
+def slow(config):
+    import time
+    time.sleep(600)
+'''
+RUN = ("--run-id", "cli")
+BUDGETS = ("--min-budget", "1/4", "--max-budget", "1", "--eta", "2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a space and an objective."""
+    (tmp_path / "space.yaml").write_text(SPACE)
+    (tmp_path / "objective.py").write_text(OBJECTIVE)
+    return tmp_path
+
+
+@pytest.fixture
+def nameserver(folder: Path) -> Iterator[Program]:
+    """Serve names for the run `cli`."""
+    with Program(bandmaster("nameserver", *RUN, "--port", "0"), cwd=folder) as program:
+        program.wait_for(lambda p: "connection file:" in p.out)
+        yield program
+
+
+def call(folder: Path, *arguments: str) -> Program:
+    """Run a command to its end."""
+    with Program(bandmaster(*arguments), cwd=folder) as program:
+        program.finish(60)
+    return program
+
+
+def start_master(folder: Path, *arguments: str) -> Program:
+    """Return a master with random search, not yet started."""
+    return Program(
+        bandmaster("master", "space.yaml", *RUN, "--optimizer", "Random", *arguments), cwd=folder
+    )
+
+
+@pytest.mark.parametrize("target", ["objective:square", "objective.py:Squarer"])
+def test_three_programs_make_a_run(folder: Path, nameserver: Program, target: str) -> None:
+    """Master and workers find each other by the run id, and end together with code 0."""
+    worker = Program(bandmaster("worker", target, *RUN), cwd=folder)
+    master = start_master(folder, *BUDGETS, "--n-iterations", "6", "--output", "rows.csv")
+    with worker, master:
+        assert master.finish() == 0, master
+        assert worker.finish() == 0, worker
+    assert "| Budgets" in master.out
+    with (folder / "rows.csv").open() as file:
+        assert 26 == len(list(csv.DictReader(file)))  # two cycles of three brackets
+    assert [] == nameserver.bad_lines + worker.bad_lines + master.bad_lines
+
+
+def test_a_worker_of_a_plain_function_stays_light(folder: Path, nameserver: Program) -> None:
+    """It never imports ConfigSpace, scipy or pandas."""
+    worker = Program(bandmaster("worker", "objective:square", *RUN), cwd=folder)
+    master = start_master(
+        folder, "--generator", "flat", "--n-trials", "5", "--output", "result.pkl"
+    )
+    with worker, master:
+        assert master.finish() == 0, master
+        assert worker.finish() == 0, worker
+    result = pickle.loads((folder / "result.pkl").read_bytes())
+    assert [0.0] * 5 == [e.metrics["heavy"] for e in result.evaluations]
+
+
+def test_a_connection_file_is_enough(
+    folder: Path, nameserver: Program, bandmaster_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the home directory is not shared, the file that was copied over does."""
+    file = bandmaster_home / "runs" / "cli.json"
+    copied = folder / "copied.json"
+    file.rename(copied)
+    options = ("--connection-file", str(copied))
+    worker = Program(bandmaster("worker", "objective:square", *options), cwd=folder)
+    master = Program(
+        bandmaster("master", "space.yaml", *options, "--generator", "flat", "--n-trials", "3",
+                   "--optimizer", "Random"),
+        cwd=folder,
+    )  # fmt: skip
+    with worker, master:
+        assert master.finish() == 0, master
+        assert worker.finish() == 0, worker
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("worker", "objective:missing", *RUN), "it has HEAVY"),
+        (("worker", "objective", *RUN), "module:name"),
+        (("worker", "absent:name", *RUN), "no module 'absent'"),
+        (("worker", "absent.py:name", *RUN), "no file 'absent.py'"),
+        (("worker", "objective:NUMBER", *RUN), "evaluates nothing"),
+        (("worker", "objective:Stranger", *RUN), "subclass of bandmaster.Worker"),
+        (("worker", "objective:square"), "--run-id is missing"),
+        (("master", "absent.yaml", *RUN, "--n-trials", "1"), "does not exist"),
+        (("master", "space.yaml", *RUN), "say when to stop"),
+        (("master", "space.yaml", *RUN, "--n-trials", "1"), "--min-budget"),
+        (("master", "objective.py", *RUN, *BUDGETS, "--n-trials", "1"), "expected .yaml"),
+        (
+            ("master", "space.yaml", *RUN, "--min-budget", "a/b", "--n-trials", "1"),
+            "is no number such as 27, 0.25 or 1/4",
+        ),
+        (
+            ("master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--optimizer", "Oracle"),
+            "there is no optimizer 'Oracle'",
+        ),
+        (
+            ("master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--output", "a.xls"),
+            "--output ends in .csv or .pkl",
+        ),
+        (
+            ("master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--output", "no/a.csv"),
+            "no such folder",
+        ),
+        (("nameserver", "--run-id", "no such/id"), "no such/id"),
+    ],
+    ids=lambda value: "-".join(value)[:60] if isinstance(value, tuple) else "",
+)
+def test_mistakes_are_explained(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    """A mistake gives a sentence and code 2, never a traceback."""
+    program = call(folder, *arguments)
+    assert program.process.returncode == 2, program
+    assert said in program.err
+    assert "Traceback" not in program.err
+
+
+def test_a_master_without_a_name_server_says_so(folder: Path) -> None:
+    """Nobody listens on the port: the message names it and what to start."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    program = call(
+        folder, "master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--port", port
+    )
+    assert program.process.returncode == 2, program
+    assert port in program.err
+    assert "name server" in program.err
+    assert "Traceback" not in program.err
+
+
+def test_a_module_that_fails_shows_its_own_traceback(folder: Path) -> None:
+    """An error in the user's code is the user's to read, so it is shown in full."""
+    (folder / "broken.py").write_text("import absent_library\n")
+    program = call(folder, "worker", "broken:f", *RUN)
+    assert program.process.returncode == 1
+    assert "import absent_library" in program.err
+
+
+def test_a_port_that_is_taken_is_explained(folder: Path) -> None:
+    """The name server says which port it could not have."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        program = call(folder, "nameserver", *RUN, "--port", port)
+    assert program.process.returncode == 2, program
+    assert port in program.err
+
+
+def test_ctrl_c_ends_each_program_with_130(
+    folder: Path, nameserver: Program, bandmaster_home: Path
+) -> None:
+    """Interrupted, each of the three ends at once, says so, and leaves nothing behind."""
+    worker = Program(bandmaster("worker", "objective:slow", *RUN), cwd=folder)
+    master = start_master(folder, "--generator", "flat", "--n-trials", "3")
+    with worker, master:
+        worker.wait_for(connected)
+        for program in (worker, master, nameserver):
+            program.interrupt()
+            assert program.finish(15) == 130, program
+            assert "Interrupted." in program.err
+            assert [] == program.bad_lines
+    assert [] == list((bandmaster_home / "runs").iterdir())
+
+
+def connected(program: Program) -> bool:
+    """Whether a process has established a TCP connection."""
+    pid = program.process.pid
+    sockets = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            sockets.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            continue
+    rows = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    established = {f"socket:[{row.split()[9]}]" for row in rows if row.split()[3] == "01"}
+    return len(sockets & established) >= 1
+
+
+def test_the_master_keeps_its_result_when_interrupted(folder: Path, nameserver: Program) -> None:
+    """Ctrl-C on a long run still prints and saves what was found."""
+    worker = Program(bandmaster("worker", "objective:square", *RUN), cwd=folder)
+    master = start_master(
+        folder, "--generator", "flat", "--n-trials", "100000000", "--output", "rows.csv"
+    )
+    with worker, master:
+        master.wait_for(lambda p: "Challenger" in p.err)
+        master.interrupt()
+        assert master.finish(20) == 130, master
+        assert worker.finish(20) == 0, worker
+    assert "| Optimal Loss" in master.out
+    assert (folder / "rows.csv").read_text().count("\n") > 2
+
+
+def test_sigterm_is_a_clean_end(folder: Path, nameserver: Program) -> None:
+    """Batch systems send SIGTERM: the same clean end, with the code that shells expect."""
+    nameserver.process.terminate()
+    assert nameserver.finish(10) == 143
+    assert "Terminated." in nameserver.err
+
+
+def test_the_only_run_needs_no_run_id(folder: Path, nameserver: Program) -> None:
+    """With one run of this user on the machine, workers and masters may leave out its id."""
+    worker = Program(bandmaster("worker", "objective:square"), cwd=folder)
+    master = Program(
+        bandmaster("master", "space.yaml", "--generator", "flat", "--n-trials", "2",
+                   "--optimizer", "Random"),
+        cwd=folder,
+    )  # fmt: skip
+    with worker, master:
+        assert master.finish() == 0, master
+        assert worker.finish() == 0, worker
