@@ -31,7 +31,12 @@ clean:
 	    .hypothesis .import_linter_cache
 
 # A stamp per set of extras: made again only when the requirements change.
+# Debian packs venv apart from Python; a container's root may install it.
 $(BIN)/python:
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null && command -v apt-get >/dev/null \
+	    && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; \
+	fi
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo-ready: setup.cfg pyproject.toml | $(BIN)/python
