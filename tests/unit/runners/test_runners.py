@@ -1,0 +1,145 @@
+"""The serial and the batch runner, by the rules that both keep."""
+
+import math
+import os
+
+import pytest
+
+from bandmaster.core.clock import ManualClock
+from bandmaster.core.outcome import Status
+from bandmaster.core.plan import Plan
+from bandmaster.facade import Study
+from bandmaster.multifidelity import HyperBandIterGenerator
+from bandmaster.runners import run_batches, run_serial
+from bandmaster.study.follower import Follower
+
+SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
+
+
+def serial(study, function, *, callbacks=(), **options):
+    """Run in this thread."""
+    run_serial(study, function, follower=Follower(study, callbacks=callbacks), **options)
+
+
+def batches(study, function, *, callbacks=(), **options):
+    """Run two at a time."""
+    run_batches(study, function, 2, follower=Follower(study, callbacks=callbacks), **options)
+
+
+RUNNERS = pytest.mark.parametrize("run", [serial, batches])
+
+
+def make(plan, **options):
+    """Return a planned study of random search."""
+    study = Study(SPACE, optimizer="Random", **options)
+    study.set_plan(plan)
+    return study
+
+
+@RUNNERS
+def test_a_plan_is_run_to_its_end_with_times_and_workers(run):
+    """Every evaluation is in the history, timed by who ran it."""
+    study = make(Plan(n_trials=5))
+    run(study, lambda config: config["x"])
+    assert study.finished
+    assert [e.config["x"] for e in study.history] == study.history.losses.tolist()
+    assert all(0 < e.started <= e.finished for e in study.history)
+    assert all(e.worker for e in study.history)
+
+
+@RUNNERS
+def test_brackets_run_to_their_end(run):
+    """A synchronous rung does not make a runner stop too early."""
+    generator = HyperBandIterGenerator(1, 9, 3)
+    study = make(Plan(n_iterations=3), generator=generator)
+    run(study, lambda config, budget: config["x"] / budget)
+    assert generator.num_all_configs(3) == len(study.history)
+
+
+@RUNNERS
+def test_failures_are_data(run):
+    """Exceptions, NaN and sys.exit fail their evaluation, and the run goes on."""
+
+    def bad(config, job):
+        if job.trial == 0:
+            raise ValueError("boom")
+        if job.trial == 1:
+            return math.nan
+        if job.trial == 2:
+            raise SystemExit(1)
+        return 1.0
+
+    study = make(Plan(n_trials=4))
+    run(study, bad)
+    by_trial = {e.trial: e for e in study.history}
+    assert [Status.FAILED] * 3 + [Status.OK] == [by_trial[t].status for t in range(4)]
+    assert "boom" in by_trial[0].error
+
+
+@RUNNERS
+def test_what_is_not_caught_ends_the_run_and_loses_no_job(run):
+    """The study can go on afterwards with the job that was interrupted."""
+
+    def bad(config):
+        raise KeyError("boom")
+
+    study = make(Plan(n_trials=3))
+    with pytest.raises(KeyError, match="boom"):
+        run(study, bad, catch=(ValueError,))
+    assert all(entry.waiting for entry in study.open_jobs)
+    run(study, lambda config: 1.0)
+    assert [0, 1, 2] == sorted(e.trial for e in study.history)
+
+
+@RUNNERS
+def test_a_callback_sees_each_evaluation_once_and_can_stop(run):
+    """Stopping issues nothing new."""
+    seen = []
+
+    def stop_at_four(study, evaluation):
+        seen.append(evaluation.job)
+        if len(seen) == 4:
+            study.stop("four are enough")
+
+    study = make(Plan(n_trials=100))
+    run(study, lambda config: 1.0, callbacks=[stop_at_four])
+    assert [0, 1, 2, 3] == seen
+    assert ("four are enough", 4) == (study.stopped, len(study.history))
+
+
+def test_a_timeout_is_looked_at_between_evaluations():
+    """A running evaluation finishes; then the study is stopped with the reason."""
+    clock = ManualClock()
+    study = make(Plan())
+
+    def slow(config):
+        clock.advance(4.0)
+        return 1.0
+
+    serial(study, slow, timeout=10.0, clock=clock)
+    assert 3 == len(study.history)
+    assert "timeout" in study.stopped
+
+
+def test_batches_run_in_other_processes_and_take_closures():
+    """A lambda that closes over local data is sent to joblib's workers."""
+    offset = 5
+    study = make(Plan(n_trials=4))
+    batches(study, lambda config: {"loss": offset, "info": os.getpid()})
+    assert [5.0] * 4 == study.history.losses.tolist()
+    assert os.getpid() not in {e.info for e in study.history}
+
+
+def test_an_evaluation_reports_through_its_context():
+    """In this thread a report reaches the study at once."""
+    study = make(Plan(n_trials=1))
+    answers = []
+
+    def reporting(config, context):
+        answers.append(context.report({"loss": 2.0}))
+        study.stop("now")
+        answers.append(context.report({"loss": 1.0}))
+        return 1.0
+
+    serial(study, reporting)
+    assert ["CONTINUE", "STOP"] == [answer.name for answer in answers]

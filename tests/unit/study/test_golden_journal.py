@@ -1,0 +1,78 @@
+"""The stored form of events: what old versions wrote stays readable."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from bandmaster.core import codec
+from bandmaster.core import events as ev
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.errors import CodecError
+from bandmaster.multifidelity import FlatIterGenerator
+from bandmaster.optimizers import RandomOptimizer
+from bandmaster.space import compile_space
+from bandmaster.storage import MemoryJournal
+from bandmaster.study import Study
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "journal" / "schema-1.json"
+SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
+
+OUTCOME = Outcome(
+    Status.OK, 0.5, {"accuracy": 0.75}, {"note": [1, (2, 3)]}, None, "chk", 1.5, 2.5, "w.1"
+)
+EVENTS = [
+    ev.StudyCreated(1.0, 1, "golden", compile_space(SPACE).to_dict(),
+                    [["loss", "optimize", "minimize", None]], 7, "RandomOptimizer", "Flat"),
+    ev.PlanSet(2.0, [3, None, None, -1.0]),
+    ev.Imported(2.25, {"x": 0.75}, 1, {}, OUTCOME),
+    ev.Enqueued(2.5, {"x": 0.25}),
+    ev.JobIssued(3.0, 0, 0, "w.1", 0, 1, {"x": 0.25}, {"model_based_pick": False}, 0, 0, None,
+                 True),
+    ev.JobReported(4.0, 0, 0, 1, {"loss": 0.5}, 0.5, "continue", None),
+    ev.JobRequeued(5.0, 0, 0, "the connection broke", True),
+    ev.JobIssued(6.0, 0, 1, "w.2", 0, 1, None, {}, 0, 0, None, False),
+    ev.JobFinished(7.0, 0, 1, OUTCOME),
+    ev.Noted(8.0, "remark"),
+    ev.IntakeClosed(9.0, "n_trials"),
+    ev.Stopped(10.0, "enough"),
+]  # fmt: skip
+
+
+def test_events_are_stored_as_they_were_in_schema_1():
+    """To the byte: a change here needs a new schema version and a migration."""
+    stored = [codec.pack(ev.to_data(event)).hex() for event in EVENTS]
+    assert json.loads(GOLDEN.read_text()) == stored
+
+
+def test_a_golden_journal_loads():
+    """What schema 1 wrote becomes the study that it was."""
+    events = [
+        ev.from_data(codec.unpack(bytes.fromhex(data))) for data in json.loads(GOLDEN.read_text())
+    ]
+    assert events == EVENTS
+    study = Study(
+        SPACE,
+        optimizer=RandomOptimizer(),
+        generator=FlatIterGenerator(),
+        journal=MemoryJournal(events),
+    )
+    assert ("golden", 7, "enough") == (study.name, study.seed, study.stopped)
+    assert [(-1, 0.5), (0, 0.5)] == [(e.trial, e.loss) for e in study.history]
+    assert 1 == study.history[1].attempt
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], ["unknown", 1], ["stopped"], ["stopped", 1.0, "x", "y"], "stopped"]
+)
+def test_what_is_no_event_is_refused(data):
+    """With an error that says which event it was."""
+    with pytest.raises(CodecError):
+        ev.from_data(data)
+
+
+def test_every_kind_of_event_is_in_the_golden_journal():
+    """A new event needs a golden form."""
+    kinds = {cls for cls in vars(ev).values() if dataclasses.is_dataclass(cls)}
+    assert {cls for cls in kinds if hasattr(cls, "kind")} == {type(e) for e in EVENTS}

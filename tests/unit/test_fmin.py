@@ -1,0 +1,194 @@
+"""fmin and Study.optimize: arguments, limits, strategies without a network."""
+
+import pytest
+from ConfigSpace import ConfigurationSpace
+
+from bandmaster import HyperBandIterGenerator, Result, Study, fmin
+from bandmaster.errors import ConfigurationError, IllegalConfigurationError
+
+SPACE = {
+    "x": {"_type": "uniform", "_value": [0.0, 1.0]},
+    "n": {"_type": "choice", "_value": [1, 2]},
+}
+
+
+def loss(config):
+    """Return something to minimise."""
+    return (config["x"] - 0.3) ** 2 + config["n"]
+
+
+def search(function=loss, space=SPACE, **options):
+    """Run fmin without a bar."""
+    return fmin(function, space, show_progressbar=False, **options)
+
+
+@pytest.mark.parametrize("optimizer", ["ETPE", "Random", "Grid", "Sobol"])
+def test_every_optimizer_by_its_name(optimizer):
+    """A result has what was asked for."""
+    result = search(optimizer=optimizer, n_iterations=15)
+    assert isinstance(result, Result)
+    assert 15 == len(result.evaluations)
+    assert min(e.loss for e in result.evaluations) == result.best_loss
+    assert loss(result.best_config) == result.best_loss
+
+
+def test_a_configspace_is_as_good_as_an_hdl():
+    """The space may be a ConfigurationSpace."""
+    space = ConfigurationSpace({"x": (0.0, 1.0), "n": [1, 2]})
+    assert 12 == len(search(space=space, n_iterations=12).evaluations)
+
+
+def test_the_same_random_state_gives_the_same_search():
+    """And another one another search."""
+    configs = [
+        [e.config for e in search(n_iterations=20, random_state=seed).evaluations]
+        for seed in (1, 1, 2)
+    ]
+    assert configs[0] == configs[1] != configs[2]
+
+
+def test_initial_points_are_evaluated_first():
+    """Exactly as given."""
+    points = [{"x": 0.125, "n": 2}, {"x": 0.25, "n": 1}]
+    result = search(initial_points=points, n_iterations=3)
+    assert points == [dict(e.config) for e in result.evaluations[:2]]
+    with pytest.raises(IllegalConfigurationError, match="y"):
+        search(initial_points=[{"y": 1}])
+
+
+def test_a_previous_result_is_learned_from():
+    """Its rows stand before the new ones, and count for no limit."""
+    before = search(n_iterations=30)
+    after = search(n_iterations=5, previous_result=before)
+    assert 35 == len(after.evaluations)
+    assert after.best_loss <= before.best_loss
+    assert all(e.config_info["model_based_pick"] for e in after.evaluations[30:])
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"n_iterations": 2}, HyperBandIterGenerator(1, 9, 3).num_all_configs(2)),
+        ({"n_trials": 9}, 13),
+        ({"n_evaluations": 10}, 10),
+    ],
+)
+def test_limits_with_an_iteration_generator(limits, expected):
+    """n_iterations counts brackets, n_trials configurations, n_evaluations jobs."""
+    result = search(
+        lambda config, budget: loss(config) / budget,
+        multi_fidelity_iter_generator=HyperBandIterGenerator(1, 9, 3),
+        parallel_strategy="Serial",
+        **limits,
+    )
+    assert expected == len(result.evaluations)
+
+
+def test_a_target_loss_counts_at_the_largest_budget_only():
+    """Lower losses at smaller budgets do not end the search."""
+    result = search(
+        lambda config, budget: -1.0,
+        multi_fidelity_iter_generator=HyperBandIterGenerator(1, 9, 3),
+        parallel_strategy="Serial",
+        target_loss=0.0,
+    )
+    assert 9 == result.evaluations[-1].budget
+    assert all(e.budget < 9 for e in result.evaluations[:-1])
+
+
+@pytest.mark.parametrize("generator", [None, HyperBandIterGenerator(1, 4, 2)])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_map_reduce_with_and_without_an_iteration_generator(generator, n_jobs):
+    """A batch asked at once."""
+    result = search(
+        lambda config, budget: loss(config) / budget,
+        n_jobs=n_jobs,
+        parallel_strategy="MapReduce",
+        auto_identify_serial_strategy=False,
+        multi_fidelity_iter_generator=generator,
+        n_evaluations=12,
+    )
+    assert 12 == len(result.evaluations)
+    assert all(e.worker.startswith("mapreduce") for e in result.evaluations)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"parallel_strategy": "Serial", "n_jobs": 2}, "AsyncComm"),
+        ({"parallel_strategy": "Ray"}, "AsyncComm, MapReduce, Serial"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": 1.5}, "n_jobs"),
+        ({"optimizer": "Annealing"}, "ETPE"),
+        ({"random_state": -1}, "random_state"),
+        ({"random_state": "x"}, "random_state"),
+        ({"n_iterations": -1}, "n_iterations"),
+        ({"n_trials": 2.5}, "n_trials"),
+        ({"n_iterations": None}, "n_trials"),
+        ({"checkpoint_file": "run.db"}, "checkpoint_file"),
+        ({"multi_fidelity_iter_generator": "hyperband"}, "HyperBandIterGenerator"),
+        ({"metrics": [{"name": "a", "strategy": "guess"}]}, "strategy"),
+    ],
+)
+def test_wrong_arguments_are_value_errors_that_say_what_to_do(options, says):
+    """Nothing was evaluated."""
+    called = []
+    with pytest.raises(ValueError, match=says) as caught:
+        search(lambda config: called.append(1), **options)
+    assert isinstance(caught.value, ConfigurationError)
+    assert [] == called
+
+
+def test_an_objective_that_cannot_be_called_is_refused():
+    """Before anything starts."""
+    with pytest.raises(ConfigurationError, match="callable"):
+        search(5)
+
+
+def test_what_is_planned_is_said_before_it_starts(capsys):
+    """With a bar, on standard error."""
+    fmin(loss, SPACE, multi_fidelity_iter_generator=HyperBandIterGenerator(1, 4, 2),
+         n_iterations=3, parallel_strategy="Serial")  # fmt: skip
+    shown = capsys.readouterr().err
+    generator = HyperBandIterGenerator(1, 4, 2)
+    assert f"{generator.num_all_configs(3)} evaluations planned" in shown
+    assert f"total budget {generator.total_budget(3)}" in shown
+
+
+def test_a_metric_can_be_maximised():
+    """The best is the one with the highest value."""
+    result = search(
+        lambda config: {"accuracy": config["x"]},
+        metrics=[{"name": "accuracy", "objective": "maximize"}],
+        n_iterations=20,
+    )
+    assert max(e.config["x"] for e in result.evaluations) == result.best_config["x"]
+
+
+def test_all_evaluations_may_fail():
+    """The result is empty of successes, and has the reasons."""
+
+    def broken(config):
+        raise RuntimeError("no data")
+
+    result = search(broken, n_iterations=4)
+    assert (None, None) == (result.best_config, result.best_loss)
+    assert 4 == len(result.failures)
+    assert "no data" in result.failures[0].error
+
+
+def test_optimize_again_goes_on():
+    """n_trials counts further ones; a stopped study starts again."""
+    study = Study(SPACE, optimizer="Random")
+    study.optimize(loss, n_trials=3)
+    study.optimize(loss, n_trials=2, callbacks=[lambda s, e: s.stop("early")])
+    assert 4 == len(study.history)
+    result = study.optimize(loss, n_trials=2)
+    assert 6 == len(result.evaluations)
+    assert list(range(6)) == study.history.column("trial").tolist()
+
+
+def test_an_endless_search_is_refused():
+    """Something has to end it."""
+    with pytest.raises(ConfigurationError, match="n_trials"):
+        Study(SPACE).optimize(loss)
