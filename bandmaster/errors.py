@@ -11,7 +11,7 @@ The tree (each also inherits the builtin that fits, so ``except ValueError`` wor
     ├── StudyError (RuntimeError)         a transition the study does not allow
     │   ├── UnknownJobError (LookupError) no such job
     │   └── StudyPoisonedError            the journal refused an append; reload the study
-    ├── CodecError (ValueError)           a value that cannot be stored or sent, bytes that cannot be read
+    ├── CodecError (ValueError)           a value that cannot be sent, bytes that cannot be read
     ├── StorageError (OSError)            the journal cannot be read or written
     └── CommError (ConnectionError)       anything on the network side
         ├── AuthenticationError (PermissionError)  wrong or missing run key
