@@ -17,6 +17,7 @@ UNIT_TESTS = modules("tests/unit")
 OWN_GENERATORS = {
     "BitGenerator", "Generator", "PCG64", "PCG64DXSM", "Philox", "RandomState", "SeedSequence",
     "default_rng",
+    "get_state",  # a look that shows that nobody drew is no draw
 }  # fmt: skip
 RANDOM_MODULE = {
     "betavariate", "choice", "choices", "gauss", "getrandbits", "normalvariate", "randint",
@@ -73,7 +74,7 @@ def silent_except(module: Module) -> Iterator[str]:
 
 def dangerous_calls(module: Module) -> Iterator[str]:
     """Find eval, exec and what runs a stranger's bytes."""
-    networked = str(module).startswith("bandmaster/asynccomm/")
+    networked = str(module).startswith("bandmaster/asynccomm/") and str(module) not in LOCAL_PIPES
     for line, name in calls(module.tree):
         unpickles = name in ("pickle.loads", "pickle.load", "cloudpickle.loads", "marshal.loads")
         if name in ("eval", "exec", "os.system") or (networked and unpickles):
@@ -99,6 +100,9 @@ def ignores_without_reason(module: Module) -> Iterator[str]:
                 if len([w for w in words if not w.rstrip(",").isupper()]) < 2:
                     yield f"line {number}: {text.strip()}"
 
+
+# These unpickle what their own parent process sends through an inherited pipe.
+LOCAL_PIPES = {"bandmaster/asynccomm/child.py", "bandmaster/asynccomm/local_task.py"}
 
 RULES: list[Callable[[Module], Iterator[str]]] = [
     dangerous_calls,
