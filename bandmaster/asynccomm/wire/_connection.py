@@ -42,6 +42,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
     def __init__(self, sock: socket.socket, *, serving: bool, max_message: int) -> None:
         super().__init__(sock)
         self.peer: Peer | None = None
+        self.ended = False
         self.deadline: float | None = None
         self.max_message = max_message
         self._serving = serving
@@ -84,6 +85,11 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             super().close()
         self._inbox, self._position = b"", 0
 
+    def abandon(self) -> None:
+        """Forget the socket, which is closed already, in a forked child."""
+        self._closing = threading.RLock()
+        self._closed = True
+
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
@@ -122,6 +128,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         except OSError as error:
             raise MasterLostError(f"the connection broke: {error}") from error
         if not chunk:
+            self.ended = True
             raise MasterLostError("the other end hung up")
         return chunk
 

@@ -30,6 +30,15 @@ class Peer:
         self.address = address
         self._connection = connection
 
+    @property
+    def read_everything(self) -> bool:
+        """Whether the client, now disconnected, had read all that was sent to it.
+
+        A kernel that closes a socket with unread data in it resets the connection; a clean end
+        means that nothing was unread.
+        """
+        return self._connection.ended
+
     def park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
         """Wait, within `Handler.handle`, for a wake-up or for the death of this client.
 

@@ -1,0 +1,441 @@
+"""The network face of a study: hands jobs to whoever asks, takes outcomes back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Literal, TypeVar
+
+from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.deadlines import Deadlines
+from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
+from bandmaster.asynccomm.sessions import Held, Session, Sessions
+from bandmaster.asynccomm.waiters import Waiters
+from bandmaster.asynccomm.wire import Peer
+from bandmaster.core.codec import pack, unpack
+from bandmaster.core.decisions import Decision
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.errors import (
+    ConfigurationError,
+    ProtocolError,
+    ProtocolVersionError,
+    StudyError,
+    StudyPoisonedError,
+)
+from bandmaster.study.study import Study
+
+__all__ = ["Dispatcher"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MOST_FREE_LOSSES = 10
+"""How often a job may get lost on its way at no cost, before it counts as lost at a worker."""
+
+
+class Dispatcher:
+    """Hands out the jobs of a study; the handler behind a master's server.
+
+    `exchange` tells the study how a job ended and asks it for the next in place, in the thread of
+    the caller's connection. When there is nothing to do the caller is parked, first come first
+    served, and as many are woken as there are new jobs. A connection that ends, or a job that is
+    silent for too long, gives the job to somebody else.
+
+    Parameters
+    ----------
+    study : Study
+    run_id : str, default ""
+        Workers of another run are refused.
+    job_timeout : float, optional
+        Seconds after which a job that neither ended nor reported is taken away, whatever its
+        connection says; after the study's `max_retries` it ends with status TIMEOUT.
+    poll : float, default 20
+        Seconds that a caller is parked before it has to ask again.
+    grace : float, optional
+        Seconds in which workers may claim the jobs that a loaded study says are out, before they
+        are issued again. None: they never are. Default: 30.
+    on_silent : callable, optional
+        Gets the Session whose job was taken away by `job_timeout`, after its connection is closed.
+    on_fatal : callable, optional
+        Gets the Goodbye of a worker that was ended by an exception.
+
+    Notes
+    -----
+    Nothing is handed out before `open`. An exception of the user's optimizer or iteration
+    generator is kept in `failure`; from then on nobody gets a job, and who drives the study has
+    to raise it.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        *,
+        run_id: str = "",
+        job_timeout: float | None = None,
+        poll: float = 20.0,
+        grace: float | None = 30.0,
+        on_silent: Callable[[Session], None] | None = None,
+        on_fatal: Callable[[Goodbye], None] | None = None,
+    ) -> None:
+        if job_timeout is not None and not job_timeout > 0:
+            raise ConfigurationError(f"job_timeout must be positive seconds, got {job_timeout!r}")
+        self.study = study
+        self.run_id = run_id
+        self.job_timeout = job_timeout
+        self.poll = poll
+        self.grace = grace
+        self.failure: BaseException | None = None
+        self.sessions = Sessions()
+        self.waiters = Waiters()
+        self._token = f"{study.created!r}/{study.seed}"
+        self._on_silent = on_silent
+        self._on_fatal = on_fatal
+        self._deadlines = Deadlines(self._expired, name=f"deadlines-{run_id or 'local'}")
+        self._open = False
+        self._stopping: str | None = None
+        self._leaving = False
+        self._free_losses: dict[int, int] = {}
+        self._cancelled: set[tuple[int, int]] = set()
+        self._lock = threading.Lock()
+        self._calls: dict[str, Callable[[Peer, bytes], bytes]] = {
+            "hello": self._hello,
+            "exchange": self._exchange,
+            "report": self._report,
+            "goodbye": self._goodbye,
+        }
+
+    # -- driving --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin the grace period of the jobs that are out already."""
+        if self.grace is None:
+            return
+        for entry in self.study.open_jobs:
+            if not entry.waiting:
+                key = ("orphan", entry.job.number, entry.job.attempt)
+                self._deadlines.set(key, self.grace)
+
+    def open(self) -> None:
+        """Hand out jobs from now on."""
+        self._open = True
+        self.wake()
+
+    def pause(self) -> None:
+        """Hand out no jobs until `open` is called again."""
+        self._open = False
+
+    def wake(self) -> None:
+        """Look whether there is something to do for those who wait.
+
+        Call it after changing the study from outside (plan, requeue, stop).
+        """
+        if len(self.waiters) and self._ready():
+            self.waiters.wake_one()
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with this error: hand out nothing, and let the driving thread raise it."""
+        if isinstance(error, StudyPoisonedError) and error.__cause__ is not None:
+            error = error.__cause__
+        with self._lock:
+            if self.failure is not None:
+                return
+            self.failure = error
+        logger.debug("Run %r fails", self.run_id, exc_info=error)
+        try:
+            # It also wakes the thread that drives the run.
+            self.study.note(f"failed: {error!r}")
+        except (StudyError, OSError) as second:
+            logger.debug("no note of it: %s", second)
+
+    def cancel(self, job: int, attempt: int) -> Session | None:
+        """Answer STOP to the job's reports from now on; returns who has it."""
+        with self._lock:
+            self._cancelled.add((job, attempt))
+        return self.sessions.holder(job)
+
+    def abandon(self, job: int, attempt: int, reason: str) -> None:
+        """End a job with status STOPPED, whatever its worker is doing."""
+        session = self.sessions.take(job, attempt)
+        worker = "" if session is None else session.worker
+        outcome = Outcome.failed(reason, status=Status.STOPPED, worker=worker)
+        self._guarded(lambda: self.study.tell(job, outcome, attempt=attempt), False)
+
+    def stop(self, reason: str, *, requeue: bool = False) -> None:
+        """Tell every worker to leave, with its next call or at once when it waits.
+
+        Parameters
+        ----------
+        reason : str
+            For the workers' logs.
+        requeue : bool, default False
+            Whether jobs that are lost from now on are requeued. Not for a master that will come
+            back: its workers will tell how their jobs ended.
+        """
+        self._open = False
+        self._leaving = not requeue
+        self._stopping = reason
+        self.waiters.wake_all()
+
+    def detach(self) -> None:
+        """Requeue nothing from now on: the workers stay, and will come to the next master."""
+        self._open = False
+        self._leaving = True
+
+    def close(self) -> None:
+        """End the timer. Call it after the server was closed, so that nobody is parked."""
+        self._stopping = self._stopping or "the master closed"
+        self.waiters.wake_all()
+        self._deadlines.close()
+
+    # -- the handler ----------------------------------------------------------------------------
+
+    def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
+        """Answer a call (`bandmaster.asynccomm.protocol`)."""
+        call = self._calls.get(method)
+        if call is None:
+            raise ProtocolError(f"a dispatcher has no method {method!r}")
+        return call(peer, payload)
+
+    def disconnected(self, peer: Peer) -> None:
+        """Requeue at once what a connection that ended still had."""
+        removed = self.sessions.remove(peer)
+        if removed is None:
+            return
+        session, held = removed
+        self.waiters.remove(session.waiter)
+        session.waiter.close()
+        if held is not None:
+            arrived = peer.read_everything
+            reason = "its connection broke" if arrived else "it never arrived there"
+            self._lost(session, held, reason, counted=arrived)
+
+    def _hello(self, peer: Peer, payload: bytes) -> bytes:
+        data = unpack(payload)
+        version = Hello.version_of(data)
+        if version != protocol.VERSION:
+            raise ProtocolVersionError(
+                f"the worker speaks version {version} of the dispatcher's protocol, this master "
+                f"version {protocol.VERSION}: use the same release of bandmaster on both sides"
+            )
+        hello = Hello.decode(data)
+        if hello.run_id != self.run_id:
+            raise ConfigurationError(
+                f"this is the master of run {self.run_id!r}, not of {hello.run_id!r}"
+            )
+        session = Session(peer, hello)
+        for ticket, outcome in hello.finished:
+            self._take(session, ticket, outcome)
+        self.sessions.add(session)
+        keep = hello.running is not None and self._claim(session, hello.running)
+        logger.info("Worker %s joined run %s", session, self.run_id)
+        return Welcome(self._token, keep).encode()
+
+    def _exchange(self, peer: Peer, payload: bytes) -> bytes:
+        session = self._session(peer)
+        finished = protocol.read_exchange(payload)
+        if finished is not None:
+            self._finished(session, *finished)
+        job = self._ask(session)
+        if job is None:
+            job = self._park(session)
+        if self.failure is None:
+            self._guarded(lambda: self.study.wait_durable(self.study.position), None)
+        if job is not None:
+            return protocol.write_job(job)
+        return protocol.write_stop(self._stopping) if self._stopping else protocol.write_wait()
+
+    def _report(self, peer: Peer, payload: bytes) -> bytes:
+        session = self._session(peer)
+        job, attempt, metrics, step = protocol.read_report(payload)
+        held = session.held
+        if held is None or (held.job, held.attempt) != (job, attempt):
+            return pack(Decision.STOP.value)
+        self._heard(job, attempt)
+        decision = self._guarded(
+            lambda: self.study.report(job, metrics, step=step, attempt=attempt), Decision.STOP
+        )
+        self._guarded(lambda: self.study.wait_durable(self.study.position), None)
+        if (job, attempt) in self._cancelled:
+            decision = Decision.STOP
+        return pack(decision.value)
+
+    def _goodbye(self, peer: Peer, payload: bytes) -> bytes:
+        session = self._session(peer)
+        goodbye = Goodbye.decode(unpack(payload))
+        if goodbye.finished is not None:
+            self._take(session, *goodbye.finished)
+        held = self.sessions.release(session)
+        if held is not None:
+            self._lost(session, held, f"its worker left: {goodbye.reason}", counted=False)
+        logger.info("Worker %s left run %s: %s", session, self.run_id, goodbye.reason)
+        if goodbye.fatal is not None and self._on_fatal is not None:
+            self._on_fatal(goodbye)
+        return pack(None)
+
+    # -- jobs -----------------------------------------------------------------------------------
+
+    def _ask(self, session: Session) -> Job | None:
+        if not self._open or self.failure is not None:
+            return None
+        job = self._guarded(lambda: self.study.ask(worker=session.worker), None)
+        if job is None:
+            return None
+        held = Held.of(job)
+        if not self.sessions.assign(session, held):
+            self._lost(session, held, "its worker was gone", counted=False)
+            return None
+        self._heard(job.number, job.attempt)
+        self.wake()  # there may be more
+        return job
+
+    def _park(self, session: Session) -> Job | None:
+        waiter, deadline, front = session.waiter, time.monotonic() + self.poll, False
+        while self._stopping is None:
+            self.waiters.add(waiter, front=front)
+            # Look again: it may have become ready after we asked and before we queued up.
+            how: Literal["woken", "gone", "timeout"] = "timeout"
+            if self._stopping is None and not self._ready():
+                how = session.peer.park(waiter.wake.fileno(), deadline - time.monotonic())
+            woken = not self.waiters.remove(waiter)
+            if how == "gone":
+                if woken:
+                    self.wake()  # somebody else has to see to it
+                return None
+            job = self._ask(session)
+            if job is not None:
+                return job
+            if how == "timeout" and time.monotonic() >= deadline:
+                return None
+            front = True
+        return None
+
+    def _finished(self, session: Session, job: int, attempt: int, outcome: Outcome) -> None:
+        held = session.held
+        if held is not None and (held.job, held.attempt) == (job, attempt):
+            self.sessions.release(session)
+        self._settle(job, attempt)
+        told = self._guarded(
+            lambda: self.study.tell(job, outcome, attempt=attempt), False, raises=(StudyError,)
+        )
+        if not told:
+            logger.info("A late outcome of job %d from %s is ignored", job, session.worker)
+
+    def _take(self, session: Session, ticket: Ticket, outcome: Outcome) -> None:
+        if ticket.study != self._token:
+            logger.warning(
+                "Worker %s brings an outcome of another study (job %d), which is dropped",
+                session, ticket.job,
+            )  # fmt: skip
+            return
+        try:
+            self._finished(session, ticket.job, ticket.attempt, outcome)
+        except StudyError as error:
+            logger.warning("The outcome that worker %s brings is refused: %s", session, error)
+        self.wake()
+
+    def _claim(self, session: Session, ticket: Ticket) -> bool:
+        """A worker says what it is running: let it, unless the job is somebody else's by now."""
+        if ticket.study != self._token:
+            return False
+        entry = next((e for e in self.study.open_jobs if e.job.number == ticket.job), None)
+        if entry is None or entry.waiting or entry.job.attempt != ticket.attempt:
+            return False
+        other = self.sessions.take(ticket.job, ticket.attempt)
+        if other is not None and other.worker != session.worker:
+            self.sessions.assign(other, Held.of(entry.job))
+            return False
+        self._deadlines.discard(("orphan", ticket.job, ticket.attempt))
+        if not self.sessions.assign(session, Held.of(entry.job)):
+            return False
+        self._heard(ticket.job, ticket.attempt)
+        logger.info("Worker %s goes on with job %d", session, ticket.job)
+        return True
+
+    def _lost(self, session: Session, held: Held, reason: str, *, counted: bool) -> None:
+        self._settle(held.job, held.attempt)
+        if self._leaving:
+            return
+        if not counted:
+            with self._lock:
+                losses = self._free_losses[held.job] = self._free_losses.get(held.job, 0) + 1
+            counted = losses > _MOST_FREE_LOSSES
+        text = f"{session}: {reason}"
+        self._guarded(
+            lambda: self.study.requeue(held.job, text, attempt=held.attempt, counted=counted), False
+        )
+        self.wake()
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def _heard(self, job: int, attempt: int) -> None:
+        if self.job_timeout is not None:
+            self._deadlines.set(("job", job, attempt), self.job_timeout)
+
+    def _settle(self, job: int, attempt: int) -> None:
+        if self.job_timeout is not None:
+            self._deadlines.discard(("job", job, attempt))
+        if self._cancelled:
+            with self._lock:
+                self._cancelled.discard((job, attempt))
+
+    def _expired(self, key: Hashable) -> None:
+        assert isinstance(key, tuple)
+        kind, job, attempt = key
+        if kind == "orphan":
+            if self.sessions.holder(job) is None:
+                reason = f"nobody came back with it within {self.grace:g} s"
+                self._guarded(
+                    lambda: self.study.requeue(job, reason, attempt=attempt, counted=False), False
+                )
+                self.wake()
+            return
+        session = self.sessions.take(job, attempt)
+        if session is None:
+            return
+        self._timed_out(session, job, attempt)
+        session.peer.close()
+        self.wake()
+        if self._on_silent is not None:
+            self._on_silent(session)
+
+    def _timed_out(self, session: Session, job: int, attempt: int) -> None:
+        reason = f"{session} was silent for {self.job_timeout:g} s (job_timeout)"
+        entry = next((e for e in self.study.open_jobs if e.job.number == job), None)
+        if entry is not None and entry.lost >= self.study.max_retries:
+            logger.error("Job %d (trial %d) timed out: %s", job, entry.job.trial, reason)
+            outcome = Outcome.failed(reason, status=Status.TIMEOUT, worker=session.worker)
+            self._guarded(lambda: self.study.tell(job, outcome, attempt=attempt), False)
+        else:
+            self._guarded(lambda: self.study.requeue(job, reason, attempt=attempt), False)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _session(self, peer: Peer) -> Session:
+        session = self.sessions.get(peer)
+        if session is None:
+            raise ProtocolError("a worker has to say hello first")
+        return session
+
+    def _ready(self) -> bool:
+        if not self._open or self.failure is not None:
+            return False
+        return self._guarded(lambda: self.study.ready, False)
+
+    def _guarded(
+        self, call: Callable[[], T], otherwise: T, *, raises: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Call the study; what a user's optimizer or a journal raises there ends the run."""
+        try:
+            return call()
+        except raises as error:
+            if isinstance(error, StudyPoisonedError):
+                self.fail(error)
+                return otherwise
+            raise
+        except BaseException as error:  # noqa: BLE001 - kept, and raised by whoever drives the run
+            self.fail(error)
+            return otherwise

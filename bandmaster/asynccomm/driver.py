@@ -1,0 +1,153 @@
+"""The thread that drives a run: shows what finished, keeps the time, says what is amiss."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from bandmaster.asynccomm.dispatcher import Dispatcher
+from bandmaster.asynccomm.sessions import Held, Session
+from bandmaster.errors import StudyPoisonedError
+from bandmaster.study.follower import Follower
+
+__all__ = ["Driver"]
+
+logger = logging.getLogger(__name__)
+
+_SHOW_EVERY = 0.02  # seconds; finished evaluations are shown in bundles when they come fast
+
+
+class Driver:
+    """Waits until a dispatcher's study is over.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+    follower : Follower
+        Sees each evaluation once, in order.
+    timeout : float, optional
+        Seconds after which nothing is issued any more. Evaluations that are running are asked to
+        stop, and end with status STOPPED after `grace` more seconds.
+    grace : float, default 5.0
+    ask_to_stop : callable, optional
+        Gets each Session, and what it holds, whose evaluation is asked to stop.
+    give_up : callable, optional
+        Gets each Session whose evaluation was ended that way.
+    warn_after : float, default 30.0
+        Seconds without any news after which a warning says why.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        follower: Follower,
+        *,
+        timeout: float | None = None,
+        grace: float = 5.0,
+        ask_to_stop: Callable[[Session, Held], None] | None = None,
+        give_up: Callable[[Session], None] | None = None,
+        warn_after: float = 30.0,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._study = dispatcher.study
+        self._follower = follower
+        self._timeout = timeout
+        self._grace = grace
+        self._ask_to_stop = ask_to_stop
+        self._give_up = give_up
+        self._warn_after = warn_after
+
+    def run(self) -> None:
+        """Return when nothing is out and nothing will start.
+
+        Raises
+        ------
+        Exception
+            What the user's optimizer, generator or callback raised.
+        """
+        study, started = self._study, time.monotonic()
+        deadline = None if self._timeout is None else started + self._timeout
+        kill_at: float | None = None
+        quiet_since, patience = started, self._warn_after
+        while True:
+            position = study.position
+            shown = self._follower.catch_up()
+            self._raise_failure()
+            if study.finished:
+                self._follower.catch_up()
+                return
+            self._dispatcher.wake()
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                study.stop(f"timeout of {self._timeout:g} s")
+                self._cancel_all()
+                deadline, kill_at = None, now + self._grace
+                continue
+            if kill_at is not None and now >= kill_at:
+                self._abandon_all()
+                kill_at = None
+                continue
+            if now - quiet_since >= patience:
+                logger.warning("%s", self._explain(now - quiet_since))
+                patience *= 2
+            moments = (deadline, kill_at, quiet_since + patience)
+            until = min(moment for moment in moments if moment is not None)
+            if shown and study.position != position:
+                # Busy: let more come together than one, it costs the workers less.
+                time.sleep(min(_SHOW_EVERY, max(0.0, until - time.monotonic())))
+                changed = True
+            else:
+                changed = self._wait(position, until - time.monotonic())
+            if changed:
+                quiet_since, patience = time.monotonic(), self._warn_after
+
+    def _wait(self, position: int, seconds: float) -> bool:
+        study, dispatcher = self._study, self._dispatcher
+        return study.wait_for(
+            lambda: study.position != position or dispatcher.failure is not None,
+            max(0.0, seconds),
+        )
+
+    def _raise_failure(self) -> None:
+        if self._dispatcher.failure is not None:
+            raise self._dispatcher.failure
+        try:
+            _ = self._study.ready
+        except StudyPoisonedError as error:
+            raise (error.__cause__ or error) from None
+
+    def _cancel_all(self) -> None:
+        for session, held in self._dispatcher.sessions.running():
+            self._dispatcher.cancel(held.job, held.attempt)
+            if self._ask_to_stop is not None:
+                self._ask_to_stop(session, held)
+
+    def _abandon_all(self) -> None:
+        """End what is still out: jobs at our workers, and those of workers that never came back."""
+        holders = {held.job: session for session, held in self._dispatcher.sessions.running()}
+        for entry in self._study.open_jobs:
+            reason = self._study.stopped or "the run was stopped"
+            self._dispatcher.abandon(entry.job.number, entry.job.attempt, reason)
+            session = holders.get(entry.job.number)
+            if session is not None and self._give_up is not None:
+                self._give_up(session)
+
+    def _explain(self, seconds: float) -> str:
+        dispatcher, run = self._dispatcher, self._dispatcher.run_id or "local"
+        running = dispatcher.sessions.running()
+        head = f"Run {run!r}: nothing has happened for {seconds:.0f} s:"
+        if running:
+            now = time.monotonic()
+            jobs = ", ".join(
+                f"job {held.job} (budget {held.budget:g}) at {session} for {now - held.since:.0f} s"
+                for session, held in running[:5]
+            )
+            more = f", and {len(running) - 5} more" if len(running) > 5 else ""
+            return f"{head} waiting for {jobs}{more}"
+        if not len(dispatcher.sessions):
+            return f"{head} no workers are connected to run {run!r}; start some with this run_id"
+        out = [entry.job.number for entry in self._study.open_jobs if not entry.waiting]
+        if out:
+            return f"{head} jobs {out[:10]} are out at nobody who is connected"
+        return f"{head} {len(dispatcher.sessions)} workers are idle and the study starts no job"

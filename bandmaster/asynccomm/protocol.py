@@ -1,0 +1,292 @@
+"""What a worker and a dispatcher say to each other, as plain data.
+
+Four calls on the dispatcher, each one round trip on the worker's one connection:
+
+``hello``
+    Who the worker is, which job it is running and which outcomes it could not hand over.
+    Answered by a `Welcome`.
+``exchange``
+    How the last job ended, or None → the next job, "wait" (ask again) or "stop".
+``report``
+    How the running job is doing → what it shall do (`Decision`).
+``goodbye``
+    The worker leaves; what it still had goes to others at once.
+
+And three on the object that a worker registers: ``wake``, ``cancel`` and ``shutdown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bandmaster.core.codec import pack, unpack
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+from bandmaster.errors import ProtocolError
+
+__all__ = [
+    "CONTROL",
+    "DISPATCHER",
+    "JOB",
+    "STOP",
+    "VERSION",
+    "WAIT",
+    "Goodbye",
+    "Hello",
+    "Ticket",
+    "Welcome",
+    "read_exchange",
+    "read_outcome",
+    "read_report",
+    "read_ticket",
+    "write_exchange",
+    "write_job",
+    "write_stop",
+    "write_wait",
+]
+
+VERSION = 1
+"""Of these messages; a worker and a dispatcher must agree on it."""
+
+DISPATCHER = "bandmaster.dispatcher"
+"""The object of a dispatcher's server."""
+
+CONTROL = "bandmaster.worker"
+"""The object of a worker's server."""
+
+WAIT, JOB, STOP = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Names one attempt of a job of one study.
+
+    Parameters
+    ----------
+    study : str
+        Which study; a master that was started afresh has another one under the same run_id.
+    job, attempt : int
+    """
+
+    study: str
+    job: int
+    attempt: int
+
+    def to_wire(self) -> list[Any]:
+        """Return the fields as plain data."""
+        return [self.study, self.job, self.attempt]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A worker's first call.
+
+    Parameters
+    ----------
+    run_id : str
+    worker : str
+        Its name in logs and results, unique in the run.
+    host : str
+    pid : int
+    control : str, default ""
+        The address of the object it registered; empty when it has none.
+    running : Ticket, optional
+        What it is computing.
+    finished : tuple of (Ticket, Outcome), default ()
+        What it could not hand over.
+    """
+
+    run_id: str
+    worker: str
+    host: str
+    pid: int
+    control: str = ""
+    running: Ticket | None = None
+    finished: tuple[tuple[Ticket, Outcome], ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the payload; the version comes first and stays first."""
+        running = None if self.running is None else self.running.to_wire()
+        finished = [[ticket.to_wire(), outcome.to_wire()] for ticket, outcome in self.finished]
+        return pack(
+            [VERSION, self.run_id, self.worker, self.host, self.pid, self.control, running,
+             finished]
+        )  # fmt: skip
+
+    @classmethod
+    def version_of(cls, data: Any) -> int:
+        """Return the version in a payload that was unpacked."""
+        if not isinstance(data, list) or not data or type(data[0]) is not int:
+            raise ProtocolError("a hello without a version")
+        return data[0]
+
+    @classmethod
+    def decode(cls, data: Any) -> Hello:
+        """Read a payload of our own version."""
+        match data:
+            case [
+                int(),
+                str(run_id),
+                str(worker),
+                str(host),
+                int(pid),
+                str(control),
+                running,
+                list(finished),
+            ]:
+                return cls(
+                    run_id, worker, host, pid, control,
+                    None if running is None else read_ticket(running),
+                    tuple(_read_finished(item) for item in finished),
+                )  # fmt: skip
+        raise ProtocolError("a hello with other fields than expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The answer to a hello.
+
+    Parameters
+    ----------
+    study : str
+        For the tickets of the jobs that come on this connection.
+    keep : bool
+        Whether the job that the worker said it is running is still its own.
+    """
+
+    study: str
+    keep: bool
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return pack([self.study, self.keep])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Welcome:
+        """Read a payload."""
+        match unpack(payload):
+            case [str(study), bool(keep)]:
+                return cls(study, keep)
+        raise ProtocolError("a welcome with other fields than expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """A worker's last call.
+
+    Parameters
+    ----------
+    reason : str
+        For the log.
+    finished : (Ticket, Outcome), optional
+        What it has not handed over yet.
+    fatal : str, optional
+        The traceback of what ended the worker.
+    exception : bytes, optional
+        That exception, pickled. Only a local run, which made the worker, looks at it.
+    """
+
+    reason: str
+    finished: tuple[Ticket, Outcome] | None = None
+    fatal: str | None = None
+    exception: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        finished = None
+        if self.finished is not None:
+            finished = [self.finished[0].to_wire(), self.finished[1].to_wire()]
+        return pack([self.reason, finished, self.fatal, self.exception])
+
+    @classmethod
+    def decode(cls, data: Any) -> Goodbye:
+        """Read a payload that was unpacked."""
+        match data:
+            case [str(reason), finished, str() | None as fatal, bytes() | None as exception]:
+                told = None if finished is None else _read_finished(finished)
+                return cls(reason, told, fatal, exception)
+        raise ProtocolError("a goodbye with other fields than expected")
+
+
+def read_ticket(data: Any) -> Ticket:
+    """Read what `Ticket.to_wire` gave; ProtocolError when it is something else."""
+    match data:
+        case [str(study), int(job), int(attempt)]:
+            return Ticket(study, job, attempt)
+    raise ProtocolError("a ticket with other fields than expected")
+
+
+def read_outcome(data: Any) -> Outcome:
+    """Read what `Outcome.to_wire` gave.
+
+    Raises
+    ------
+    ProtocolError
+        When a field has another type: nothing that a peer sends may reach the study unchecked.
+    """
+    match data:
+        case [
+            str(),
+            float() | None,
+            dict(metrics),
+            _,
+            str() | None,
+            str() | None,
+            float(),
+            float(),
+            str(),
+        ] if all(type(k) is str and type(v) is float for k, v in metrics.items()):
+            try:
+                return Outcome.from_wire(data)
+            except ValueError as error:
+                raise ProtocolError(f"an outcome that cannot be: {error}") from error
+    raise ProtocolError("an outcome with other fields than expected")
+
+
+def write_exchange(job: int, attempt: int, outcome: Outcome) -> bytes:
+    """Return the payload of an exchange that hands an outcome over."""
+    return pack([job, attempt, outcome.to_wire()])
+
+
+def read_exchange(payload: bytes) -> tuple[int, int, Outcome] | None:
+    """Read the payload of an exchange: None when there is no outcome (an empty payload)."""
+    if not payload:
+        return None
+    match unpack(payload):
+        case [int(job), int(attempt), outcome]:
+            return job, attempt, read_outcome(outcome)
+    raise ProtocolError("an exchange with other fields than expected")
+
+
+def write_job(job: Job) -> bytes:
+    """Return the answer "run this"."""
+    return pack([JOB, job.to_wire()])
+
+
+def write_wait() -> bytes:
+    """Return the answer "nothing yet, ask again"."""
+    return pack([WAIT, None])
+
+
+def write_stop(reason: str) -> bytes:
+    """Return the answer "leave"."""
+    return pack([STOP, reason])
+
+
+def read_report(payload: bytes) -> tuple[int, int, Mapping[str, Any], int]:
+    """Read a report: job, attempt, metrics, step."""
+    match unpack(payload):
+        case [int(job), int(attempt), dict(metrics), int(step)] if all(
+            type(name) is str for name in metrics
+        ):
+            return job, attempt, metrics, step
+    raise ProtocolError("a report with other fields than expected")
+
+
+def _read_finished(item: Any) -> tuple[Ticket, Outcome]:
+    match item:
+        case [ticket, outcome]:
+            return read_ticket(ticket), read_outcome(outcome)
+    raise ProtocolError("a finished job with other fields than expected")

@@ -1,0 +1,353 @@
+"""What a worker does: ask for a job, run it, hand the outcome over, ask again."""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
+from bandmaster.asynccomm.signals import Interrupted
+from bandmaster.asynccomm.wire import Client
+from bandmaster.core.clock import SystemClock
+from bandmaster.core.codec import native, pack, unpack
+from bandmaster.core.context import Context
+from bandmaster.core.decisions import Decision
+from bandmaster.core.evaluate import Objective, evaluate
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+from bandmaster.errors import (
+    AuthenticationError,
+    BandmasterError,
+    CodecError,
+    CommError,
+    CommTimeoutError,
+    MasterLostError,
+    ProtocolError,
+    ProtocolVersionError,
+)
+
+__all__ = ["WorkerLoop"]
+
+logger = logging.getLogger(__name__)
+
+_LOST = (MasterLostError, CommTimeoutError)
+_HELLO_TIMEOUT = 30.0
+_GOODBYE_TIMEOUT = 2.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.05, 5.0
+_WARN_AFTER, _WARN_EVERY = 2.0, 30.0
+_MOST_REFUSALS = 3  # with the wrong key, in a row
+
+
+class WorkerLoop:
+    """Runs jobs in the thread that calls `run`, until it is told to stop.
+
+    Parameters
+    ----------
+    objective : Objective
+        What to run.
+    link : callable
+        Returns a connected Client of the dispatcher, or raises CommError when it cannot be found.
+    run_id, worker, host, pid, control : str, str, str, int, str
+        As in `Hello`.
+    working_directory : str, default "."
+        For evaluations that ask for it.
+    catch : tuple of exception types
+        What makes an evaluation fail; anything else ends the worker.
+    patience : float, optional
+        Seconds without a master before it gives up; None waits for ever.
+
+    Notes
+    -----
+    `stop`, `cancel` and `wake` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        link: Callable[[], Client],
+        *,
+        run_id: str,
+        worker: str,
+        host: str,
+        pid: int,
+        control: str = "",
+        working_directory: str = ".",
+        catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+        patience: float | None = None,
+    ) -> None:
+        self._objective = objective
+        self._link = link
+        self._run_id, self._worker, self._host, self._pid = run_id, worker, host, pid
+        self._control = control
+        self._directory = working_directory
+        self._catch = catch
+        self._patience = patience
+        self._clock = SystemClock()
+        self._random = Random(f"{host}/{pid}/{worker}")
+        self._state = threading.RLock()
+        self._connecting = threading.Lock()
+        self._kick = threading.Event()
+        self._client: Client | None = None
+        self._study = ""
+        self._running: tuple[Ticket, Context] | None = None
+        self._finished: tuple[Ticket, Outcome] | None = None
+        self._cancelled: Ticket | None = None
+        self._stop: str | None = None
+
+    # -- from any thread ------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether an evaluation is running."""
+        return self._running is not None
+
+    def stop(self, reason: str) -> None:
+        """Leave after the evaluation that is running, or at once when there is none."""
+        with self._state:
+            if self._stop is None:
+                self._stop = reason
+            client = None if self._running else self._client
+            if self._running is not None:
+                self._running[1].should_stop = True
+        self._kick.set()
+        if client is not None:
+            client.close()
+
+    def cancel(self, job: int, attempt: int) -> bool:
+        """Tell the evaluation that is running to stop, if it is this one and looks."""
+        with self._state:
+            if self._running is None:
+                return False
+            ticket, context = self._running
+            if (ticket.job, ticket.attempt) != (job, attempt):
+                return False
+            self._cancelled = ticket
+            context.should_stop = True
+            return True
+
+    def wake(self) -> None:
+        """There is a new master: look for it now; during an evaluation, tell it what runs here."""
+        self._kick.set()
+        if self.busy and not self._alive():
+            try:
+                self._connect()
+            except BandmasterError as error:
+                logger.info("Worker %s cannot reach its new master yet: %s", self._worker, error)
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Work until told to stop; returns why.
+
+        Raises
+        ------
+        CommError
+            When there is no master for longer than the patience, or it refuses this worker.
+        BaseException
+            What an evaluation raised and `catch` does not name. The master was told before.
+        """
+        fatal: BaseException | None = None
+        try:
+            while self._stop is None:
+                self._find()
+                try:
+                    while self._stop is None and self._exchange():
+                        pass
+                except _LOST as error:
+                    self._mourn(error)
+        except BaseException as error:
+            fatal = error
+            raise
+        finally:
+            self._leave(fatal)
+        return self._stop or "lost its master"
+
+    def _exchange(self) -> bool:
+        client = self._client
+        if client is None:
+            return False
+        finished = self._finished
+        payload = b""
+        if finished is not None and finished[0].study != self._study:
+            logger.warning(
+                "The outcome of job %d is dropped: the master has begun another study",
+                finished[0].job,
+            )
+            finished = None
+        if finished is not None:
+            payload = protocol.write_exchange(finished[0].job, finished[0].attempt, finished[1])
+        try:
+            kind, content = unpack(client.call("exchange", payload))
+        except (ProtocolError, CodecError) as error:
+            if finished is None or not client.connected:
+                raise
+            # The connection is well, so it is this outcome that cannot be sent.
+            logger.error("The outcome of job %d cannot be sent: %s", finished[0].job, error)
+            failed = Outcome.failed(f"the outcome could not be sent: {error}", worker=self._worker)
+            self._finished = finished[0], failed
+            return True
+        self._finished = None
+        if kind == protocol.STOP:
+            self._stop = self._stop or content
+        elif kind == protocol.JOB:
+            self._evaluate(Job.from_wire(content))
+        return True
+
+    def _evaluate(self, job: Job) -> None:
+        ticket = Ticket(self._study, job.number, job.attempt)
+        context = Context(
+            job,
+            worker=self._worker,
+            working_directory=self._directory,
+            reporter=self._report,
+        )
+        with self._state:
+            self._running = ticket, context
+        outcome = evaluate(self._objective, job, context, self._clock, catch=self._catch)
+        with self._state:
+            self._running, self._finished = None, (ticket, outcome)
+
+    def _report(self, job: Job, metrics: Mapping[str, Any], step: int) -> Decision:
+        payload = pack([job.number, job.attempt, native(metrics, path="metrics"), step])
+        with self._state:
+            running, client = self._running, self._client
+            stopped = self._stop is not None
+            study = self._study
+        if stopped or (
+            running is not None and (running[0] == self._cancelled or running[0].study != study)
+        ):
+            return Decision.STOP
+        if client is None:
+            return Decision.CONTINUE
+        try:
+            return Decision(unpack(client.call("report", payload)))
+        except _LOST as error:
+            logger.debug("a report of job %d is lost: %s", job.number, error)
+            return Decision.CONTINUE
+
+    # -- finding the master ---------------------------------------------------------------------
+
+    def _find(self) -> None:
+        started, warned, delay, refusals = time.monotonic(), 0.0, _FIRST_DELAY, 0
+        while self._stop is None:
+            self._kick.clear()
+            try:
+                self._connect()
+                return
+            except ProtocolVersionError:
+                raise
+            except AuthenticationError as error:
+                refusals += 1
+                if refusals == _MOST_REFUSALS:
+                    raise
+                failure: CommError = error
+            except CommError as error:
+                failure, refusals = error, 0
+            now = time.monotonic()
+            if self._patience is not None and now - started >= self._patience:
+                raise failure
+            if now - started >= _WARN_AFTER and now - warned >= _WARN_EVERY:
+                warned = now
+                logger.warning(
+                    "Worker %s has found no master of run %r for %.0f s and goes on looking: %s",
+                    self._worker, self._run_id, now - started, failure,
+                )  # fmt: skip
+            wait = delay * self._random.uniform(0.5, 1.0)
+            if self._patience is not None:
+                wait = min(wait, max(0.0, started + self._patience - now))
+            woken = self._kick.wait(wait)
+            delay = _FIRST_DELAY if woken else min(2 * delay, _LONGEST_DELAY)
+
+    def _connect(self) -> None:
+        with self._connecting:
+            if self._alive():
+                return
+            client = self._link()
+            try:
+                with self._state:
+                    running, finished = self._running, self._finished
+                hello = Hello(
+                    self._run_id, self._worker, self._host, self._pid, self._control,
+                    None if running is None else running[0],
+                    () if finished is None else (finished,),
+                )  # fmt: skip
+                welcome = Welcome.decode(
+                    client.call("hello", hello.encode(), timeout=_HELLO_TIMEOUT)
+                )
+            except BaseException:
+                client.close()
+                raise
+            with self._state:
+                if self._finished is finished:
+                    self._finished = None
+                if running is not None and self._running is running and not welcome.keep:
+                    logger.info("Job %d is somebody else's by now", running[0].job)
+                    self._cancelled = running[0]
+                    running[1].should_stop = True
+                self._study = welcome.study
+                old, self._client = self._client, client
+                stopped = self._stop is not None
+            if old is not None:
+                old.close()
+            if stopped and running is None:
+                client.close()
+
+    def _alive(self) -> bool:
+        client = self._client
+        descriptor = -1 if client is None else client.fileno()
+        if descriptor < 0:
+            return False
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return not poller.poll(0)  # nothing arrives unasked but the end
+
+    def _mourn(self, error: CommError) -> None:
+        with self._state:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+        if self._stop is not None:
+            return
+        kept = (
+            "" if self._finished is None else f" keeps the outcome of job {self._finished[0].job}"
+        )
+        logger.warning(
+            "Worker %s lost its master (%s);%s looks for it again", self._worker, error,
+            kept and kept + " and",
+        )  # fmt: skip
+
+    def _leave(self, fatal: BaseException | None) -> None:
+        with self._state:
+            client, self._client = self._client, None
+            finished, self._running = self._finished, None
+        if client is None:
+            return
+        reason = self._stop or (f"{type(fatal).__name__}: {fatal}" if fatal else "done")
+        goodbye = Goodbye(reason, finished, *_describe(fatal))
+        try:
+            client.call("goodbye", goodbye.encode(), timeout=_GOODBYE_TIMEOUT)
+        except BandmasterError as error:
+            logger.debug("no goodbye: %s", error)
+        finally:
+            client.close()
+
+
+def _describe(fatal: BaseException | None) -> tuple[str | None, bytes | None]:
+    if fatal is None or isinstance(fatal, (Interrupted, CommError)):
+        return None, None
+    import traceback
+
+    import cloudpickle
+
+    text = "".join(traceback.format_exception(type(fatal), fatal, fatal.__traceback__))
+    try:
+        return text, cloudpickle.dumps(fatal)
+    except Exception as error:  # noqa: BLE001 - pickling runs the user's code
+        logger.debug("%r cannot be pickled: %s", fatal, error)
+        return text, None
