@@ -131,7 +131,7 @@ class OptimizerSuite:
         """No rule's run touches the random state of NumPy or of the standard library."""
         before = repr(np.random.get_state()), random.getstate()  # noqa: NPY002 - it is watched
         yield
-        assert before == (repr(np.random.get_state()), random.getstate())  # noqa: NPY002
+        assert before == (repr(np.random.get_state()), random.getstate())  # noqa: NPY002 - as above
 
     def _driver(
         self, space: Space, *, seed: int = 0, budgets: tuple[float, ...] = (1.0,)

@@ -101,8 +101,8 @@ def ignores_without_reason(module: Module) -> Iterator[str]:
                     yield f"line {number}: {text.strip()}"
 
 
-# These unpickle what their own parent process sends through an inherited pipe.
-LOCAL_PIPES = {"bandmaster/asynccomm/child.py", "bandmaster/asynccomm/local_task.py"}
+# These unpickle what a parent and the children that it started itself send each other.
+LOCAL_PIPES = {"bandmaster/asynccomm/child.py", "bandmaster/asynccomm/local.py"}
 
 RULES: list[Callable[[Module], Iterator[str]]] = [
     dangerous_calls,
