@@ -309,7 +309,9 @@ class Codec:
                 columns = list(compiled.group.columns)
                 on = compiled.rows(blanked)
                 result[:, columns] = on[:, None]
-                blanked[np.ix_(np.flatnonzero(~on), columns)] = np.nan
+                off = ~on
+                for j in columns:
+                    blanked[off, j] = np.nan
         return result
 
     def legal(self, X: npt.ArrayLike) -> BoolArray:

@@ -103,7 +103,7 @@ class Column(ABC):
         """Return a number that may be a NumPy scalar as a Python number, or raise."""
         if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
             value = value.item()
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.illegal(value)
         return value
 
@@ -118,7 +118,7 @@ class LinearFloat(Column):
 
     def encode(self, value: Any) -> float:
         if value.__class__ is not float:
-            value = float(self._as_number(value))
+            value = self._as_number(value)
         if not self.lower <= value <= self.upper:
             raise self.illegal(value)
         x: float = (value - self.lower) / self.span
@@ -159,7 +159,7 @@ class LogFloat(LinearFloat):
 
     def encode(self, value: Any) -> float:
         if value.__class__ is not float:
-            value = float(self._as_number(value))
+            value = self._as_number(value)
         if not self.lower <= value <= self.upper:
             raise self.illegal(value)
         return (math.log(value) - self.log_lower) / self.log_span
@@ -201,8 +201,8 @@ class Grid(Column):
             assert parameter.q is not None
             lower, q = Fraction(repr(parameter.lower)), Fraction(repr(parameter.q))
             scale = math.lcm(lower.denominator, q.denominator)
-            top = max(abs(lower), abs(lower + q * (self.n - 1))) * scale
-            if max(top, scale, q * scale) < 2**53:
+            largest: Fraction = max(abs(lower), abs(lower + q * (self.n - 1)), q, Fraction(1))
+            if largest * scale < 2**53:
                 self.start, self.step, self.scale = float(lower * scale), float(q * scale), scale
             else:
                 self.start, self.step, self.scale = parameter.lower, parameter.q, 1
@@ -230,9 +230,9 @@ class Grid(Column):
             if rest or not 0 <= k < self.n:
                 raise self.illegal(value)
             return int(k)
-        if not math.isfinite(value):
+        if not self.value(-1) < value < self.value(self.n):  # NaN and infinity stop here
             raise self.illegal(value)
-        k = round((value * self.scale - self.start) / self.step)
+        k = round((float(value) * self.scale - self.start) / self.step)
         if not 0 <= k < self.n or abs(self.value(k) - value) > 1e-9 * self.step / self.scale:
             raise self.illegal(value)
         return k
@@ -298,7 +298,8 @@ class LogGrid(Grid):
 
     def __init__(self, parameter: Float | Integer) -> None:
         super().__init__(parameter)
-        low, high = self.value(0), self.value(self.n - 1)
+        low, high = float(self.value(0)), float(self.value(self.n - 1))
+        self.low = low
         self.width = float(self.step / self.scale)
         self.log_lower = math.log(max(low - self.width / 2, low / 2))
         self.log_span = math.log(high + self.width / 2) - self.log_lower
@@ -328,7 +329,8 @@ class LogGrid(Grid):
         if x >= 1.0:
             return self.n - 1
         value = math.exp(self.log_lower + x * self.log_span)
-        return min(max(round((value - self.value(0)) / self.width), 0), self.n - 1)
+        k = round((value - self.low) / self.width)
+        return 0 if k < 0 else self.n - 1 if k >= self.n else k
 
     def index_many(self, x: FloatArray) -> npt.NDArray[np.int64]:
         if self._codes is not None:
@@ -354,9 +356,9 @@ class Choice(Column):
         if isinstance(parameter, Constant):
             self.values: tuple[Any, ...] = (parameter.value,)
         elif isinstance(parameter, Ordinal):
-            self.values = parameter.values
+            self.values = tuple(parameter.values)
         else:
-            self.values = parameter.choices
+            self.values = tuple(parameter.choices)
         self.n = len(self.values)
         self.mutable = any(map(is_mutable, self.values))
         self._codes: dict[Hashable, float] = {

@@ -36,7 +36,8 @@ def compile_space(space: Space | ConfigurationSpace | Mapping[str, Any]) -> Spac
     ):
         from bandmaster.space.cs_import import from_configspace
 
-        return from_configspace(space)
+        configspace: Any = space
+        return from_configspace(configspace)
     if isinstance(space, Mapping):
         from bandmaster.space.hdl import compile_hdl
 

@@ -167,8 +167,8 @@ def _parameter(hp: Any) -> Parameter:
         raise SpaceError(
             f"hyperparameter {hp.name!r} is a {type(hp).__name__}, which has no counterpart here"
         )
-    kind: type[Float] | type[Integer] = Float if isinstance(hp, _FLOATS) else Integer
-    return kind(
+    kind: Any = Float if isinstance(hp, _FLOATS) else Integer
+    parameter: Parameter = kind(
         hp.name,
         hp.lower,
         hp.upper,
@@ -177,6 +177,7 @@ def _parameter(hp: Any) -> Parameter:
         distribution=_distribution(hp),
         meta=meta,
     )
+    return parameter
 
 
 def _distribution(hp: Any) -> Distribution:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +35,12 @@ def quantiles(column: Column) -> Callable[[FloatArray], FloatArray]:
     offset, factor = _cells(column)
     if not isinstance(distribution, Normal):
         alpha, beta = distribution.alpha, distribution.beta
-        return lambda u: np.asarray(offset + factor * special.betaincinv(alpha, beta, u))
+
+        def by_beta(u: FloatArray) -> FloatArray:
+            x: FloatArray = special.betaincinv(alpha, beta, u)
+            return offset + factor * x
+
+        return by_beta
     mu, sigma = _on_unit_scale(parameter, distribution)
     low, high = special.ndtr((0.0 - mu) / sigma), special.ndtr((1.0 - mu) / sigma)
     if not high > low:
@@ -45,11 +49,11 @@ def quantiles(column: Column) -> Callable[[FloatArray], FloatArray]:
             f"to {parameter.upper}"
         )
 
-    def normal(u: FloatArray) -> FloatArray:
-        x: Any = mu + sigma * special.ndtri(low + u * (high - low))
+    def by_normal(u: FloatArray) -> FloatArray:
+        x: FloatArray = mu + sigma * special.ndtri(low + u * (high - low))
         return offset + factor * np.clip(x, 0.0, 1.0)
 
-    return normal
+    return by_normal
 
 
 def _cells(column: Column) -> tuple[float, float]:

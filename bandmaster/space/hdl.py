@@ -14,7 +14,7 @@ from bandmaster.space.hdl_rules import Rules
 from bandmaster.space.hdl_types import Path, fail, hdl_parameter
 from bandmaster.space.layering import CHOICE, SEPARATOR
 from bandmaster.space.parameters import Categorical, Constant, Parameter
-from bandmaster.space.predicates import Condition, Equals, Forbidden, Predicate, names_in
+from bandmaster.space.predicates import Condition, Equals, Forbidden, In, Predicate, names_in
 from bandmaster.space.space import Space
 
 __all__ = ["compile_hdl"]
@@ -74,7 +74,8 @@ class _Reader:
         """Return all conditions, in the order of the parameters."""
         result = []
         for name in self.index:
-            guard, extra = self.guards[name], self.extra.get(name, [])
+            guard = self.guards[name]
+            extra = [when for when in self.extra.get(name, ()) if not self._always(when, guard)]
             parents = [parent for when in extra for parent in names_in(when)]
             # A condition on a parameter of the same option includes the option.
             implied = any(self.guards[parent] == guard for parent in parents)
@@ -82,6 +83,15 @@ class _Reader:
                 result.append(Condition(name, guard))
             result.extend(Condition(name, when) for when in extra)
         return result
+
+    def _always(self, when: Predicate, guard: Predicate | None) -> bool:
+        """Whether a condition lists all values of a parent that is there whenever the child is."""
+        if not isinstance(when, In):
+            return False
+        parent = when.parameter
+        if parent in self.extra or self.guards[parent] != guard:
+            return False
+        return len(when.values) == self.columns[self.index[parent]].n_values
 
     def _check_key(self, key: Any, path: Path) -> None:
         if not isinstance(key, str) or not key:

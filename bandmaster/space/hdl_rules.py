@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bandmaster.space.hdl_types import Path, fail
@@ -140,7 +140,7 @@ def _check_keys(
             raise fail(path, f"{key!r} is unknown; expected {', '.join((*needed, *optional))}")
 
 
-def _choices(parameter: Parameter) -> tuple[Any, ...] | None:
+def _choices(parameter: Parameter) -> Sequence[Any] | None:
     if isinstance(parameter, Categorical):
         return parameter.choices
     if isinstance(parameter, Ordinal):

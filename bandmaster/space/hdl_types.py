@@ -85,8 +85,10 @@ def _number(
             )
     lower, upper = value[0], value[1]
     if kind in _INTEGERS:
-        q = 1 if not quantised else value[2] if len(value) == 3 else _common_step(value, path)
-        return Integer(name, lower, upper, log=log, q=q, default=default)
+        step: Any = 1
+        if quantised:
+            step = value[2] if len(value) == 3 else _common_step(value, path)
+        return Integer(name, lower, upper, log=log, q=step, default=default)
     if not quantised:
         return Float(name, lower, upper, log=log, default=default)
     q = value[2] if len(value) == 3 else _common_step(value, path)

@@ -110,7 +110,7 @@ class Float:
         if self.q is not None:
             q = _number(self.q, f"parameter {self.name!r}: q")
             object.__setattr__(self, "q", q)
-            if not 0 < q <= self.upper - self.lower:
+            if q <= 0 or self.n_values < 2:
                 raise SpaceError(
                     f"parameter {self.name!r}: q is {q}; it must be above 0 and at most "
                     f"upper - lower = {self.upper - self.lower}"
@@ -204,8 +204,8 @@ class Categorical:
     """
 
     name: str
-    choices: tuple[Any, ...]
-    weights: tuple[float, ...] | None = field(default=None, kw_only=True)
+    choices: Sequence[Any]  # a tuple, whatever was given
+    weights: Sequence[float] | None = field(default=None, kw_only=True)
     default: Any = field(default=UNSET, kw_only=True)
     meta: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
@@ -255,7 +255,7 @@ class Ordinal:
     """
 
     name: str
-    values: tuple[Any, ...]
+    values: Sequence[Any]  # a tuple, whatever was given
     default: Any = field(default=UNSET, kw_only=True)
     meta: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
@@ -344,12 +344,13 @@ def _check_range(parameter: Float | Integer) -> None:
 
 def _choices(values: Any, name: str, what: str) -> tuple[Any, ...]:
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Sequence):
-        if type(values).__module__ != "numpy":
+        convert = getattr(values, "tolist", None)
+        if convert is None:
             raise SpaceError(
                 f"parameter {name!r}: {what} is {values!r}, a {type(values).__name__}; "
                 "a list is expected"
             )
-        values = values.tolist()
+        values = convert()
     if not len(values):
         raise SpaceError(f"parameter {name!r}: {what} is empty; give at least one")
     result = tuple(native(value, f"parameter {name!r}: {what}") for value in values)
@@ -362,7 +363,7 @@ def _choices(values: Any, name: str, what: str) -> tuple[Any, ...]:
     return result
 
 
-def _choice(value: Any, choices: tuple[Any, ...], name: str) -> Any:
+def _choice(value: Any, choices: Sequence[Any], name: str) -> Any:
     value = native(value, f"parameter {name!r}: the default")
     keys = [value_key(choice) for choice in choices]
     if value_key(value) in keys:

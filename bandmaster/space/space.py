@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -150,6 +151,8 @@ class Space(Codec):
         IllegalConfigurationError
             When the result is not legal.
         """
+        if not config:
+            return self.default_config()
         unknown = [name for name in config if name not in self.index]
         if unknown:
             raise self._unknown(config)
@@ -174,7 +177,8 @@ class Space(Codec):
     def _find_default(self) -> FloatArray:
         row = self.repair(np.full((1, self.dim), np.nan))
         if not self._forbids(row)[0]:
-            return row[0]
+            first: FloatArray = row[0]
+            return first
         rows = self.sample(256, np.random.default_rng(0))
         kept = (rows == row).sum(axis=1)
         best: FloatArray = rows[int(kept.argmax())]
