@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.net import is_this_machine
 from bandmaster.asynccomm.wire import Client
 from bandmaster.core.codec import pack, unpack
 from bandmaster.errors import (
@@ -104,10 +105,10 @@ class Names:
         """
         address = Address.parse(self._call("lookup", (name,)))
         here = self.address.reachable
-        if not address.is_unix and _is_local(address.reachable) and not here.is_unix:
-            # Whoever registers a loopback address shares the name server's machine.
-            return address.reachable if _is_local(here) else Address(here.host, address.port)
-        return address
+        if address.is_unix or here.is_unix or not _LOOPBACK.match(address.reachable.host):
+            return address
+        # Whoever registers a loopback address shares the name server's machine, which may be ours.
+        return address.reachable if is_this_machine(here.host) else Address(here.host, address.port)
 
     def list(self, prefix: str = "") -> dict[str, str]:
         """Return all names that begin with `prefix`, and their addresses as registered."""
@@ -155,7 +156,3 @@ class Names:
             return unpack(answer)
         except CodecError as error:
             raise NameServerError(f"the name server's answer cannot be read: {error}") from error
-
-
-def _is_local(address: Address) -> bool:
-    return _LOOPBACK.match(address.host) is not None

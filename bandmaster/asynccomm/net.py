@@ -16,7 +16,7 @@ from pathlib import Path
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.errors import CommError, ConfigurationError
 
-__all__ = ["advertised_host", "get_a_free_port", "short_socket_dir"]
+__all__ = ["advertised_host", "get_a_free_port", "is_this_machine", "short_socket_dir"]
 
 _LONGEST_BASE = 60  # leaves 47 bytes for our own directories and the socket's name
 
@@ -93,6 +93,17 @@ def advertised_host(bind_host: str, peer: Address | str) -> str:
             return str(sock.getsockname()[0])
     except OSError as error:
         raise CommError(f"there is no way from here to {target}: {error}") from error
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether `host` is an address of this machine; False when the name is unknown."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind(place)  # the system lets us only if the address is ours
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
+import weakref
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +43,19 @@ class _GuardedProxy(Proxy):  # type: ignore[misc]  # Pyro5 has no types
         return
 
 
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    # Its sockets are closed by now. Another thread of the parent may have held a lock at the
+    # moment of the fork; that thread does not exist here.
+    for client in list(_clients):
+        client._start_over()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
 class Client:
     """Calls one object of a `Server`.
 
@@ -62,6 +77,7 @@ class Client:
     Calls from several threads take turns. `close` may be called from any thread and from a signal
     handler: it wakes a call that is blocked, which then raises `MasterLostError`. After any error
     that the other end did not send on purpose the connection is closed; `connect` opens a new one.
+    In a forked child a client is not connected: the connection stays its parent's alone.
     """
 
     def __init__(
@@ -78,18 +94,17 @@ class Client:
         self._key = key
         self._connect_timeout = connect_timeout
         self._max_message = max_message
-        self._turn = threading.Lock()
-        self._state = threading.RLock()  # reentrant for the sake of signal handlers
         self._opening: socket.socket | None = None
         self._connection: Connection | None = None
         self._proxy: _GuardedProxy | None = None
         self._closes = 0
+        self._start_over()
+        _clients.add(self)
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection, as far as this end knows."""
-        connection = self._connection
-        return connection is not None and not connection.closed
+        return self.fileno() >= 0
 
     def fileno(self) -> int:
         """Return the connection's descriptor, -1 without one; readable once the server left."""
@@ -223,6 +238,13 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _start_over(self) -> None:
+        self._turn = threading.Lock()
+        self._state = threading.RLock()  # reentrant for the sake of signal handlers
+        if self._connection is not None:
+            self._connection.abandon()
+        self._opening = self._connection = self._proxy = None
 
     def _opened(self, sock: socket.socket) -> None:
         self._opening = sock

@@ -22,7 +22,7 @@ from bandmaster.asynccomm.wire._peer import Handler, Peer
 from bandmaster.asynccomm.wire._pool import ConnectionPool
 from bandmaster.asynccomm.wire._sockets import describe_peer, listen, own, tune
 from bandmaster.asynccomm.wire._wake import WakeFd
-from bandmaster.errors import CommError, ConfigurationError
+from bandmaster.errors import ConfigurationError
 
 __all__ = ["MAX_MESSAGE", "Server"]
 
@@ -274,19 +274,19 @@ class Server:
 
     def _serve(self, connection: Connection) -> None:
         assert self._daemon is not None
+        admitted = False
         try:
-            if not self._daemon._handshake(connection):
-                return
-            try:
-                while True:
-                    self._daemon.handleRequest(connection)
-            except (OSError, CommError):
-                logger.debug("%s is gone", connection.peer)
-            finally:
-                self._daemon._clientDisconnect(connection)
+            admitted = self._daemon._handshake(connection)
+            while admitted:
+                self._daemon.handleRequest(connection)
+        except OSError:  # all of our own errors here are of this kind
+            logger.debug("%s is gone", connection.peer)
         finally:
+            # The place is free before anybody hears of it, so that a handler can count on it.
             connection.close()
             self._forget(connection)
+            if admitted:
+                self._daemon._clientDisconnect(connection)
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:

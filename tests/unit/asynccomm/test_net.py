@@ -95,6 +95,14 @@ def test_advertised_host() -> None:
     assert advertised_host("0.0.0.0", Address.unix("/tmp/s")) == "127.0.0.1"
 
 
+def test_this_machine() -> None:
+    """Its own addresses and names are this machine, others and unknown names are not."""
+    assert net.is_this_machine("127.0.0.1")
+    assert net.is_this_machine("localhost")
+    assert not net.is_this_machine("192.0.2.1")
+    assert not net.is_this_machine("no-such-host.invalid")
+
+
 def test_socket_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A private directory without colon and short enough, that is gone afterwards."""
     monkeypatch.setattr(net.tempfile, "gettempdir", lambda: str(tmp_path / ("x" * 80)))

@@ -10,7 +10,6 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
 
 import msgpack
 import pytest
@@ -162,14 +161,13 @@ def test_random_frames(greet: bool, caplog: pytest.LogCaptureFixture) -> None:
                 drained(sock)
 
     begin = time.monotonic()
-    with serving() as (address, _, server):
+    with serving() as (address, _, _):
         threads = [threading.Thread(target=attack, args=(frames[n::4],)) for n in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert alive(address)
-        _wait_until(lambda: server.connections == 0)
     assert time.monotonic() - begin < 30
 
 
@@ -205,10 +203,3 @@ def test_a_lying_server_is_refused() -> None:
             ):
                 client.call("echo", timeout=5)
             thread.join()
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in 5 s"
-        time.sleep(0.001)

@@ -19,7 +19,9 @@ client.connect()
 client.call("echo", b"before")
 child = os.fork()
 if not child:
-    assert client.fileno() == -1
+    assert not client.connected and client.fileno() == -1
+    client.connect()
+    assert client.call("echo", b"my own") == b"my own"
     client.close()
     del client
     os.write(1, b"child\n")
@@ -118,6 +120,7 @@ def test_a_forked_child_does_not_hide_its_parents_death() -> None:
             child = int(next(line for line in lines if line != "child"))
             assert "child" in lines
             assert echo.parked.acquire(timeout=10)
+            assert echo.someone_left.acquire(timeout=5)  # the child's own connection
             process.kill()
             begin = time.monotonic()
             assert echo.someone_left.acquire(timeout=5)
@@ -130,6 +133,7 @@ def test_a_forked_child_does_not_hide_its_parents_death() -> None:
             if child:
                 os.kill(child, 9)
     assert echo.ended == ["gone"]
+    assert len({peer.id for peer in echo.peers}) == 2
 
 
 def test_a_servers_child_holds_neither_port_nor_connections() -> None:
