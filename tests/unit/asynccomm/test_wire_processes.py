@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -173,6 +174,35 @@ def test_a_servers_child_holds_neither_port_nor_connections() -> None:
         process.stdout.close()
         if child:
             os.kill(child, 9)
+
+
+def test_interrupting_a_blocked_call() -> None:
+    """Ctrl-C ends a call that waits, at once, and the connection with it."""
+    script = """
+import sys
+from bandmaster.asynccomm.wire import Address, Client
+client = Client(Address.parse(sys.argv[1]), "echo", key=sys.argv[2].encode())
+client.connect()
+try:
+    client.call("park")
+except KeyboardInterrupt:
+    print("interrupted", client.connected)
+"""
+    with serving() as (address, echo, _):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(address), KEY.decode()],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert echo.parked.acquire(timeout=10)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=10)[0] == "interrupted False\n"
+            assert echo.someone_left.acquire(timeout=5)
+        finally:
+            process.kill()
+            process.communicate()
+    assert echo.ended == ["gone"]
 
 
 def test_another_user_of_pyro_in_the_process(root: Path) -> None:
