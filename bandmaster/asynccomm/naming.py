@@ -118,6 +118,10 @@ class Names:
         """Remove a name; returns whether there was one."""
         return bool(self._call("remove", (name,)))
 
+    def fileno(self) -> int:
+        """Return the connection's descriptor, -1 without one; readable once the server left."""
+        return self._client.fileno()
+
     def close(self) -> None:
         """End the connection, and with it all entries that are not lasting."""
         self._client.close()

@@ -1,0 +1,107 @@
+"""The words that go from a master to its workers: wake, cancel, shutdown."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.naming import Names
+from bandmaster.asynccomm.wire import Client, Peer
+from bandmaster.asynccomm.worker_loop import WorkerLoop
+from bandmaster.core.codec import pack, unpack
+from bandmaster.errors import BandmasterError, ProtocolError
+
+__all__ = [
+    "ControlHandler",
+    "call_worker",
+    "call_workers",
+    "in_background",
+    "registered_workers",
+]
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT = 1.0
+_AT_ONCE = 16
+
+
+class ControlHandler:
+    """What a worker's server answers.
+
+    Parameters
+    ----------
+    loop : WorkerLoop
+    """
+
+    def __init__(self, loop: WorkerLoop) -> None:
+        self._loop = loop
+
+    def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
+        """Answer one of the calls that `call_worker` makes."""
+        match method, unpack(payload):
+            case "wake", None:
+                self._loop.wake()
+                return pack(None)
+            case "cancel", [int(job), int(attempt)]:
+                return pack(self._loop.cancel(job, attempt))
+            case "shutdown", str(reason):
+                self._loop.stop(reason)
+                return pack(None)
+        raise ProtocolError(f"a worker has no {method!r} with these arguments")
+
+    def disconnected(self, peer: Peer) -> None:
+        """Nothing is kept for a connection."""
+
+
+def call_worker(address: Address, key: bytes | None, method: str, argument: object) -> bool:
+    """Say a word to a worker; False when it could not be reached, which may well be."""
+    client = Client(address, protocol.CONTROL, key=key, connect_timeout=_TIMEOUT)
+    try:
+        client.connect()
+        client.call(method, pack(argument), timeout=_TIMEOUT)
+    except BandmasterError as error:
+        logger.debug("%s cannot be told to %s: %s", address, method, error)
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def call_workers(
+    addresses: Iterable[Address], key: bytes | None, method: str, argument: object
+) -> int:
+    """Say the same word to many workers, 16 at a time; returns how many heard it."""
+    addresses = list(addresses)
+    if not addresses:
+        return 0
+    with ThreadPoolExecutor(min(_AT_ONCE, len(addresses)), thread_name_prefix=method) as pool:
+        return sum(pool.map(lambda address: call_worker(address, key, method, argument), addresses))
+
+
+def registered_workers(names: Names, prefix: str) -> list[Address]:
+    """Return the addresses of the workers that are registered, as they can be reached from here."""
+    found = []
+    for name in names.list(prefix):
+        try:
+            found.append(names.lookup(name))
+        except BandmasterError as error:  # it left in between
+            logger.debug("%s: %s", name, error)
+    return found
+
+
+def in_background(work: Callable[[], object], name: str) -> threading.Thread:
+    """Start a daemon thread; what it raises as an error of ours is logged."""
+
+    def run() -> None:
+        try:
+            work()
+        except BandmasterError as error:
+            logger.debug("%s: %s", name, error)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread

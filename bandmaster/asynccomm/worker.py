@@ -1,0 +1,335 @@
+"""Workers: processes or threads that evaluate configurations for a run."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.child import Child, dump
+from bandmaster.asynccomm.connection_file import find_nameserver
+from bandmaster.asynccomm.control import ControlHandler
+from bandmaster.asynccomm.interfaces import choose_interface
+from bandmaster.asynccomm.leaving import leave_when
+from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name, worker_name
+from bandmaster.asynccomm.net import advertised_host
+from bandmaster.asynccomm.registration import Registration
+from bandmaster.asynccomm.signals import Interrupted, interruptible
+from bandmaster.asynccomm.wire import Client, Server
+from bandmaster.asynccomm.worker_loop import WorkerLoop
+from bandmaster.core.evaluate import Objective
+from bandmaster.errors import BandmasterError, CommError, ConfigurationError
+
+__all__ = ["Worker"]
+
+logger = logging.getLogger(__name__)
+
+_numbers = itertools.count()
+_alive: weakref.WeakSet[Worker] = weakref.WeakSet()
+_LEAVE_WITHIN = 5.0
+
+
+class Worker:
+    """Evaluates configurations for the master of a run.
+
+    Give it a function with `initialize`, or subclass it and override `compute`. It finds the
+    master through the name server, and may start before both; it survives the master's restart,
+    keeping the outcome that it could not hand over.
+
+    Parameters
+    ----------
+    run_id : str
+    nameserver : str, optional
+        Host of the name server. Default: the connection file of the run, then the environment,
+        then this machine.
+    nameserver_port : int, optional
+        Likewise; 9090 in the end.
+    worker_id : int or str, optional
+        Tells the workers of a process apart in logs and results. Default: counts from 0.
+    host : str, optional
+        The interface on which the worker listens for words of its master. Default: loopback when
+        the name server is on this machine's loopback, else all.
+    working_directory : str, default "."
+        For evaluations that ask for it.
+    connection_file : path, optional
+        Names the connection file of the run.
+    timeout : float, optional
+        Seconds after which it gives up when there is no master. Default: never.
+
+    Raises
+    ------
+    ConfigurationError
+        When an argument is malformed.
+
+    Examples
+    --------
+    >>> class Mine(Worker):
+    ...     def compute(self, config, budget):
+    ...         return {"loss": (config["x"] - 1) ** 2}
+    >>> Mine(run_id="tuning", nameserver="head-node").run()         # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        nameserver: str | None = None,
+        nameserver_port: int | None = None,
+        worker_id: int | str | None = None,
+        *,
+        host: str | None = None,
+        working_directory: str = ".",
+        connection_file: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.run_id = check_run_id(run_id)
+        self.nameserver = nameserver
+        self.nameserver_port = nameserver_port
+        self.worker_id = next(_numbers) if worker_id is None else worker_id
+        self.host = host
+        self.working_directory = working_directory
+        self.connection_file = connection_file
+        self.timeout = timeout
+        self.error: BaseException | None = None
+        self._function: Callable[..., Any] | None = None
+        self._loop: WorkerLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._child: Child | None = None
+
+    def initialize(self, function: Callable[..., Any]) -> Worker:
+        """Have `function` evaluate the configurations.
+
+        Parameters
+        ----------
+        function : callable
+            Gets what its parameters name, as `compute` does.
+
+        Raises
+        ------
+        ConfigurationError
+            When it cannot be called with what there is.
+        """
+        Objective(function)
+        self._function = function
+        return self
+
+    def compute(self, config: Any, budget: Any) -> Any:
+        """Evaluate a configuration; override it with any of these parameters.
+
+        Parameters
+        ----------
+        config : dict
+            The configuration.
+        budget : float
+            How much to spend on it.
+        config_id : tuple of int
+            (bracket, 0, trial).
+        config_info : dict
+            What the optimizer said about it.
+        working_directory : str
+        job : Job
+        context : Context
+            To report on the way.
+
+        Returns
+        -------
+        float or dict
+            The loss, or a dict with ``"loss"`` and whatever else shall be kept.
+        """
+        raise NotImplementedError("give the worker a function with initialize, or override compute")
+
+    def run(self, background: bool = False, concurrent_type: str = "thread") -> None:
+        """Work until the master ends the run, or `shutdown`.
+
+        Parameters
+        ----------
+        background : bool, default False
+            False works in the calling thread; Ctrl-C and SIGTERM then give the job back at once
+            and end the process with exit code 130 or 143.
+        concurrent_type : {"thread", "process"}, default "thread"
+            Where to work in the background. A process is a fresh interpreter, to which the worker
+            goes by cloudpickle: closures and classes of a notebook will do.
+
+        Raises
+        ------
+        ConfigurationError
+            When it has nothing to run, or runs already.
+        CommError
+            In the foreground: the master refuses this worker, or `timeout` has passed. In the
+            background it is logged and kept in `error`.
+        """
+        if concurrent_type not in ("thread", "process"):
+            raise ConfigurationError(
+                f"concurrent_type is 'thread' or 'process', got {concurrent_type!r}"
+            )
+        if self._thread is not None and self._thread.is_alive():
+            raise ConfigurationError(f"worker {self.worker_id} runs already")
+        objective = self._objective()
+        if not background:
+            try:
+                self._work(objective, None)
+            except Interrupted as error:
+                raise SystemExit(error.exit_code) from None
+            return
+        if concurrent_type == "process":
+            self._child = Child(dump(_WorkerTask(self), f"worker {self.worker_id}"))
+            self._child.start()
+        self._thread = threading.Thread(
+            target=self._reap if self._child else self._work_in_background,
+            name=f"worker-{self.run_id}-{self.worker_id}",
+            daemon=True,
+        )
+        _alive.add(self)
+        self._thread.start()
+
+    def shutdown(self, timeout: float = _LEAVE_WITHIN) -> None:
+        """End a worker that runs in the background; its job goes to another one.
+
+        Parameters
+        ----------
+        timeout : float, default 5.0
+            Seconds to wait for it. A process is killed then; a thread that computes cannot be.
+        """
+        loop, thread, child = self._loop, self._thread, self._child
+        if loop is not None:
+            loop.stop("it was shut down")
+        if child is not None:
+            child.close(timeout)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+            if thread.is_alive():
+                logger.warning("Worker %s is still computing and cannot be ended", self.worker_id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process."""
+        return self.__dict__ | {"_loop": None, "_thread": None, "_child": None, "error": None}
+
+    # -- working --------------------------------------------------------------------------------
+
+    def _objective(self) -> Objective:
+        if self._function is not None:
+            return Objective(self._function)
+        if type(self).compute is Worker.compute:
+            raise ConfigurationError(
+                "this worker has nothing to run: give it a function with initialize, or override "
+                "compute in a subclass"
+            )
+        return Objective(self.compute)
+
+    def _find(self) -> tuple[Address, bytes | None]:
+        return find_nameserver(
+            self.run_id,
+            self.nameserver,
+            self.nameserver_port,
+            connection_file=self.connection_file,
+        )
+
+    def _connect(self) -> Client:
+        address, key = self._find()
+        with Names(address, key=key) as names:
+            dispatcher = names.lookup(dispatcher_name(self.run_id))
+        client = Client(dispatcher, protocol.DISPATCHER, key=key)
+        client.connect()
+        return client
+
+    def _work(self, objective: Objective, orphaned: threading.Event | None) -> str:
+        """Serve, register, and run the loop; returns why it ended."""
+        host, pid = socket.gethostname(), os.getpid()
+        address, key = self._find()
+        interface = self.host or choose_interface(
+            self.run_id, self.nameserver, address, self.connection_file
+        )
+        with Server(key=key, host=interface, name=f"worker-{self.worker_id}") as server:
+            control = self._control_address(server, interface, address)
+            loop = self._loop = WorkerLoop(
+                objective,
+                self._connect,
+                run_id=self.run_id,
+                worker=f"{host}.{pid}.{self.worker_id}",
+                host=host,
+                pid=pid,
+                control=control,
+                working_directory=self.working_directory,
+                patience=self.timeout,
+            )
+            server.register(protocol.CONTROL, ControlHandler(loop))
+            name = worker_name(self.run_id, host, pid, self.worker_id)
+            registration = Registration(self._find, name, control)
+            if orphaned is not None:
+                leave_when(orphaned, loop)
+            logger.info(
+                "WORKER(worker_id='bandmaster.run_%s.worker.%s.%d.%s'): start listening for jobs",
+                self.run_id, host, pid, self.worker_id,
+            )  # fmt: skip
+            try:
+                with interruptible(loop.stop):
+                    if control:
+                        registration.start()
+                    reason = loop.run()
+            finally:
+                registration.close()
+        logger.info("Worker %s of run %s has left: %s", self.worker_id, self.run_id, reason)
+        return reason
+
+    def _control_address(self, server: Server, interface: str, nameserver: Address) -> str:
+        try:
+            return str(Address(advertised_host(interface, nameserver), server.address.port))
+        except CommError as error:
+            logger.warning("Worker %s cannot be reached by its master: %s", self.worker_id, error)
+            return ""
+
+    def _work_in_background(self) -> None:
+        try:
+            self._work(self._objective(), None)
+        except BandmasterError as error:
+            self.error = error
+            logger.error("Worker %s of run %s ends: %s", self.worker_id, self.run_id, error)
+        except BaseException as error:
+            self.error = error
+            logger.exception("Worker %s of run %s ends", self.worker_id, self.run_id)
+        finally:
+            _alive.discard(self)
+
+    def _reap(self) -> None:
+        child = self._child
+        assert child is not None
+        code = child.wait()
+        child.hang_up()
+        _alive.discard(self)
+        if code:
+            self.error = CommError(f"the process of worker {self.worker_id} ended with {code}")
+            logger.error(
+                "The process %d of worker %s of run %s ended with exit code %d",
+                child.pid, self.worker_id, self.run_id, code,
+            )  # fmt: skip
+
+
+class _WorkerTask:
+    """What the process of a background worker does."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def __call__(self, orphaned: threading.Event) -> int:
+        try:
+            self._worker._work(self._worker._objective(), orphaned)
+        except Interrupted as error:
+            return 0 if orphaned.is_set() else error.exit_code
+        except BandmasterError as error:
+            logger.error("Worker %s ends: %s", self._worker.worker_id, error)
+            return 1
+        return 0
+
+
+@atexit.register
+def _shut_down_all() -> None:
+    """Say goodbye for background workers that nobody shut down."""
+    for worker in list(_alive):
+        worker.shutdown(timeout=1.0)
