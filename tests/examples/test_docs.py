@@ -1,0 +1,79 @@
+"""What README.md and docs/ show is true."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+from programs import ROOT, Program, bandmaster
+
+from bandmaster.space import compile_space
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_python_of_the_readme_runs(number: int, tmp_path: Path) -> None:
+    """Each block runs as a script of its own, and logs no error."""
+    code = blocks("python")[number]
+    if code.startswith("space = {"):
+        names: dict[str, object] = {}
+        exec(code, names)
+        assert "model:linear:penalty" in compile_space(names["space"]).names
+        return
+    (tmp_path / "script.py").write_text(code)
+    with Program([tmp_path / "script.py"], cwd=tmp_path) as script:
+        assert script.finish(60) == 0, script
+        assert [] == script.bad_lines
+        assert "{'x': " in script.out or "| x " in script.out
+
+
+def test_prompts_of_the_readme_answer_so() -> None:
+    """What stands below a >>> is what Python prints."""
+    (text,) = blocks("pycon")
+    example = doctest.DocTestParser().get_doctest(text, {}, "README.md", "README.md", 0)
+    found = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example)
+    assert found.attempted >= 2
+    assert found.failed == 0
+
+
+def test_commands_of_the_readme_are_those_of_the_example() -> None:
+    """The three terminals in the README are the ones that the example's test runs."""
+    example = (ROOT / "examples" / "three_terminals" / "README.md").read_text(encoding="utf-8")
+    shown = [b for b in blocks("console") if b.startswith("bandmaster ")]
+    assert 3 == len(shown)
+    for block in shown:
+        assert block in example
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link to a file of the checkout finds it."""
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert [] == [target for target in local if not (page.parent / target).exists()]
+
+
+def test_the_picture_is_small() -> None:
+    """A clone should not carry heavy pictures."""
+    assert (ROOT / "docs" / "images" / "demo.png").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("command", ["nameserver", "worker", "master"])
+def test_options_in_the_docs_exist(command: str, tmp_path: Path) -> None:
+    """Each option that a page gives to a command is one that it has."""
+    with Program(bandmaster(command, "--help"), cwd=tmp_path) as program:
+        assert program.finish(30) == 0, program
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for line in re.findall(rf"\bbandmaster {command}\b(.*)", text):
+            for option in re.findall(r"(?<!\S)--[\w-]+", line):
+                assert option in program.out, f"{page}: {line}"
