@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from bandmaster.core.formatting import format_budget
 from bandmaster.errors import ConfigurationError
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "exact",
     "exact_eta",
     "exact_range",
-    "format_budget",
     "rung_budgets",
 ]
 
@@ -137,11 +137,3 @@ def as_budgets(budgets: list[Fraction], *given: object) -> list[float]:
     if integers and all(budget.denominator == 1 for budget in budgets):
         return [int(budget) for budget in budgets]
     return [float(budget) for budget in budgets]
-
-
-def format_budget(budget: float | Fraction) -> str:
-    """Return a budget as people write it: ``9``, ``1/4``, ``0.0123457``."""
-    value = budget if isinstance(budget, Fraction) else exact(budget, "budget")
-    if value.denominator <= 1000:
-        return str(value)
-    return f"{float(value):.6g}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from bandmaster.multifidelity.budgets import exact, format_budget
+from bandmaster.core.formatting import format_budget
+from bandmaster.multifidelity.budgets import exact
 
 __all__ = ["render"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bandmaster.core.formatting import format_budget
 from bandmaster.plotting.canvas import explain, get_axes
-from bandmaster.study.formatting import format_budget
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

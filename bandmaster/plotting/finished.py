@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from bandmaster.core.formatting import format_budget
 from bandmaster.plotting.canvas import color_of, explain, get_axes, style_of
 from bandmaster.plotting.data import Columns
-from bandmaster.study.formatting import format_budget
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

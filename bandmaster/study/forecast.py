@@ -6,11 +6,11 @@ import copy
 from dataclasses import dataclass
 
 from bandmaster.core.decisions import Done, New, Promote, Wait
+from bandmaster.core.formatting import format_budget
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.multifidelity.base import IterGenerator
-from bandmaster.study.formatting import format_budget
 
 __all__ = ["Forecast", "forecast"]
 

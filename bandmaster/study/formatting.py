@@ -1,30 +1,12 @@
-"""How budgets, losses and parameter values are written for people."""
+"""How losses and parameter values are written for people."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
 from typing import Any
 
-__all__ = ["format_budget", "format_loss", "format_losses", "format_value"]
+__all__ = ["format_loss", "format_losses", "format_value"]
 
 _WORDS = frozenset({"", "-", "True", "False", "None"})
-
-
-def format_budget(budget: float) -> str:
-    """Write a budget as a fraction where that is exact and short: ``1/4``, ``27``, ``100/9``.
-
-    Other budgets have six significant digits.
-    """
-    if not math.isfinite(budget):
-        return str(budget)
-    if budget == int(budget):
-        return str(int(budget))
-    fraction = Fraction(budget).limit_denominator(10_000)
-    close = abs(float(fraction) - budget) <= 1e-9 * abs(budget)
-    if close and (fraction.numerator == 1 or fraction.denominator <= 128):
-        return str(fraction)
-    return f"{budget:.6g}"
 
 
 def format_loss(loss: float | None) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.formatting import format_budget
 from bandmaster.errors import ConfigurationError
-from bandmaster.study.formatting import format_budget, format_losses, format_value
+from bandmaster.study.formatting import format_losses, format_value
 
 __all__ = ["POLICIES", "IncumbentLog", "Trajectory", "find_trajectory"]
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bandmaster.core.evaluation import Evaluation
-from bandmaster.study.formatting import format_budget, format_loss, format_value
+from bandmaster.core.formatting import format_budget
+from bandmaster.study.formatting import format_loss, format_value
 
 __all__ = ["ResultTable"]
 

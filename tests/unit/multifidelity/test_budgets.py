@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bandmaster.core.formatting import format_budget
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.budgets import (
     as_budgets,
@@ -19,7 +20,6 @@ from bandmaster.multifidelity.budgets import (
     exact,
     exact_eta,
     exact_range,
-    format_budget,
     rung_budgets,
 )
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.study.formatting import format_budget, format_loss, format_losses, format_value
+from bandmaster.core.formatting import format_budget
+from bandmaster.study.formatting import format_loss, format_losses, format_value
 from bandmaster.study.table import ResultTable
 from bandmaster.testing.histories import make_evaluation
 
