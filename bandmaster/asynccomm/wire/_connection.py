@@ -65,9 +65,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             if self.deadline is not None or self.sock.gettimeout() is not None:
                 self._set_timeout()
             self.sock.sendall(frames.plain(data))
-        except TimeoutError as error:
-            raise CommTimeoutError("the other end reads nothing") from error
         except OSError as error:
+            if _is_deadline(error):
+                raise CommTimeoutError("the other end reads nothing") from error
             raise MasterLostError(f"the connection broke while sending: {error}") from error
 
     def hang_up(self) -> None:
@@ -123,9 +123,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             if self.deadline is not None or self.sock.gettimeout() is not None:
                 self._set_timeout()
             chunk: bytes = self.sock.recv(size)
-        except TimeoutError as error:
-            raise CommTimeoutError("no answer in time") from error
         except OSError as error:
+            if _is_deadline(error):
+                raise CommTimeoutError("no answer in time") from error
             raise MasterLostError(f"the connection broke: {error}") from error
         if not chunk:
             self.ended = True
@@ -140,3 +140,8 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         if remaining <= 0:
             raise TimeoutError
         self.sock.settimeout(remaining)
+
+
+def _is_deadline(error: OSError) -> bool:
+    # The kernel's ETIMEDOUT is a TimeoutError too, but means that the link or the peer is dead.
+    return isinstance(error, TimeoutError) and error.errno is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import signal
@@ -14,6 +16,7 @@ import pytest
 from unit.asynccomm.wire_helpers import KEY, Echo, raw, serving
 
 from bandmaster.asynccomm.wire import Address, Client, Server
+from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.errors import (
     AuthenticationError,
     CommError,
@@ -380,9 +383,13 @@ def test_no_descriptors_left(caplog: pytest.LogCaptureFixture) -> None:
     with serving() as (address, _, server), Client(address, "echo", key=KEY) as client:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         probe = socket.socket()
+        fillers: list[int] = []
         used = max(int(name) for name in os.listdir("/proc/self/fd"))
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
+            with contextlib.suppress(OSError):
+                while True:  # the gaps that closed files have left
+                    fillers.append(os.open(os.devnull, os.O_RDONLY))
             with caplog.at_level(logging.WARNING):
                 probe.settimeout(5)
                 probe.connect((address.host, address.port))
@@ -392,6 +399,8 @@ def test_no_descriptors_left(caplog: pytest.LogCaptureFixture) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             probe.close()
+            for filler in fillers:
+                os.close(filler)
         assert server.connections == 1
         with Client(address, "echo", key=KEY) as another:
             assert another.call("echo", b"x") == b"x"
@@ -413,3 +422,24 @@ def test_sockets_are_watched() -> None:
                     socket.IPPROTO_TCP, socket.TCP_KEEPINTVL
                 ) * get(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
                 assert 10 <= silence <= 15
+
+
+def test_a_dead_link_is_a_lost_master() -> None:
+    """When the kernel gives a silent peer up (ETIMEDOUT), that is no time limit of ours."""
+
+    class Dead(socket.socket):
+        def recv(self, *_: object) -> bytes:  # type: ignore[override]  # a stand-in
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+        sendall = recv  # type: ignore[assignment]  # as above
+
+    with Dead() as sock:
+        connection = Connection(sock, serving=False, max_message=1 << 20)
+        with pytest.raises(MasterLostError, match="timed out"):
+            connection.recv(6)
+        with pytest.raises(MasterLostError, match="timed out"):
+            connection.send(bytes(40))
+        connection.deadline = time.monotonic() - 1
+        with pytest.raises(CommTimeoutError):
+            connection.recv(6)
+        connection.close()
