@@ -145,7 +145,10 @@ class Codec:
                 if not test(row):
                     for j in columns:
                         row[j] = math.nan
-            if not any(test(row) for test in self._forbidden_row):
+            for test in self._forbidden_row:
+                if test(row):
+                    break
+            else:
                 return row
         raise self._empty(_TRIES)
 

@@ -86,13 +86,21 @@ def _compound(
     matrices = [part[1] for part in parts]
     if isinstance(predicate, And):
         return (
-            lambda row: all(test(row) for test in rows),
+            _all_hold(rows),
             lambda X: np.logical_and.reduce([test(X) for test in matrices]),
         )
     return (
         lambda row: any(test(row) for test in rows),
         lambda X: np.logical_or.reduce([test(X) for test in matrices]),
     )
+
+
+def _all_hold(tests: list[RowTest]) -> RowTest:
+    """Return the conjunction; pairs, the most frequent, without a generator's cost."""
+    first, second, *rest = tests
+    if not rest:
+        return lambda row: first(row) and second(row)
+    return lambda row: first(row) and second(row) and all(test(row) for test in rest)
 
 
 def _literal(
