@@ -28,24 +28,25 @@ class Table:
         The probability of every value where nothing is known.
     edges : float64 (k + 1,), optional
         The cells of values that have an order, on [0, 1]; None for categoricals.
-    centres : float64 (k,), optional
-        Their middles.
     """
 
-    def __init__(
-        self,
-        column: int,
-        prior: FloatArray,
-        edges: FloatArray | None = None,
-        centres: FloatArray | None = None,
-    ) -> None:
+    def __init__(self, column: int, prior: FloatArray, edges: FloatArray | None = None) -> None:
         self.column = column
         self.prior = prior
         self.size = len(prior)
-        self.edges = edges
-        self.centres = centres
-        with np.errstate(divide="ignore"):  # a choice of weight 0 keeps probability 0
-            self.log_prior = np.maximum(np.log(prior), -700.0)
+        self.ordered = edges is not None
+        self.edges = np.empty(0) if edges is None else edges
+        self.diagonal = np.diag_indices(self.size)
+        # A choice of weight 0 keeps probability 0.
+        self.log_prior = np.log(np.maximum(prior, 1e-300))
+
+    @property
+    def distances(self) -> FloatArray:
+        """From every cell's middle to every edge, flat."""
+        if not self.ordered:
+            return np.empty(0)
+        middles = (self.edges[1:] + self.edges[:-1]) / 2
+        return np.ravel(self.edges - middles[:, None])
 
 
 class Axes:
@@ -60,6 +61,8 @@ class Axes:
     tables : list of Table
     n_features : int
         Columns of `features`: three a float, one a value of every table.
+    distances, distance_columns : float64 and intp (c,)
+        From the middles to the edges of the cells of all ordered tables, and whose they are.
     """
 
     def __init__(self, space: Space) -> None:
@@ -84,16 +87,19 @@ class Axes:
                     edges = np.linspace(0.0, 1.0, size + 1)
                 else:
                     edges = _edges(space, j, size)
-                centres = (edges[1:] + edges[:-1]) / 2
-                self.tables.append(Table(j, np.diff(edges), edges, centres))
+                self.tables.append(Table(j, np.diff(edges), edges))
         self.floats: IntArray = np.array(floats, dtype=np.intp)
         self.modelled: IntArray = np.array(
             sorted(floats + [t.column for t in self.tables]), dtype=np.intp
         )
         self.ordinals: IntArray = np.array(ordinals, dtype=np.intp)
-        self.weighted = [t for t in self.tables if t.edges is None]
+        self.weighted = [t for t in self.tables if not t.ordered]
         self.offsets = 3 * len(floats) + np.cumsum([0, *(t.size for t in self.tables)])
         self.n_features = int(self.offsets[-1])
+        # Of all ordered tables together, with the column of each.
+        self.distances = np.concatenate([np.empty(0), *(t.distances for t in self.tables)])
+        columns = [np.full(len(t.distances), t.column) for t in self.tables]
+        self.distance_columns = np.concatenate([np.empty(0, dtype=np.intp), *columns])
         self._skewed = _quantiles(space)
 
     def to_unit(self, rows: FloatArray) -> FloatArray:
@@ -132,17 +138,17 @@ class Axes:
     def indices(self, unit: FloatArray) -> IntArray:
         """Return the index of every table column's value, the table's size where inactive.
 
-        Shape (n, number of tables).
+        Shape (number of tables, n).
         """
-        result = np.empty((len(unit), len(self.tables)), dtype=np.intp)
+        result = np.empty((len(self.tables), len(unit)), dtype=np.intp)
         for i, table in enumerate(self.tables):
             x = unit[:, table.column]
             known = ~np.isnan(x)
-            if table.edges is None:
+            if not table.ordered:
                 index = np.where(known, x, 0).astype(np.intp)
             else:
                 index = np.searchsorted(table.edges[1:-1], x, side="right")
-            result[:, i] = np.where(known, index, table.size)
+            result[i] = np.where(known, index, table.size)
         return result
 
     def features(self, unit: FloatArray) -> FloatArray:
@@ -160,7 +166,7 @@ class Axes:
             result[:, f : 2 * f] = x
             result[:, 2 * f : 3 * f] = active
         rows = np.arange(n)
-        for i, index in enumerate(self.indices(unit).T):
+        for i, index in enumerate(self.indices(unit)):
             active = index < self.tables[i].size
             result[rows[active], self.offsets[i] + index[active]] = 1.0
         return result

@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _MAX_GOOD = 25
 _MAX_BAD = 1000
-_GOOD_WIDTH, _BAD_WIDTH = 0.14, 0.4  # bandwidths of one kernel, in ranges
+_WIDTH = 0.085  # the bandwidth of a single kernel, as a share of the range
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 
@@ -55,9 +55,9 @@ class ETPEOptimizer(Optimizer):
       them successful. The asked budget plays no part.
     - Failed evaluations are worse than all others.
     - Pending trials count as bad, so that parallel proposals keep apart.
-    - The prior has a larger share in g than in l, so a place that neither knows is no better than
-      a good one; g's kernels are wider than l's, which keeps proposals near what is good. Both
-      choices, the weights and the number of candidates were measured: see docs/optimizers.md.
+    - Kernels are narrower than in other implementations, which makes proposals local; the prior has
+      a larger share in g than in l, so a place that neither knows is no better than a good one.
+      docs/optimizers.md has the figures for these choices.
 
     References
     ----------
@@ -110,14 +110,14 @@ class ETPEOptimizer(Optimizer):
         axes = self._axes
         good_unit, bad_unit = axes.to_unit(data.good), axes.to_unit(data.bad)
         good = Density(
-            axes, good_unit, data.weights, bandwidths(axes, good_unit, data.n, _GOOD_WIDTH), 1.0
+            axes, good_unit, data.weights, bandwidths(axes, good_unit, data.n, _WIDTH), 1.0
         )
         n_bad = max(len(bad_unit), 1)
         bad = Density(
             axes,
             bad_unit,
             np.ones(len(bad_unit)),
-            bandwidths(axes, bad_unit, data.n, _BAD_WIDTH),
+            bandwidths(axes, bad_unit, data.n, _WIDTH),
             _BAD_PRIOR * n_bad / len(good_unit),
         )
         rows = good.sample(self.n_candidates, rng)

@@ -89,8 +89,10 @@ def split(
     known = history.vectors
     bad_rows = known[rows[bad]]
     if pending:
-        finished = set(history.column("trial")[rows].tolist())
-        out = [j.vector for j in pending if j.trial not in finished and j.vector is not None]
+        trials = np.array([job.trial for job in pending])
+        finished = np.isin(trials, history.column("trial")[rows])
+        out = [job.vector for job, done in zip(pending, finished) if not done]
+        out = [vector for vector in out if vector is not None]
         if out:
             bad_rows = np.vstack([bad_rows, *out])
     return Split(known[rows[good]], bad_rows, weights, n)
