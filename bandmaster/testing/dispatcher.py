@@ -1,0 +1,419 @@
+"""The rules of a dispatcher, as a suite to subclass, and the fakes to drive one without sockets.
+
+::
+
+    class TestMine(DispatcherSuite):
+        def make(self, study, **options):
+            return MyDispatcher(study, run_id="suite", **options)
+"""
+
+from __future__ import annotations
+
+import abc
+import itertools
+import select
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import pytest
+
+from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.dispatcher import Dispatcher
+from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
+from bandmaster.asynccomm.wire import Peer, WakeFd
+from bandmaster.core.codec import pack, unpack
+from bandmaster.core.decisions import Decision
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.plan import Plan
+from bandmaster.errors import ConfigurationError, ProtocolError, ProtocolVersionError
+from bandmaster.multifidelity import FlatIterGenerator
+from bandmaster.optimizers import RandomOptimizer
+from bandmaster.study.study import Study
+
+__all__ = ["DispatcherSuite", "FakePeer", "FakeWorker", "make_study"]
+
+RUN = "suite"
+_numbers = itertools.count(1)
+_LONG = 10.0
+
+
+def make_study(n_evaluations: int | None = None, **options: Any) -> Study:
+    """Return a study of one float that every worker can evaluate."""
+    study = Study(
+        {"x": {"_type": "uniform", "_value": [0, 1]}},
+        optimizer=options.pop("optimizer", None) or RandomOptimizer(),
+        generator=FlatIterGenerator(),
+        **options,
+    )
+    study.set_plan(Plan(n_evaluations=n_evaluations))
+    return study
+
+
+class FakePeer(Peer):
+    """A connection that exists in this process only.
+
+    Attributes
+    ----------
+    parked : threading.Event
+        Set while somebody is parked on it.
+    closed : bool
+        Whether the dispatcher closed it.
+    """
+
+    def __init__(self) -> None:
+        self.id = next(_numbers)
+        self.address = "nowhere"
+        self.parked = threading.Event()
+        self.closed = False
+        self._reads = True
+        self._gone = WakeFd()
+
+    @property
+    def read_everything(self) -> bool:
+        """As the test wants it."""
+        return self._reads
+
+    def park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
+        """Wait as the real one does."""
+        poller = select.poll()
+        poller.register(wake_fd, select.POLLIN)
+        poller.register(self._gone.fileno(), select.POLLIN)
+        self.parked.set()
+        ready = dict(poller.poll(None if timeout is None else max(0, int(timeout * 1000))))
+        self.parked.clear()
+        if self._gone.fileno() in ready:
+            return "gone"
+        return "woken" if ready else "timeout"
+
+    def close(self) -> None:
+        """Hang up."""
+        self.closed = True
+        self._gone.set()
+
+    def free(self) -> None:
+        """Free the descriptor."""
+        self._gone.close()
+
+
+class FakeWorker:
+    """Says to a dispatcher what a worker would, in the calling thread.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+    name : str, default "w"
+    """
+
+    def __init__(self, dispatcher: Dispatcher, name: str = "w") -> None:
+        self.dispatcher = dispatcher
+        self.name = name
+        self.peer = FakePeer()
+
+    def hello(self, **fields: Any) -> Welcome:
+        """Introduce yourself."""
+        hello = Hello(RUN, self.name, "host", 1, **fields)
+        return Welcome.decode(self.dispatcher.handle(self.peer, "hello", hello.encode()))
+
+    def exchange(self, job: Job | None = None, outcome: Outcome | float | None = None) -> Any:
+        """Hand an outcome over; returns the next Job, None for "wait", or why to stop."""
+        payload = b""
+        if job is not None:
+            if not isinstance(outcome, Outcome):
+                outcome = Outcome(Status.OK, float(outcome or 0.0), worker=self.name)
+            payload = protocol.write_exchange(job.number, job.attempt, outcome)
+        kind, content = unpack(self.dispatcher.handle(self.peer, "exchange", payload))
+        return Job.from_wire(content) if kind == protocol.JOB else content
+
+    def report(self, job: Job, **metrics: float) -> Decision:
+        """Report; returns what to do."""
+        payload = pack([job.number, job.attempt, metrics, 1])
+        return Decision(unpack(self.dispatcher.handle(self.peer, "report", payload)))
+
+    def goodbye(self, reason: str = "test", **fields: Any) -> None:
+        """Leave."""
+        self.dispatcher.handle(self.peer, "goodbye", Goodbye(reason, **fields).encode())
+
+    def drop(self, *, read_everything: bool = True) -> None:
+        """Let the connection end."""
+        self.peer._reads = read_everything
+        self.peer.close()
+        self.dispatcher.disconnected(self.peer)
+        self.peer.free()
+
+
+class DispatcherSuite(abc.ABC):
+    """What every dispatcher keeps."""
+
+    @abc.abstractmethod
+    def make(self, study: Study, **options: Any) -> Dispatcher:
+        """Return a dispatcher of run "suite"; the options are those of `Dispatcher`."""
+
+    @contextmanager
+    def started(
+        self, n_workers: int = 1, n_evaluations: int = 10, **options: Any
+    ) -> Iterator[tuple[Dispatcher, list[FakeWorker]]]:
+        """Make a dispatcher that is open, and workers who said hello."""
+        study = options.pop("study", None) or make_study(n_evaluations)
+        dispatcher = self.make(study, **{"poll": 0.0, **options})
+        dispatcher.start()
+        dispatcher.open()
+        workers = [FakeWorker(dispatcher, f"w{i}") for i in range(n_workers)]
+        for worker in workers:
+            worker.hello()
+        try:
+            yield dispatcher, workers
+        finally:
+            dispatcher.detach()
+            for worker in workers:
+                worker.drop()
+            dispatcher.close()
+
+    def test_outcome_and_next_job_share_a_round_trip(self) -> None:
+        """An exchange tells the study how the last job ended and brings the next one."""
+        with self.started() as (dispatcher, [worker]):
+            first = worker.exchange()
+            second = worker.exchange(first, 0.25)
+            assert [0.25] == [e.loss for e in dispatcher.study.history]
+            assert (0, 1) == (first.number, second.number)
+
+    def test_nothing_to_do_is_answered_wait(self) -> None:
+        """With nothing to do the long poll runs out and the caller is told to ask again."""
+        with self.started(n_workers=2, n_evaluations=1) as (_, [first, second]):
+            assert 0 == first.exchange().number
+            assert second.exchange() is None
+
+    def test_nothing_is_handed_out_before_open(self) -> None:
+        """A dispatcher that is paused hands out nothing."""
+        with self.started() as (dispatcher, [worker]):
+            dispatcher.pause()
+            assert worker.exchange() is None
+
+    def test_lost_connection_requeues_at_once(self) -> None:
+        """The job of a worker whose connection broke goes to the next who asks."""
+        with self.started(n_workers=2, n_evaluations=1) as (_, [first, second]):
+            job = first.exchange()
+            first.drop()
+            again = second.exchange()
+            assert (job.number, 1) == (again.number, again.attempt)
+
+    def test_only_jobs_that_arrived_use_up_retries(self) -> None:
+        """A loss counts if the worker had read the job, and not if it never arrived or he left."""
+        study = make_study(1)
+        with self.started(n_workers=3, study=study) as (_, [reader, deaf, polite]):
+            reader.exchange()
+            reader.drop()
+            assert 1 == study.open_jobs[0].lost
+            deaf.exchange()
+            deaf.drop(read_everything=False)
+            polite.exchange()
+            polite.goodbye()
+            assert 1 == study.open_jobs[0].lost
+
+    def test_parked_worker_gets_the_requeued_job(self) -> None:
+        """A worker that waits is woken when a job comes back."""
+        with self.started(n_workers=2, n_evaluations=1, poll=_LONG) as (_, workers):
+            first, second = workers
+            first.exchange()
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(second.exchange)
+                assert second.peer.parked.wait(_LONG)
+                first.drop()
+                assert 0 == waiting.result(_LONG).number
+
+    def test_as_many_are_woken_as_there_are_jobs_first_come_first_served(self) -> None:
+        """One new job wakes one waiter, the one that waits longest."""
+        with self.started(n_workers=4, n_evaluations=1, poll=_LONG) as (dispatcher, workers):
+            holder, *others = workers
+            holder.exchange()
+            with ThreadPoolExecutor(3) as pool:
+                waiting: list[Future[Any]] = []
+                for worker in others:
+                    waiting.append(pool.submit(worker.exchange))
+                    assert worker.peer.parked.wait(_LONG)
+                holder.drop()
+                assert 0 == waiting[0].result(_LONG).number
+                assert 1 == dispatcher.waiters.n_woken
+                assert 2 == len(dispatcher.waiters)
+                dispatcher.stop("over")
+                assert ["over", "over"] == [w.result(_LONG) for w in waiting[1:]]
+
+    def test_raised_plan_wakes_everyone_it_has_work_for(self) -> None:
+        """Each that gets a job wakes the next as long as there is more."""
+        with (
+            self.started(n_workers=3, n_evaluations=0, poll=_LONG) as (dispatcher, workers),
+            ThreadPoolExecutor(3) as pool,
+        ):
+            waiting = []
+            for worker in workers:
+                waiting.append(pool.submit(worker.exchange))
+                assert worker.peer.parked.wait(_LONG)
+            dispatcher.study.set_plan(Plan(n_evaluations=3))
+            dispatcher.wake()
+            # Who gets a job wakes the next before he answers, so only the set is certain.
+            assert {0, 1, 2} == {w.result(_LONG).number for w in waiting}
+
+    def test_job_goes_past_a_waiter_that_died(self) -> None:
+        """A worker that dies while it waits gets nothing; the next in the queue does."""
+        with self.started(n_workers=3, n_evaluations=1, poll=_LONG) as (dispatcher, workers):
+            holder, dead, alive = workers
+            holder.exchange()
+            with ThreadPoolExecutor(2) as pool:
+                first = pool.submit(dead.exchange)
+                assert dead.peer.parked.wait(_LONG)
+                second = pool.submit(alive.exchange)
+                assert alive.peer.parked.wait(_LONG)
+                dead.peer.close()
+                assert first.result(_LONG) is None
+                holder.drop()
+                assert 0 == second.result(_LONG).number
+                assert 1 == dispatcher.study.open_jobs[0].lost
+
+    def test_late_disconnect_leaves_a_reclaimed_job_alone(self) -> None:
+        """An old connection that ends late takes nothing away from the new one."""
+        with self.started(n_evaluations=1) as (dispatcher, workers):
+            job = workers[0].exchange()
+            ticket = Ticket(workers[0].hello().study, job.number, job.attempt)
+            back = FakeWorker(dispatcher, "w0")
+            workers.append(back)
+            assert back.hello(running=ticket).keep
+            workers[0].drop()
+            workers.pop(0)
+            assert not dispatcher.study.open_jobs[0].waiting
+            assert back.exchange(job, 0.5) is None
+            assert [0.5] == [e.loss for e in dispatcher.study.history]
+
+    def test_outcome_that_could_not_be_handed_over_counts(self) -> None:
+        """A worker brings an outcome with its hello when it had lost its master."""
+        with self.started(n_workers=2, n_evaluations=1) as (dispatcher, [first, second]):
+            job = first.exchange()
+            first.drop()
+            ticket = Ticket(second.hello().study, job.number, job.attempt)
+            second.hello(finished=((ticket, Outcome(Status.OK, 0.5)),))
+            assert [0.5] == [e.loss for e in dispatcher.study.history]
+
+    def test_outcome_of_another_study_is_dropped(self) -> None:
+        """Job numbers mean nothing to a study that was started afresh."""
+        with self.started() as (dispatcher, [worker]):
+            worker.exchange()
+            worker.hello(finished=((Ticket("another", 0, 0), Outcome(Status.OK, 0.5)),))
+            assert [] == list(dispatcher.study.history)
+
+    def test_first_good_outcome_of_any_attempt_wins(self) -> None:
+        """After a requeue both attempts may come in; the first counts, the other is ignored."""
+        with self.started(n_workers=2, n_evaluations=1) as (dispatcher, [first, second]):
+            old = first.exchange()
+            first.drop()
+            new = second.exchange()
+            first.peer = FakePeer()
+            first.hello()
+            first.exchange(old, 0.5)
+            second.exchange(new, 0.75)
+            assert [0.5] == [e.loss for e in dispatcher.study.history]
+
+    def test_restarted_dispatcher_waits_for_workers_that_are_out(self) -> None:
+        """A job that the study says is out is not issued again while its worker may come back."""
+        study = make_study(1)
+        job = study.ask(worker="w0")
+        assert job is not None
+        with self.started(n_workers=2, study=study) as (_, [owner, other]):
+            assert other.exchange() is None
+            ticket = Ticket(other.hello().study, job.number, job.attempt)
+            assert owner.hello(running=ticket).keep
+            assert owner.exchange(job, 0.5) is None
+            assert [0.5] == [e.loss for e in study.history]
+
+    def test_job_that_nobody_claims_is_issued_again(self) -> None:
+        """After the grace period a job whose worker did not come back is requeued, at no cost."""
+        study = make_study(1)
+        study.ask(worker="lost")
+        with self.started(study=study, grace=0.01, poll=_LONG) as (_, [worker]):
+            assert (0, 1) == ((job := worker.exchange()).number, job.attempt)
+            assert 0 == study.open_jobs[0].lost
+
+    def test_silent_job_is_taken_away(self) -> None:
+        """After job_timeout a job is requeued and its connection closed, though it looks well."""
+        options = {"job_timeout": 0.02, "poll": _LONG}
+        with self.started(n_workers=2, n_evaluations=1, **options) as (_, [hung, other]):
+            hung.exchange()
+            job = other.exchange()
+            assert (0, 1, True) == (job.number, job.attempt, hung.peer.closed)
+
+    def test_job_that_is_silent_too_often_times_out(self) -> None:
+        """When its retries are used up, the job ends with status TIMEOUT."""
+        study = make_study(1, max_retries=0)
+        with self.started(study=study, job_timeout=0.01) as (_, [worker]):
+            worker.exchange()
+            assert study.wait_finished(_LONG)
+            assert [Status.TIMEOUT] == [e.status for e in study.history]
+
+    def test_cancelled_job_is_told_to_stop_when_it_reports(self) -> None:
+        """Who cannot be reached hears it with his next call."""
+        with self.started() as (dispatcher, [worker]):
+            job = worker.exchange()
+            assert Decision.CONTINUE is worker.report(job, loss=1.0)
+            dispatcher.cancel(job.number, job.attempt)
+            assert Decision.STOP is worker.report(job, loss=1.0)
+
+    def test_report_of_a_job_that_is_not_yours_is_answered_stop(self) -> None:
+        """An attempt that was given away has nothing to go on for."""
+        with self.started(n_workers=2) as (_, [first, second]):
+            assert Decision.STOP is second.report(first.exchange(), loss=1.0)
+
+    def test_abandoned_job_ends_stopped(self) -> None:
+        """A job can be ended without its worker, whose late outcome is ignored."""
+        with self.started(n_evaluations=1) as (dispatcher, [worker]):
+            job = worker.exchange()
+            dispatcher.abandon(job.number, job.attempt, "time is up")
+            worker.exchange(job, 0.5)
+            assert [Status.STOPPED] == [e.status for e in dispatcher.study.history]
+
+    def test_strangers_are_refused(self) -> None:
+        """Another run, another version, no hello, an unknown method: typed errors."""
+        with self.started() as (dispatcher, [worker]):
+            other = Hello("other", "w", "host", 1).encode()
+            with pytest.raises(ConfigurationError, match="'other'"):
+                dispatcher.handle(worker.peer, "hello", other)
+            with pytest.raises(ProtocolVersionError, match="version 99"):
+                dispatcher.handle(worker.peer, "hello", pack([99, "of a later release"]))
+            with pytest.raises(ProtocolError, match="nonsense"):
+                dispatcher.handle(worker.peer, "nonsense", b"")
+            with pytest.raises(ProtocolError, match="hello first"):
+                FakeWorker(dispatcher).exchange()
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            ["ok", float("nan"), {}, None, None, None, 0.0, 0.0, "w"],
+            ["ok", "0.5", {}, None, None, None, 0.0, 0.0, "w"],
+            ["nonsense", 0.5, {}, None, None, None, 0.0, 0.0, "w"],
+            ["ok", 0.5, {"a": "b"}, None, None, None, 0.0, 0.0, "w"],
+            ["ok", 0.5, {}, None, None, None, 0.0, "now", "w"],
+            ["ok", 0.5],
+            None,
+        ],
+    )
+    def test_malformed_outcome_never_reaches_the_study(self, outcome: Any) -> None:
+        """What a peer sends is checked field by field, and the study lives on."""
+        with self.started() as (dispatcher, [worker]):
+            job = worker.exchange()
+            with pytest.raises(ProtocolError):
+                dispatcher.handle(worker.peer, "exchange", pack([job.number, 0, outcome]))
+            assert dispatcher.failure is None
+            assert 1 == worker.exchange(job, 0.5).number
+
+    def test_failing_optimizer_ends_the_run_and_leaves_workers_waiting(self) -> None:
+        """An exception of the user's optimizer is kept for the driving thread; workers wait."""
+
+        class Broken(RandomOptimizer):
+            def ask(self, *_: Any, **__: Any) -> Any:
+                raise LookupError("the optimizer is broken")
+
+        study = make_study(3, optimizer=Broken())
+        with self.started(study=study) as (dispatcher, [worker]):
+            assert worker.exchange() is None
+            assert "the optimizer is broken" == str(dispatcher.failure)
+            assert worker.exchange() is None
