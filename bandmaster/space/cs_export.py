@@ -65,9 +65,7 @@ _RELATIONS: Final[Mapping[str, type[csf.ForbiddenRelation]]] = {
 _CLAUSES: Final[Mapping[type, Any]] = {
     Equals: csf.ForbiddenEqualsClause,
     LessThan: csf.ForbiddenLessThanClause,
-    LessThanEquals: csf.ForbiddenLessThanEqualsClause,
     GreaterThan: csf.ForbiddenGreaterThanClause,
-    GreaterThanEquals: csf.ForbiddenGreaterThanEqualsClause,
 }
 _CONDITIONS: Final[Mapping[type, Any]] = {
     Equals: csc.EqualsCondition,
@@ -196,7 +194,7 @@ class _Export:
 
     def condition(self, child: Any, predicate: Predicate) -> Any:
         """Return the condition of a hyperparameter."""
-        predicate = self._expressible(predicate, set(_CONDITIONS))
+        predicate = self._expressible(predicate)
         if isinstance(predicate, (And, Or)):
             kind = csc.AndConjunction if isinstance(predicate, And) else csc.OrConjunction
             return kind(*(self.condition(child, part) for part in predicate.parts))
@@ -212,7 +210,7 @@ class _Export:
 
     def clause(self, predicate: Predicate) -> Any:
         """Return the forbidden clause."""
-        predicate = self._expressible(predicate, set(_CLAUSES))
+        predicate = self._expressible(predicate)
         if isinstance(predicate, (And, Or)):
             kind: Any = csf.ForbiddenAndConjunction
             if isinstance(predicate, Or):
@@ -233,10 +231,14 @@ class _Export:
         value = self._value(predicate.parameter, predicate.value)
         return _CLAUSES[type(predicate)](hp, value)
 
-    def _expressible(self, predicate: Predicate, known: set[type]) -> Predicate:
-        """Return the predicate in words that ConfigSpace has, and that are false when inactive."""
+    def _expressible(self, predicate: Predicate) -> Predicate:
+        """Return the predicate in words that ConfigSpace has, and that are false when inactive.
+
+        Its clauses for <= and >= are not used: in 1.2.2 the first samples as if it were >=, the
+        second prints every row it looks at.
+        """
         if isinstance(predicate, (And, Or)) and len(predicate.parts) == 1:
-            return self._expressible(predicate.parts[0], known)
+            return self._expressible(predicate.parts[0])
         if isinstance(predicate, NotEquals):
             name, value = predicate.parameter, predicate.value
             column = self._space.columns[self._space.index[name]]
@@ -247,9 +249,7 @@ class _Export:
             if not others:
                 raise SpaceError(f"{predicate}: never true, which ConfigSpace cannot express")
             return In(name, tuple(others))
-        if type(predicate) not in known and isinstance(
-            predicate, (LessThanEquals, GreaterThanEquals)
-        ):
+        if isinstance(predicate, (LessThanEquals, GreaterThanEquals)):
             name, value = predicate.parameter, predicate.value
             strict = LessThan if isinstance(predicate, LessThanEquals) else GreaterThan
             return Or(strict(name, value), Equals(name, value))
