@@ -71,14 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(__name__).debug("where it was raised", exc_info=True)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        return EXIT_INTERRUPTED
+        return _farewell(EXIT_INTERRUPTED)
     except _Terminated:
-        click.echo("Terminated.", err=True)
-        return EXIT_TERMINATED
+        return _farewell(EXIT_TERMINATED)
+    except SystemExit as error:  # a worker's way to end, once it has given its job back
+        return _farewell(error.code if isinstance(error.code, int) else 1)
     finally:
         signal.signal(signal.SIGTERM, previous)
     return 0
+
+
+def _farewell(code: int) -> int:
+    words = {EXIT_INTERRUPTED: "Interrupted.", EXIT_TERMINATED: "Terminated."}
+    if code in words:
+        click.echo(words[code], err=True)
+    return code
 
 
 class _Terminated(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,6 +44,7 @@ def worker(
         connection_file=connection_file,
         worker_id=worker_id,
     )
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the worker has a handler of its own
     made.run(background=False)
 
 

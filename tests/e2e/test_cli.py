@@ -243,11 +243,18 @@ def test_the_master_keeps_its_result_when_interrupted(folder: Path, nameserver: 
     assert (folder / "rows.csv").read_text().count("\n") > 2
 
 
-def test_sigterm_is_a_clean_end(folder: Path, nameserver: Program) -> None:
+def test_sigterm_is_a_clean_end(folder: Path, nameserver: Program, bandmaster_home: Path) -> None:
     """Batch systems send SIGTERM: the same clean end, with the code that shells expect."""
-    nameserver.process.terminate()
-    assert nameserver.finish(10) == 143
-    assert "Terminated." in nameserver.err
+    worker = Program(bandmaster("worker", "objective:slow", *RUN), cwd=folder)
+    master = start_master(folder, "--generator", "flat", "--n-trials", "3")
+    with worker, master:
+        worker.wait_for(connected)
+        for program in (worker, master, nameserver):
+            program.process.terminate()
+            assert program.finish(15) == 143, program
+            assert "Terminated." in program.err
+            assert [] == program.bad_lines
+    assert [] == list((bandmaster_home / "runs").iterdir())
 
 
 def test_the_only_run_needs_no_run_id(folder: Path, nameserver: Program) -> None:
