@@ -10,8 +10,6 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 import sklearn.metrics
-from bandmaster.asynccomm.master import Master
-from bandmaster.asynccomm.worker import Worker
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
@@ -19,8 +17,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from bandmaster import FMinResult
+from bandmaster.asynccomm.master import Master
 from bandmaster.asynccomm.nameserver import NameServer
 from bandmaster.asynccomm.net import get_a_free_port
+from bandmaster.asynccomm.worker import Worker
 from bandmaster.examples.automl import config_space, evaluator
 from bandmaster.multifidelity import HyperBandIterGenerator
 from bandmaster.optimizers import ETPEOptimizer

@@ -79,16 +79,14 @@ def space_to_dict(space: Space) -> dict[str, Any]:
     return data
 
 
-def space_from_dict(data: Mapping[str, Any]) -> Space:
-    """Undo `space_to_dict`.
+def space_from_dict(data: Mapping[str, Any], make: type[Space]) -> Space:
+    """Undo `space_to_dict` with the class `make`.
 
     Raises
     ------
     SpaceError
         When the data are not of this format or of a version this release does not know.
     """
-    from bandmaster.space.space import Space
-
     if not isinstance(data, Mapping) or data.get("format") != FORMAT:
         raise SpaceError(f"the data are not a stored space: 'format' is not {FORMAT!r}")
     if data.get("version") != VERSION:
@@ -97,7 +95,7 @@ def space_from_dict(data: Mapping[str, Any]) -> Space:
             f"version {VERSION}"
         )
     try:
-        return Space(
+        return make(
             [parameter_from_dict(p) for p in data["parameters"]],
             conditions=[
                 Condition(c["child"], _predicate_in(c["when"])) for c in data.get("conditions", ())

@@ -240,7 +240,7 @@ class Space(Codec):
         """
         from bandmaster.space.serial import space_from_dict
 
-        return space_from_dict(data)
+        return space_from_dict(data, cls)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 in hex that equal spaces share, on every machine and version."""
