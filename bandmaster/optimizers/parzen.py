@@ -139,10 +139,9 @@ class Density:
                 mass = np.maximum(block[:, 1:] - block[:, :-1], 1e-12)
                 logs[:k] = np.log(mass / mass.sum(axis=1, keepdims=True))
             else:
-                logs[:k] = np.log(np.maximum(self._smoothing * table.prior, 1e-300))
-                logs[table.diagonal] = np.log(
-                    self._smoothing * table.prior + (1.0 - self._smoothing)
-                )
+                mass = np.tile(self._smoothing * table.prior, (k, 1))
+                mass[table.diagonal] += 1.0 - self._smoothing
+                logs[:k] = np.log(np.maximum(mass, 1e-300))
             result.append(logs)
         return result
 

@@ -91,8 +91,11 @@ def split(
     if pending:
         trials = np.array([job.trial for job in pending])
         finished = np.isin(trials, history.column("trial")[rows])
-        out = [job.vector for job, done in zip(pending, finished) if not done]
-        out = [vector for vector in out if vector is not None]
+        out = [
+            job.vector
+            for job, done in zip(pending, finished.tolist(), strict=True)
+            if not done and job.vector is not None
+        ]
         if out:
             bad_rows = np.vstack([bad_rows, *out])
     return Split(known[rows[good]], bad_rows, weights, n)

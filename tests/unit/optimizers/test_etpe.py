@@ -1,0 +1,127 @@
+"""ETPE's rules beyond the suite's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bandmaster.core.history import History
+from bandmaster.errors import ConfigurationError
+from bandmaster.optimizers import ETPEOptimizer
+from bandmaster.optimizers.split import Split, modelled_budget, split
+from bandmaster.space import Float, Integer, Space
+from bandmaster.testing.driver import Driver
+
+PLANE = Space([Float("x", 0, 1), Float("y", 0, 1)])
+
+
+def _played(losses: list[float | None], budget: float = 1.0) -> Driver:
+    driver = Driver(ETPEOptimizer(), PLANE, budgets=(1.0, 3.0))
+    for loss in losses:
+        driver.finish(driver.start(budget), loss)
+    return driver
+
+
+def _split(driver: Driver, *, max_bad: int = 1000) -> Split:
+    return split(
+        driver.optimizer.history,
+        1.0,
+        driver.pending,
+        gamma=0.15,
+        max_good=25,
+        max_bad=max_bad,
+        rng=np.random.default_rng(0),
+    )
+
+
+def test_first_trials_are_a_latin_hypercube() -> None:
+    """Of the first ten trials one lies in each tenth of every parameter."""
+    driver = Driver(ETPEOptimizer(), PLANE)
+    vectors = np.array([driver.start().vector for _ in range(10)])
+    for column in vectors.T:
+        assert list(range(10)) == sorted((column * 10).astype(int))
+
+
+def test_says_when_a_model_proposed() -> None:
+    """Proposals are model based from the moment on that ten evaluations finished."""
+    driver = Driver(ETPEOptimizer(), PLANE)
+    picks = [driver.step(float(i)).config_info["model_based_pick"] for i in range(12)]
+    assert [False] * 10 + [True] * 2 == picks
+
+
+def test_models_the_largest_budget_with_enough() -> None:
+    """The largest budget with enough evaluations, one of them successful, is modelled."""
+    driver = _played([1.0] * 6)
+    history = driver.optimizer.history
+    assert 1.0 == modelled_budget(history, 5)
+    assert modelled_budget(history, 7) is None
+    for loss in (None, None, None, None, None):
+        driver.finish(driver.start(3.0), loss)
+    assert 1.0 == modelled_budget(history, 5)
+    driver.finish(driver.start(3.0), 2.0)
+    assert 3.0 == modelled_budget(history, 5)
+    assert modelled_budget(History(2), 1) is None
+
+
+def test_failed_evaluations_are_never_good() -> None:
+    """With one success among many failures one observation is good, all others are bad."""
+    driver = _played([None] * 20 + [5.0] + [None] * 9)
+    data = _split(driver)
+    assert (1, 29, 30) == (len(data.good), len(data.bad), data.n)
+    assert [1.0] == data.weights.tolist()
+
+
+def test_weights_grow_with_improvement() -> None:
+    """Good observations weigh by how far they are below the best that is not good; mean 1."""
+    driver = _played([10.0, 4.0, 2.0, *[10.0] * 17])
+    data = _split(driver)
+    assert (3, 17) == (len(data.good), len(data.bad))
+    assert np.array([8, 6, 0]) / 14 * 3 == pytest.approx(data.weights, abs=1e-9)
+
+
+def test_pending_trials_are_bad_until_they_finish() -> None:
+    """A trial that is out counts as bad, but not one that finished here and runs on elsewhere."""
+    driver = _played([float(i) for i in range(12)])
+    first = driver.start()
+    assert 10 + 1 == len(_split(driver).bad)
+    driver.finish(first, -1.0)
+    driver.promote(first, 3.0)
+    assert 11 == len(_split(driver).bad)
+
+
+def test_many_bad_ones_are_thinned() -> None:
+    """More bad observations than allowed are thinned to a random part; the good ones stay."""
+    driver = _played([float(i) for i in range(30)])
+    data = _split(driver, max_bad=7)
+    assert (5, 7, 30) == (len(data.good), len(data.bad), data.n)
+
+
+def test_proposals_gather_where_losses_are_low() -> None:
+    """After 60 evaluations of a bowl the proposals are closer to its bottom than random ones."""
+    driver = Driver(ETPEOptimizer(), PLANE)
+    distances = []
+    for _ in range(60):
+        job = driver.start()
+        loss = (job.config["x"] - 0.3) ** 2 + (job.config["y"] - 0.8) ** 2
+        distances.append(loss)
+        driver.finish(job, loss)
+    assert 0.2 * np.median(distances[:10]) > np.median(distances[-20:])
+
+
+def test_options_are_checked() -> None:
+    """Options out of their range are refused with what is allowed."""
+    for options, message in (
+        ({"n_startup": 1}, "n_startup must be at least 2"),
+        ({"gamma": 1.0}, "gamma must be between 0 and 1"),
+        ({"n_candidates": 0}, "n_candidates must be at least 1"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            ETPEOptimizer(**options)  # type: ignore[arg-type]  # mixed on purpose
+
+
+def test_one_free_integer_is_used_up() -> None:
+    """Where the model's candidates are all known, what is left is drawn, and said to be so."""
+    driver = Driver(ETPEOptimizer(n_startup=2, n_candidates=1), Space([Integer("n", 1, 40)]))
+    infos = [driver.step(float(i % 3)).config_info["model_based_pick"] for i in range(40)]
+    assert False in infos[2:]
+    assert True in infos[2:]

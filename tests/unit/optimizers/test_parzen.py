@@ -1,0 +1,92 @@
+"""The kernel density behind ETPE."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandmaster.optimizers.axes import Axes
+from bandmaster.optimizers.parzen import Density, bandwidths
+from bandmaster.space import (
+    Categorical,
+    Condition,
+    Constant,
+    Equals,
+    Float,
+    Integer,
+    Ordinal,
+    Space,
+)
+
+FINITE = Space(
+    [
+        Categorical("a", ("p", "q", "r"), weights=(1, 0, 3)),
+        Ordinal("o", ("low", "mid", "high")),
+        Integer("i", 1, 6, log=True),
+        Integer("child", 0, 3),
+        Constant("k", 1),
+    ],
+    conditions=[Condition("child", Equals("a", "r"))],
+)
+
+
+def _density(space: Space, n: int, seed: int, prior: float = 1.0) -> tuple[Axes, Density]:
+    axes = Axes(space)
+    unit = axes.to_unit(space.sample(n, np.random.default_rng(seed)))
+    weights = np.random.default_rng(seed + 1).random(n) + 0.1
+    return axes, Density(axes, unit, weights, bandwidths(axes, unit, n, 0.2), prior)
+
+
+@given(n=st.integers(0, 20), seed=st.integers(0, 99))
+def test_probabilities_sum_to_one(n: int, seed: int) -> None:
+    """Over all configurations of a finite conditional space the masses sum to 1."""
+    axes, density = _density(FINITE, n, seed)
+    rows = np.array(list(FINITE.enumerate()))
+    logs = density.log(axes.features(axes.to_unit(rows)))
+    assert 1.0 == pytest.approx(np.exp(logs).sum(), rel=1e-4)
+
+
+@given(n=st.integers(0, 20), seed=st.integers(0, 99))
+def test_a_float_integrates_to_one(n: int, seed: int) -> None:
+    """The density of a float over its range integrates to 1: kernels are cut off at bounds."""
+    space = Space([Float("x", -3, 5)])
+    axes, density = _density(space, n, seed)
+    grid = (np.arange(4000) + 0.5) / 4000
+    assert 1.0 == pytest.approx(np.exp(density.log(axes.features(grid[:, None]))).mean(), rel=1e-3)
+
+
+@given(n=st.integers(0, 10), seed=st.integers(0, 99))
+def test_samples_are_legal_and_follow_the_prior(n: int, seed: int) -> None:
+    """What is drawn is legal; a choice of weight 0 that was never observed is never drawn."""
+    _, density = _density(FINITE, n, seed)
+    rows = density.sample(50, np.random.default_rng(seed))
+    assert FINITE.legal(rows).all()
+    assert 1.0 not in rows[:, 0]
+
+
+def test_log_is_finite_far_from_everything() -> None:
+    """The prior keeps every point above density 0, also with many columns."""
+    space = Space([Float(f"x{i}", 0, 1) for i in range(200)])
+    axes = Axes(space)
+    unit = np.zeros((30, 200))
+    density = Density(axes, unit, np.ones(30), np.full(200, 0.01), 1.0)
+    logs = density.log(axes.features(np.array([np.ones(200), np.zeros(200)])))
+    assert np.isfinite(logs).all()
+    assert logs[0] < logs[1]
+
+
+def test_inactive_columns_say_nothing() -> None:
+    """A point without a child is as dense as the sum over all children it could have."""
+    space = Space(
+        [Categorical("a", (0, 1)), Float("x", 0, 1)], conditions=[Condition("x", Equals("a", 1))]
+    )
+    axes = Axes(space)
+    unit = np.array([[1.0, 0.2], [0.0, np.nan], [1.0, 0.9]])
+    density = Density(axes, unit, np.ones(3), np.full(2, 0.1), 1.0)
+    grid = (np.arange(2000) + 0.5) / 2000
+    with_child = np.column_stack([np.ones(2000), grid])
+    total = np.exp(density.log(axes.features(with_child))).mean()
+    without = np.exp(density.log(axes.features(np.array([[0.0, np.nan]]))))[0]
+    assert 1.0 == pytest.approx(total + without, rel=1e-3)
