@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bandmaster.optimizers.grid import GridOptimizer
     from bandmaster.optimizers.random import RandomOptimizer
     from bandmaster.optimizers.sobol import SobolOptimizer
+    from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = [
     "ETPEOptimizer",
@@ -22,6 +23,7 @@ __all__ = [
     "RandomOptimizer",
     "SobolOptimizer",
     "Suggestion",
+    "draw_unseen",
     "get_optimizer",
     "optimizer_names",
     "register_optimizer",
@@ -34,6 +36,7 @@ _HOME = {
     "RandomOptimizer": "bandmaster.optimizers.random",
     "SobolOptimizer": "bandmaster.optimizers.sobol",
     "Suggestion": "bandmaster.optimizers.base",
+    "draw_unseen": "bandmaster.optimizers.unseen",
 }
 
 # Name -> class (or function without arguments), or where to load it from.
