@@ -23,7 +23,7 @@ __all__ = ["ETPEOptimizer"]
 FloatArray = npt.NDArray[np.float64]
 
 _MAX_GOOD = 25
-_MAX_BAD = 1000
+_MAX_BAD = 500
 _WIDTH = 0.085  # the bandwidth of a single kernel, as a share of the range
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
