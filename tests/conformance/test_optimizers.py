@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
+import numpy as np
+import pytest
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.job import Job
+from bandmaster.core.randomness import Key
+from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
     ETPEOptimizer,
     GridOptimizer,
     Optimizer,
     RandomOptimizer,
     SobolOptimizer,
+    Suggestion,
     get_optimizer,
     optimizer_names,
 )
-from bandmaster.testing.optimizers import OptimizerSuite
+from bandmaster.testing.optimizers import SPACES, OptimizerSuite
 
 
 class TestRandom(OptimizerSuite):
@@ -54,3 +63,41 @@ def test_every_registered_optimizer_has_a_suite() -> None:
     ]
     registered = {type(get_optimizer(name)) for name in optimizer_names()}
     assert registered <= {type(suite().make()) for suite in suites}
+
+
+class _Impure(RandomOptimizer):
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
+        self.asked = getattr(self, "asked", 0) + 1
+        return super().ask(budget, pending, Key(key.seed, self.asked))
+
+
+class _Forgetful(ETPEOptimizer):
+    def tell(self, evaluation: Evaluation) -> None:
+        self.told = getattr(self, "told", 0) + 1  # survives initialize
+
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
+        return super().ask(budget, pending, Key(getattr(self, "told", 0), key.number))
+
+
+class _Repeating(RandomOptimizer):
+    def seen(self, vector: np.ndarray) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("cheat", "rule", "space"),
+    [
+        (_Impure, "test_ask_is_pure", "one-float"),
+        (_Impure, "test_resume_equals_never_having_stopped", "one-float"),
+        (_Forgetful, "test_second_initialize_starts_anew", "one-float"),
+        (_Repeating, "test_open_proposals_differ", "all-categorical"),
+        (_Repeating, "test_exhaustion", "all-categorical"),
+        (GridOptimizer, "test_seeds_differ", "one-float"),
+    ],
+)
+def test_the_suite_finds_cheats(cheat: type[Optimizer], rule: str, space: str) -> None:
+    """An optimizer that breaks a rule fails the test of it."""
+    suite = OptimizerSuite()
+    suite.make = cheat  # type: ignore[method-assign]  # what a subclass would do
+    with pytest.raises((AssertionError, SpaceExhaustedError)):
+        getattr(suite, rule)(SPACES[space])
