@@ -10,11 +10,10 @@ from bandmaster.core.decisions import Done, Exploit, New, Promote, Wait
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers.base import Suggestion
+from bandmaster.optimizers.unseen import draw_unseen
 from bandmaster.study.state import StudyState
 
 __all__ = ["Proposal", "propose"]
-
-_TRIES = 100  # random draws before a random pick may repeat a configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,5 @@ def _new(state: StudyState, action: New) -> Proposal | str:
 
 
 def _random(state: StudyState, key: Key) -> Suggestion:
-    optimizer = state.optimizer
-    optimizer.check_not_exhausted()
-    rng = key.rng("random-share")
-    for _ in range(_TRIES):
-        vector = state.space.sample(1, rng)[0]
-        if not optimizer.seen(vector):
-            break
-    return Suggestion(state.space.decode_one(vector), {"model_based_pick": False})
+    row = draw_unseen(state.optimizer, key.rng("random-share"))
+    return Suggestion(state.space.decode_one(row), {"model_based_pick": False})
