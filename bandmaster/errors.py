@@ -13,6 +13,7 @@ The tree (each also inherits the builtin that fits, so ``except ValueError`` wor
     │   └── StudyPoisonedError            the journal refused an append; reload the study
     ├── CodecError (ValueError)           a value that cannot be sent, bytes that cannot be read
     ├── StorageError (OSError)            the journal cannot be read or written
+    │   └── StudyBusyError                another process writes this study
     └── CommError (ConnectionError)       anything on the network side
         ├── AuthenticationError (PermissionError)  wrong or missing run key
         ├── ProtocolError                 malformed frame, other protocol version
@@ -40,6 +41,7 @@ __all__ = [
     "SpaceError",
     "SpaceExhaustedError",
     "StorageError",
+    "StudyBusyError",
     "StudyError",
     "StudyPoisonedError",
     "UnknownJobError",
@@ -107,6 +109,10 @@ class CodecError(BandmasterError, ValueError):
 
 class StorageError(BandmasterError, OSError):
     """The journal cannot be read or written."""
+
+
+class StudyBusyError(StorageError):
+    """Another process writes this study; the message says which and until when."""
 
 
 class CommError(BandmasterError, ConnectionError):
