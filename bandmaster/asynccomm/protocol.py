@@ -243,7 +243,8 @@ def read_outcome(data: Any) -> Outcome:
         ):
             try:
                 return Outcome(
-                    Status(status), loss, metrics, info, error, checkpoint, started, finished, worker
+                    Status(status), loss, metrics, info, error, checkpoint, started, finished,
+                    worker,
                 )  # fmt: skip
             except ValueError as problem:
                 raise ProtocolError(f"an outcome that cannot be: {problem}") from problem

@@ -42,6 +42,7 @@ class Registration:
         self._name = name
         self._address = address
         self._names: Names | None = None
+        self._opening: Names | None = None
         self._stop: WakeFd | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -69,20 +70,22 @@ class Registration:
         if thread is None or self._stop is None:
             return
         self._stop.set()
-        names = self._names
-        if names is not None:
-            names.close()
+        for names in (self._opening, self._names):
+            if names is not None:
+                names.close()  # wakes the thread from a call that takes its time
         thread.join()
         self._stop.close()
 
     def _register(self) -> Names:
         address, key = self._find()
-        names = Names(address, key=key)
+        names = self._opening = Names(address, key=key)
         try:
             names.register(self._name, self._address, lasting=False)
         except BaseException:
             names.close()
             raise
+        finally:
+            self._opening = None
         return names
 
     def _run(self, stop: WakeFd) -> None:

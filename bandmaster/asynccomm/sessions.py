@@ -87,6 +87,9 @@ class Sessions:
     def add(self, session: Session) -> None:
         """A worker said hello; what its connection had before is forgotten."""
         with self._joined:
+            before = self._sessions.get(session.peer.id)
+            if before is not None:
+                before.waiter.close()
             self._sessions[session.peer.id] = session
             self.pids.add(session.hello.pid)
             self._joined.notify_all()

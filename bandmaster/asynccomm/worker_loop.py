@@ -94,6 +94,7 @@ class WorkerLoop:
         self._connecting = threading.Lock()
         self._kick = threading.Event()
         self._client: Client | None = None
+        self._opening: Client | None = None
         self._study = ""
         self._running: tuple[Ticket, Context] | None = None
         self._finished: tuple[Ticket, Outcome] | None = None
@@ -112,12 +113,13 @@ class WorkerLoop:
         with self._state:
             if self._stop is None:
                 self._stop = reason
-            client = None if self._running else self._client
+            clients = [self._opening, None if self._running else self._client]
             if self._running is not None:
                 self._running[1].should_stop = True
         self._kick.set()
-        if client is not None:
-            client.close()
+        for client in clients:
+            if client is not None:
+                client.close()
 
     def cancel(self, job: int, attempt: int) -> bool:
         """Tell the evaluation that is running to stop, if it is this one and looks."""
@@ -195,7 +197,7 @@ class WorkerLoop:
         self._finished = None
         if kind == protocol.STOP:
             self._stop = self._stop or content
-        elif kind == protocol.JOB:
+        elif kind == protocol.JOB and self._stop is None:
             self._evaluate(Job.from_wire(content))
         return True
 
@@ -271,7 +273,7 @@ class WorkerLoop:
             client = self._link()
             try:
                 with self._state:
-                    running, finished = self._running, self._finished
+                    running, finished, self._opening = self._running, self._finished, client
                 hello = Hello(
                     self._run_id, self._worker, self._host, self._pid, self._control,
                     None if running is None else running[0],
@@ -283,6 +285,8 @@ class WorkerLoop:
             except BaseException:
                 client.close()
                 raise
+            finally:
+                self._opening = None
             with self._state:
                 if self._finished is finished:
                     self._finished = None

@@ -1,0 +1,284 @@
+"""The worker's loop, against a dispatcher in the same process and without sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bandmaster.asynccomm.dispatcher import Dispatcher
+from bandmaster.asynccomm.wire import WakeFd
+from bandmaster.asynccomm.worker_loop import WorkerLoop
+from bandmaster.core.context import Context
+from bandmaster.core.decisions import Decision
+from bandmaster.core.evaluate import Objective
+from bandmaster.core.outcome import Status
+from bandmaster.core.plan import Plan
+from bandmaster.errors import (
+    AuthenticationError,
+    CommError,
+    ConfigurationError,
+    MasterLostError,
+    NameServerError,
+    ProtocolError,
+    ProtocolVersionError,
+)
+from bandmaster.testing.dispatcher import RUN, FakePeer, make_study
+
+
+class Line:
+    """Stands for a wire Client: a connection to a dispatcher that can be cut."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+        self.peer = FakePeer()
+        self.ended = WakeFd()
+        self.connected = True
+        self.calls: list[str] = []
+        self.most = 1 << 30
+
+    def call(self, method: str, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
+        self.calls.append(method)
+        if not self.connected:
+            raise MasterLostError("not connected")
+        if len(payload) > self.most:
+            raise ProtocolError("the payload is too large")
+        answer = self.dispatcher.handle(self.peer, method, payload)
+        if not self.connected:
+            raise MasterLostError("the connection broke")
+        return answer
+
+    def fileno(self) -> int:
+        return self.ended.fileno() if self.connected else -1
+
+    def close(self) -> None:
+        if self.connected:
+            self.connected = False
+            self.peer.close()
+            self.dispatcher.disconnected(self.peer)
+            self.peer.free()
+            self.ended.close()
+
+
+class Run:
+    """A dispatcher that tells its workers to leave when the plan is done, and loops for it."""
+
+    def __init__(self, n_evaluations: int = 3) -> None:
+        self.study = make_study(n_evaluations)
+        self.dispatcher = Dispatcher(self.study, run_id=RUN, poll=0.0)
+        self.dispatcher.open()
+        self.lines: list[Line] = []
+
+    def link(self) -> Any:
+        self.lines.append(Line(self.dispatcher))
+        return self.lines[-1]
+
+    def loop(self, function: Callable[..., Any], **options: Any) -> WorkerLoop:
+        def stop_at_the_end(config: Any, context: Context, job: Any, budget: float) -> Any:
+            returned = Objective(function)(job, context)
+            if self.study.n_jobs == self.study.plan.n_evaluations:
+                self.dispatcher.stop("the plan is done")
+            return returned
+
+        link = options.pop("link", self.link)
+        return WorkerLoop(
+            Objective(stop_at_the_end), link, run_id=RUN, worker="w", host="h", pid=1, **options
+        )
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Return a run, whose lines are cut at the end."""
+    made = Run()
+    yield made
+    made.dispatcher.detach()
+    for line in made.lines:
+        line.close()
+    made.dispatcher.close()
+
+
+def test_jobs_are_run_until_the_master_says_stop(run: Run) -> None:
+    """One hello, an exchange a job, a goodbye; the reason to stop is returned."""
+    assert "the plan is done" == run.loop(lambda config: config["x"]).run()
+    assert ["hello", *["exchange"] * 4, "goodbye"] == run.lines[0].calls
+    assert [True] * 3 == [e.ok for e in run.study.history]
+    assert {"w"} == {e.worker for e in run.study.history}
+
+
+def test_outcome_is_kept_when_the_connection_breaks(run: Run) -> None:
+    """The outcome that could not be handed over comes with the next hello."""
+
+    def cut(config: Any, job: Any) -> float:
+        if job.number == 0 and len(run.lines) == 1:
+            run.lines[0].close()
+        return 0.5
+
+    run.loop(cut).run()
+    assert 2 == len(run.lines)
+    assert [(0, 0), (1, 0), (2, 0)] == sorted((e.job, e.attempt) for e in run.study.history)
+
+
+def test_outcome_of_another_study_is_not_handed_over(run: Run) -> None:
+    """A master that began another study under the same run_id does not get it."""
+    other = Run(1)
+    try:
+
+        def replaced(config: Any) -> float:
+            if len(run.lines) == 1 and not other.lines:
+                run.lines[0].close()
+            return 0.5
+
+        def link() -> Any:
+            return run.link() if not run.lines else other.link()
+
+        loop = run.loop(replaced, link=link)
+        other.dispatcher.stop("over")
+        assert "over" == loop.run()
+        assert [] == list(other.study.history)
+    finally:
+        for line in other.lines:
+            line.close()
+        other.dispatcher.close()
+
+
+def test_waking_tells_a_new_master_what_is_running(run: Run) -> None:
+    """A worker that is woken while it computes reconnects at once and keeps its job."""
+
+    def woken(config: Any, job: Any) -> float:
+        if job.number == 0:
+            line = run.lines[0]
+            line.ended.set()  # as the kernel shows that the master is gone
+            line.connected = False
+            loop.wake()
+            line.connected = True
+        return 0.5
+
+    loop = run.loop(woken)
+    loop.run()
+    assert 2 == len(run.lines)
+    assert [(0, 0), (1, 0), (2, 0)] == sorted((e.job, e.attempt) for e in run.study.history)
+
+
+def test_cancelled_evaluation_is_told_so(run: Run) -> None:
+    """`cancel` names a job; the evaluation sees it in its context and with its next report."""
+    seen: list[Any] = []
+
+    def cancelled(config: Any, job: Any, context: Context) -> float:
+        if job.number == 1:
+            seen.append(loop.cancel(0, 0))
+            seen.append(context.should_stop)
+            seen.append(loop.cancel(1, 0))
+            seen.append(context.should_stop)
+            seen.append(context.report(0.5))
+        else:
+            seen.append(context.report(0.5))
+        return 0.5
+
+    loop = run.loop(cancelled)
+    loop.run()
+    going = Decision.CONTINUE
+    assert [going, False, False, True, True, Decision.STOP, going] == seen
+
+
+def test_reports_survive_a_lost_master(run: Run) -> None:
+    """Without a master a report is answered CONTINUE: the computation may still be of use."""
+    seen: list[Decision] = []
+
+    def lonely(config: Any, job: Any, context: Context) -> float:
+        if job.number == 0:
+            run.lines[0].close()
+        seen.append(context.report({"loss": 1.0}))
+        return 0.5
+
+    run.loop(lonely).run()
+    assert [Decision.CONTINUE] * 3 == seen
+
+
+def test_outcome_that_cannot_be_sent_becomes_a_failure(run: Run) -> None:
+    """Too large for a message: a failed outcome says so, and the worker goes on."""
+
+    def large(config: Any, job: Any) -> Any:
+        run.lines[0].most = 2000
+        return {"loss": 0.5, "info": "x" * (5000 if job.number == 0 else 1)}
+
+    run.loop(large).run()
+    first, *others = sorted(run.study.history, key=lambda e: e.job)
+    assert "could not be sent: the payload is too large" in str(first.error)
+    assert [Status.OK] * 2 == [e.status for e in others]
+
+
+def test_stop_lets_the_running_evaluation_finish(run: Run) -> None:
+    """`stop` in an evaluation: its outcome goes with the goodbye, and nothing else is run."""
+
+    def stopping(config: Any, context: Context) -> float:
+        loop.stop("enough")
+        assert context.should_stop
+        return 0.5
+
+    loop = run.loop(stopping)
+    assert "enough" == loop.run()
+    assert [0] == [e.job for e in run.study.history]
+
+
+@pytest.mark.parametrize(
+    ("error", "n_tries"),
+    [
+        (ProtocolVersionError("another version"), 1),
+        (ConfigurationError("another run"), 1),
+        (AuthenticationError("another key"), 3),
+    ],
+)
+def test_refusals_end_the_worker(run: Run, error: Exception, n_tries: int) -> None:
+    """What waiting cannot mend is raised: another version at once, another key the third time."""
+    tries = []
+
+    def link() -> Any:
+        tries.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        run.loop(lambda config: 0.0, link=link).run()
+    assert n_tries == len(tries)
+
+
+def test_patience_ends(run: Run) -> None:
+    """With patience 0 the first failure to find a master is raised."""
+
+    def link() -> Any:
+        raise NameServerError("nobody there")
+
+    with pytest.raises(CommError, match="nobody there"):
+        run.loop(lambda config: 0.0, link=link, patience=0.0).run()
+
+
+def test_stop_ends_the_search_for_a_master(run: Run) -> None:
+    """A worker that waits for its master leaves at once when it is told to."""
+    tried = threading.Event()
+
+    def link() -> Any:
+        tried.set()
+        raise NameServerError("nobody there")
+
+    loop = run.loop(lambda config: 0.0, link=link)
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: said.append(loop.run()))
+    thread.start()
+    assert tried.wait(5)
+    loop.stop("never mind")
+    thread.join(5)
+    assert ["never mind"] == said
+
+
+def test_exception_not_to_be_caught_is_told_and_raised(run: Run) -> None:
+    """With `catch`, another exception ends the worker; the job goes back at no cost."""
+
+    def wrong(config: Any) -> float:
+        raise KeyError("not to be caught")
+
+    with pytest.raises(KeyError):
+        run.loop(wrong, catch=(ValueError,)).run()
+    [entry] = run.study.open_jobs
+    assert (True, 0) == (entry.waiting, entry.lost)
+    run.study.set_plan(Plan(n_evaluations=0))
