@@ -86,7 +86,12 @@ class Study(_Study):
     @property
     def result(self) -> Result:
         """What was found so far; a view that grows with the study."""
-        return Result(self.history, self.space, budgets=self.generator.get_budgets())
+        return Result(
+            self.history,
+            self.space,
+            budgets=self.generator.get_budgets(),
+            objectives=self.objectives,
+        )
 
     def optimize(  # noqa: PLR0917 - the order that Optuna's users know
         self,
@@ -128,7 +133,7 @@ class Study(_Study):
         n_iterations : int, optional
             How many brackets of the iteration generator to run, those begun before included.
         target_loss : float, optional
-            Stop at the largest budget's first loss that is not above this.
+            Stop when the metric that is optimised is at least this good at the largest budget.
         parallel_strategy : {"AsyncComm", "MapReduce"}, default "AsyncComm"
             How several processes work together.
         job_timeout : float, optional

@@ -86,7 +86,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     n_evaluations : int, optional
         Jobs, that is evaluations at any budget.
     target_loss : float, optional
-        Stop at the largest budget's first loss that is not above this.
+        Stop when the metric that is optimised is at least this good at the largest budget.
     callbacks : iterable of callable
         Called with (study, evaluation) in this thread.
     catch : tuple of exception types
@@ -101,7 +101,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     Returns
     -------
     Result
-        ``result.best_config``, ``result.best_loss``; printing it shows the table.
+        ``result.best_config``, ``result.best_loss`` (``best_value`` for a metric); printing it
+        shows the table.
 
     Raises
     ------

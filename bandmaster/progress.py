@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.progress import NoProgress, Progress
 
 __all__ = ["TqdmProgress", "default_callback", "make_progress", "no_progress"]
@@ -22,9 +23,18 @@ class TqdmProgress:
         Where to write in a terminal, default standard error.
     leave : bool, default True
         Whether the bar stays when it is done.
+    objectives : Objectives, optional
+        Names what is optimised. Default: minimise ``loss``.
     """
 
-    def __init__(self, *, file: TextIO | None = None, leave: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        file: TextIO | None = None,
+        leave: bool = True,
+        objectives: Objectives | None = None,
+    ) -> None:
+        self._objectives = objectives or Objectives()
         self._file = file
         self._leave = leave
         self._bar: Any = None
@@ -39,7 +49,7 @@ class TqdmProgress:
 
     def update(self, evaluation: Evaluation) -> None:
         """Count one more evaluation; it does nothing before `start`."""
-        if evaluation.ok and evaluation.loss is not None:
+        if evaluation.loss is not None and self._objectives.counts(evaluation):
             # A larger budget wins whatever its loss, as in Result.best.
             challenger = (-evaluation.budget, evaluation.loss)
             if challenger < (-self._budget, self._loss):
@@ -63,14 +73,17 @@ class TqdmProgress:
         if self._budget > 0:
             budget = self._budget
             text = str(budget) if isinstance(budget, int) else str(float(f"{budget:.4g}"))
-            loss = f"{self._loss:.3f}" if 0.01 <= abs(self._loss) < 1000 else f"{self._loss:.4g}"
-            parts += [f"max budget: {text}", f"best loss: {loss}"]
+            best = self._objectives.value(self._loss)
+            shown = f"{best:.3f}" if 0.01 <= abs(best) < 1000 else f"{best:.4g}"
+            parts += [f"max budget: {text}", f"best {self._objectives.primary.name}: {shown}"]
         if self._failed:
             parts.append(f"failed: {self._failed}")
         return ", ".join(parts)
 
 
-def make_progress(spec: Progress | Callable[[], Progress] | bool | None) -> Progress:
+def make_progress(
+    spec: Progress | Callable[[], Progress] | bool | None, objectives: Objectives | None = None
+) -> Progress:
     """Return the progress that an argument asks for.
 
     Parameters
@@ -78,9 +91,13 @@ def make_progress(spec: Progress | Callable[[], Progress] | bool | None) -> Prog
     spec : Progress, callable, bool or None
         One that is ready, what makes one (`default_callback`), True for the bar, False or None
         for nothing.
+    objectives : Objectives, optional
+        What the bar shows; default: ``loss``.
     """
     if spec is None or isinstance(spec, bool):
-        return TqdmProgress() if spec else NoProgress()
+        return TqdmProgress(objectives=objectives) if spec else NoProgress()
+    if spec is TqdmProgress:
+        return TqdmProgress(objectives=objectives)
     # A class has an `update` too, so what can be called is called.
     return spec() if callable(spec) else spec
 

@@ -141,7 +141,7 @@ def run(
             "timeout"
         )
     logger.info("%s: %s", strategy, expected or "an open number of evaluations")
-    shown = make_progress(progress)
+    shown = make_progress(progress, study.objectives)
     if not isinstance(shown, NoProgress) and expected is not None:
         sys.stderr.write(f"{expected}\n")
     total = None if expected is None else expected.n_evaluations

@@ -185,7 +185,12 @@ class Master:
         from bandmaster.study.result import Result
 
         study = self.study
-        return Result(study.history, study.space, budgets=study.generator.get_budgets())
+        return Result(
+            study.history,
+            study.space,
+            budgets=study.generator.get_budgets(),
+            objectives=study.objectives,
+        )
 
     @property
     def n_workers(self) -> int:
@@ -373,7 +378,7 @@ class Master:
             return NoProgress()
         from bandmaster.progress import make_progress
 
-        return make_progress(self._progress)
+        return make_progress(self._progress, self.study.objectives)
 
     def _wait_for_workers(self, wanted: int, timeout: float | None) -> bool:
         sessions, started = self.dispatcher.sessions, time.monotonic()

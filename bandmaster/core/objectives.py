@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import ConfigurationError
 
@@ -128,6 +129,14 @@ class Objectives:
     def feasible(self, metrics: Mapping[str, float]) -> bool:
         """Whether all constraints hold (a missing one does not)."""
         return all(m.name in metrics and m.satisfied(metrics[m.name]) for m in self.constraints)
+
+    def counts(self, evaluation: Evaluation) -> bool:
+        """Whether it can be the best: it ended well, and all constraints hold."""
+        return evaluation.ok and (not self.constraints or self.feasible(evaluation.metrics))
+
+    def value(self, loss: float) -> float:
+        """Return the primary metric's own value, given the loss that was made of it."""
+        return self.primary.sign * loss
 
     def to_data(self) -> list[list[Any]]:
         """Return plain data."""

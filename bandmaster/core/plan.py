@@ -24,7 +24,8 @@ class Plan:
     n_iterations : int, optional
         Brackets of the iteration generator.
     target_loss : float, optional
-        Stop when a loss at the largest budget is not above this.
+        Stop when the metric that is optimised is at least this good at the largest budget: a loss
+        not above it, a maximised metric not below it.
     """
 
     n_trials: int | None = None

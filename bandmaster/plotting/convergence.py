@@ -20,7 +20,7 @@ __all__ = ["plot_convergence_over_iter", "plot_convergence_over_time"]
 
 
 def plot_convergence_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
-    """Draw the loss of the incumbent of each budget over time.
+    """Draw the loss (or the metric) of the incumbent of each budget over time.
 
     One step line a budget, from its first success to the end of the search; a dot at each change.
 
@@ -33,15 +33,15 @@ def plot_convergence_over_time(result: Result, *, ax: Axes | None = None) -> Axe
     ax = get_axes(ax)
     columns = Columns.of(result)
     time = columns.time
-    ax.set(title="Convergence over time", xlabel=time.label, ylabel="Best loss so far")
+    ax.set(title="Convergence over time", xlabel=time.label, ylabel=_label(result))
     drawn = []
     for number, budget in enumerate(result.budgets):
-        rows = np.flatnonzero(columns.ok & (columns.budget == budget))
+        rows = np.flatnonzero(columns.counts & (columns.budget == budget))
         if not rows.size:
             continue
         changes = rows[_improvements(columns.loss[rows])]
         x = time(np.append(columns.known[changes], columns.known[-1]))
-        y = np.append(columns.loss[changes], columns.loss[changes[-1]])
+        y = result.objectives.primary.sign * columns.loss[np.append(changes, changes[-1])]
         ax.plot(
             x, y, drawstyle="steps-post", color=color_of(number), linestyle=style_of(number),
             marker="o", markersize=3.5, markevery=list(range(len(changes))),
@@ -64,7 +64,7 @@ def plot_convergence_over_iter(
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the loss of the incumbent of a budget over the evaluations there.
+    """Draw the loss (or the metric) of the incumbent of a budget over the evaluations there.
 
     Failed evaluations count as evaluations, and leave the incumbent as it is. More calls on the
     same axes add curves.
@@ -81,23 +81,24 @@ def plot_convergence_over_iter(
     """
     ax = get_axes(ax)
     columns = Columns.of(result)
-    ax.set(title="Convergence over evaluations", xlabel="Evaluation", ylabel="Best loss so far")
+    ax.set(title="Convergence over evaluations", xlabel="Evaluation", ylabel=_label(result))
     if budget is None:
         budget = result.best_budget
     if budget is None:
         return explain(ax, _why_empty(result))
     here = columns.budget == budget
-    ok, loss = columns.ok[here], columns.loss[here]
-    if not ok.any():
+    counts, loss = columns.counts[here], columns.loss[here]
+    if not counts.any():
         shown = ", ".join(map(format_budget, result.budgets)) or "none"
-        what = f"all {len(ok)} failed" if len(ok) else "there are no evaluations"
+        what = f"all {len(loss)} failed" if len(loss) else "there are no evaluations"
         return explain(ax, f"At budget {format_budget(budget)} {what}\n(budgets: {shown})")
-    best = np.minimum.accumulate(np.where(ok, loss, np.inf))
+    best = np.minimum.accumulate(np.where(counts, loss, np.inf))
     iteration = np.arange(1, len(best) + 1)
     seen = np.isfinite(best)
+    y = result.objectives.primary.sign * best[seen]
     number = len(ax.get_lines())
     ax.plot(
-        iteration[seen], best[seen], drawstyle="steps-post", color=color_of(number),
+        iteration[seen], y, drawstyle="steps-post", color=color_of(number),
         linestyle=style_of(number), marker="o", markersize=3.5,
         markevery=_improvements(best[seen]).tolist(),
         label=f"budget {format_budget(budget)}" if name is None else name,
@@ -108,6 +109,10 @@ def plot_convergence_over_iter(
     ax.grid(alpha=0.3)
     ax.legend()
     return ax
+
+
+def _label(result: Result) -> str:
+    return f"Best {result.objectives.primary.name} so far"
 
 
 def _improvements(losses: np.ndarray) -> np.ndarray:

@@ -21,11 +21,13 @@ class Columns:
 
     `known` is when the study knew of each: the latest `finished` until then in the order of the
     history, as in a Trajectory. An evaluation that no worker timed (its worker died) counts from
-    when it was submitted, with no duration.
+    when it was submitted, with no duration. `counts` says which can be the best: those that are ok
+    and break no constraint.
     """
 
     budget: np.ndarray
     ok: np.ndarray
+    counts: np.ndarray
     loss: np.ndarray
     started: np.ndarray
     finished: np.ndarray
@@ -37,18 +39,18 @@ class Columns:
         rows = result.evaluations
         table = np.array(
             [
-                (e.budget, e.ok, np.nan if e.loss is None else e.loss, e.submitted, e.started,
-                 e.finished)
+                (e.budget, e.ok, result.objectives.counts(e), np.nan if e.loss is None else e.loss,
+                 e.submitted, e.started, e.finished)
                 for e in rows
             ],
             dtype=float,
-        ).reshape(-1, 6)  # fmt: skip
-        budget, ok, loss, submitted, started, finished = table.T
+        ).reshape(-1, 7)  # fmt: skip
+        budget, ok, counts, loss, submitted, started, finished = table.T
         untimed = (started == 0) & (finished == 0)
         started = np.where(untimed, submitted, started)
         finished = np.where(untimed, submitted, finished)
         known = np.maximum.accumulate(finished) if rows else finished
-        return cls(budget, ok.astype(bool), loss, started, finished, known)
+        return cls(budget, ok.astype(bool), counts.astype(bool), loss, started, finished, known)
 
     def __len__(self) -> int:
         return len(self.budget)

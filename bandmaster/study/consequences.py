@@ -44,7 +44,11 @@ def _waiting_ended(state: StudyState, reason: str, clock: Clock) -> list[ev.Even
 
 def _target_reached(state: StudyState, target: float, clock: Clock) -> list[ev.Event]:
     last = state.history[-1]
-    at_full_budget = last.budget >= state.optimizer.budgets[-1]
-    if state.stopped is not None or last.loss is None or not at_full_budget or last.loss > target:
+    at_full_budget = last.budget >= state.generator.get_budgets()[-1]
+    if state.stopped is not None or not at_full_budget or not state.objectives.counts(last):
         return []
-    return [ev.Stopped(clock(), f"target loss {target} reached: {last.loss}")]
+    metric = state.objectives.primary
+    if last.loss is None or last.loss > metric.sign * target:
+        return []
+    reached = f"target {metric.name} {target} reached: {state.objectives.value(last.loss)}"
+    return [ev.Stopped(clock(), reached)]

@@ -45,7 +45,7 @@ class Follower:
         self._progress: Progress = progress or NoProgress()
         self._callbacks = tuple(callbacks)
         self._next = len(study.history)
-        self._incumbents = IncumbentLog(study.history)
+        self._incumbents = IncumbentLog(study.history, study.objectives)
 
     def start(self, total: int | None) -> None:
         """Show that `total` evaluations are planned (None: unknown)."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
+from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.formatting import format_losses, format_value
 
@@ -52,15 +53,23 @@ class Trajectory:
         Each incumbent, the last is the final one.
     times : tuple of float
         When each became the incumbent, in seconds since the epoch; never decreasing.
+    objectives : Objectives, optional
+        Default: minimise ``loss``.
     """
 
     evaluations: tuple[Evaluation, ...]
     times: tuple[float, ...]
+    objectives: Objectives = field(default_factory=Objectives, repr=False)
 
     @property
     def losses(self) -> tuple[float, ...]:
-        """Their losses."""
+        """Their losses; smaller is better."""
         return tuple(_loss(e) for e in self.evaluations)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """What the metric that is optimised was; the losses, unless it is maximised."""
+        return tuple(map(self.objectives.value, self.losses))
 
     @property
     def budgets(self) -> tuple[float, ...]:
@@ -86,6 +95,7 @@ def find_trajectory(
     *,
     budget: float | None = None,
     policy: str = "largest budget",
+    objectives: Objectives | None = None,
 ) -> Trajectory:
     """Follow the incumbent through evaluations in the order in which the study learned of them.
 
@@ -96,6 +106,8 @@ def find_trajectory(
         Look at this budget only; all by default.
     policy : str, default "largest budget"
         A key of `POLICIES`.
+    objectives : Objectives, optional
+        Default: minimise ``loss``. Who breaks a constraint is no incumbent.
 
     Raises
     ------
@@ -113,17 +125,20 @@ def find_trajectory(
         raise ConfigurationError(
             f"no incumbent policy {policy!r}; there are {', '.join(map(repr, POLICIES))}"
         ) from None
+    objectives = objectives or Objectives()
     found: list[Evaluation] = []
     times: list[float] = []
     now = float("-inf")
     for evaluation in evaluations:
         now = max(now, evaluation.finished)
-        if not evaluation.ok or (budget is not None and evaluation.budget != budget):
+        if budget is not None and evaluation.budget != budget:
+            continue
+        if not objectives.counts(evaluation):
             continue
         if not found or better(evaluation, found[-1]):
             found.append(evaluation)
             times.append(now)
-    return Trajectory(tuple(found), tuple(times))
+    return Trajectory(tuple(found), tuple(times), objectives)
 
 
 class IncumbentLog:
@@ -136,9 +151,14 @@ class IncumbentLog:
     ----------
     history : iterable of Evaluation, default ()
         What a resumed study knew before; it is not logged again.
+    objectives : Objectives, optional
+        Default: minimise ``loss``.
     """
 
-    def __init__(self, history: Iterable[Evaluation] = ()) -> None:
+    def __init__(
+        self, history: Iterable[Evaluation] = (), objectives: Objectives | None = None
+    ) -> None:
+        self._objectives = objectives or Objectives()
         self._best: dict[float, Evaluation] = {}
         for evaluation in history:
             self._replaced(evaluation)
@@ -148,10 +168,10 @@ class IncumbentLog:
         old = self._replaced(evaluation)
         if old is None or not _logger.isEnabledFor(logging.INFO):
             return
-        new_loss, old_loss = format_losses(_loss(evaluation), _loss(old))
+        new, former = format_losses(*(self._objectives.value(_loss(e)) for e in (evaluation, old)))
         _logger.info(
             "Challenger (%s) is better than incumbent (%s) when budget is (%s).",
-            new_loss, old_loss, format_budget(evaluation.budget),
+            new, former, format_budget(evaluation.budget),
         )  # fmt: skip
         changes = list(_changes(old.config, evaluation.config))
         if changes:
@@ -161,7 +181,7 @@ class IncumbentLog:
 
     def _replaced(self, evaluation: Evaluation) -> Evaluation | None:
         """Make `evaluation` the incumbent if it is better; return the one it replaced."""
-        if not evaluation.ok:
+        if not self._objectives.counts(evaluation):
             return None
         old = self._best.get(evaluation.budget)
         if old is not None and not _any_budget(evaluation, old):

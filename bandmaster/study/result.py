@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
@@ -40,11 +41,14 @@ class Result:
         Gives the parameters and their order; without it they are those that occur, sorted.
     budgets : sequence of float, optional
         The budgets that were planned; those that occur are added.
+    objectives : Objectives, optional
+        The metrics of the study. Default: minimise ``loss``.
 
     Attributes
     ----------
     history : History
     space : Space or None
+    objectives : Objectives
     """
 
     def __init__(
@@ -53,9 +57,11 @@ class Result:
         space: Space | None = None,
         *,
         budgets: Sequence[float] | None = None,
+        objectives: Objectives | None = None,
     ) -> None:
         self.history = history
         self.space = space
+        self.objectives = objectives or Objectives()
         self._budgets = tuple(budgets or ())
 
     # ---- rows
@@ -106,8 +112,12 @@ class Result:
 
     @property
     def best(self) -> Evaluation | None:
-        """The evaluation of lowest loss at the largest budget with a success, None without one."""
-        return self.history.best()
+        """The evaluation of lowest loss at the largest budget with a success, None without one.
+
+        Where the study has constraints, only evaluations for which all of them hold count, here
+        and in all that follows.
+        """
+        return next(reversed(self.incumbents.values()), None)
 
     @property
     def best_config(self) -> dict[str, Any] | None:
@@ -116,8 +126,14 @@ class Result:
 
     @property
     def best_loss(self) -> float | None:
-        """The loss of `best`."""
+        """The loss of `best`: what was minimised, so a maximised metric with its sign turned."""
         return None if self.best is None else self.best.loss
+
+    @property
+    def best_value(self) -> float | None:
+        """The value in `best` of the metric that is optimised; `best_loss` if that is the loss."""
+        loss = self.best_loss
+        return None if loss is None else self.objectives.value(loss)
 
     @property
     def best_budget(self) -> float | None:
@@ -131,9 +147,15 @@ class Result:
 
     @property
     def incumbents(self) -> dict[float, Evaluation]:
-        """The evaluation of lowest loss at each budget where one succeeded."""
-        found = {b: self.history.best(b) for b in self.budgets}
+        """The evaluation of lowest loss at each budget where one succeeded, budgets ascending."""
+        found = {b: self._best_at(b) for b in self.budgets}
         return {b: e for b, e in found.items() if e is not None}
+
+    def _best_at(self, budget: float) -> Evaluation | None:
+        if not self.objectives.constraints:
+            return self.history.best(budget)
+        trajectory = find_trajectory(self.history, budget=budget, objectives=self.objectives)
+        return trajectory.evaluations[-1] if trajectory.evaluations else None
 
     def get_incumbent_trajectory(
         self, budget: float | None = None, *, policy: str = "largest budget"
@@ -153,7 +175,9 @@ class Result:
         ConfigurationError
             If there is no such policy.
         """
-        return find_trajectory(self.history, budget=budget, policy=policy)
+        return find_trajectory(
+            self.history, budget=budget, policy=policy, objectives=self.objectives
+        )
 
     # ---- shown
 
@@ -169,8 +193,9 @@ class Result:
 
     def _table(self) -> ResultTable:
         return ResultTable(
-            self.parameters, self.budgets, self.incumbents, self.n_configs, self._notes()
-        )
+            self.parameters, self.budgets, self.incumbents, self.n_configs, self._notes(),
+            self.objectives,
+        )  # fmt: skip
 
     def _notes(self) -> list[str]:
         notes = []
@@ -186,6 +211,10 @@ class Result:
         stopped = sum(e.status is Status.STOPPED for e in self.history)
         if stopped:
             notes.append(f"{stopped} of {total} evaluations were stopped early.")
+        infeasible = sum(e.ok and not self.objectives.counts(e) for e in self.history)
+        if infeasible:
+            names = ", ".join(m.name for m in self.objectives.constraints)
+            notes.append(f"{infeasible} of {total} evaluations break a constraint ({names}).")
         return notes
 
     # ---- plots: bandmaster.plotting is above this layer, so it is looked up on first use
@@ -226,7 +255,8 @@ class Result:
     # ---- pickling
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (dump_result(self.history, self.space, self.budgets),)
+        state = dump_result(self.history, self.space, self.budgets)
+        return _restore, ({**state, "objectives": self.objectives.to_data()},)
 
 
 def FMinResult(optimizer: Optimizer) -> Result:
@@ -248,7 +278,8 @@ def FMinResult(optimizer: Optimizer) -> Result:
 def _restore(state: Mapping[str, Any]) -> Result:
     """Load a pickle; its name and module are part of the format."""
     history, space, budgets = load_result(state)
-    return Result(history, space, budgets=budgets)
+    objectives = Objectives.from_data(state.get("objectives", ()))
+    return Result(history, space, budgets=budgets, objectives=objectives)
 
 
 def _plotting() -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
+from bandmaster.core.objectives import Objectives
 from bandmaster.study.formatting import format_loss, format_value
 
 __all__ = ["ResultTable"]
@@ -31,6 +32,8 @@ class ResultTable:
         How many configurations finished there.
     notes : sequence of str
         Lines below the table.
+    objectives : Objectives, optional
+        Names what is optimised. Default: minimise ``loss``.
     """
 
     parameters: Sequence[str]
@@ -38,12 +41,15 @@ class ResultTable:
     best: Mapping[float, Evaluation]
     n_configs: Mapping[float, int]
     notes: Sequence[str] = ()
+    objectives: Objectives = field(default_factory=Objectives)
 
     def _sections(self) -> list[list[list[str]]]:
         """The groups of rows below the header; each row begins with its name."""
         top = self.budgets[-1]
         configs = [self.best[b].config if b in self.best else {} for b in self.budgets]
-        losses = [self.best[b].loss if b in self.best else None for b in self.budgets]
+        metric = self.objectives.primary.name
+        optimal = f"Optimal {'Loss' if metric == 'loss' else metric}"
+        values = [self._value(self.best.get(b)) for b in self.budgets]
         return [
             [
                 [
@@ -53,9 +59,12 @@ class ResultTable:
                 for name in self.parameters
             ],
             [["Budgets", *(format_budget(b) + " (max)" * (b == top) for b in self.budgets)]],
-            [["Optimal Loss", *map(format_loss, losses)]],
+            [[_cut(_one_line(optimal)), *map(format_loss, values)]],
             [["Num Configs", *(str(self.n_configs.get(b, 0)) for b in self.budgets)]],
         ]
+
+    def _value(self, best: Evaluation | None) -> float | None:
+        return None if best is None or best.loss is None else self.objectives.value(best.loss)
 
     def to_text(self) -> str:
         """Draw it with characters, without a final line break."""

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.core.progress import NoProgress
 from bandmaster.progress import TqdmProgress, default_callback, make_progress, no_progress
@@ -90,3 +91,19 @@ def test_tqdm_is_loaded_by_the_first_bar_only():
     """Importing the module is free of it."""
     code = "import sys, bandmaster.progress; sys.exit('tqdm' in sys.modules)"
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+def test_a_maximised_metric_is_shown_by_its_name_and_value():
+    """What breaks a constraint is no best; a factory by its name knows the metrics too."""
+    objectives = Objectives(
+        [Metric("acc", objective="maximize"), Metric("s", strategy="constraint", threshold=2.0)]
+    )
+    screen = io.StringIO()
+    progress = TqdmProgress(file=screen, objectives=objectives)
+    progress.start(2)
+    progress.update(make_evaluation(0, -0.5, metrics={"acc": 0.5, "s": 1.0}))
+    progress.update(make_evaluation(1, -0.9, metrics={"acc": 0.9, "s": 3.0}))
+    progress.close()
+    assert "best acc: 0.500]" in screen.getvalue()
+    assert objectives == make_progress(True, objectives)._objectives
+    assert objectives == make_progress(default_callback, objectives)._objectives

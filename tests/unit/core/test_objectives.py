@@ -5,6 +5,7 @@ import pytest
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import ConfigurationError
+from bandmaster.testing.histories import make_evaluation
 
 
 def ok(loss=None, **metrics):
@@ -82,3 +83,18 @@ def test_objectives_survive_their_stored_form():
     """What the journal keeps is the whole of it."""
     objectives = Objectives(["loss", Metric("t", "constraint", "maximize", 3.0)])
     assert objectives == Objectives.from_data(objectives.to_data())
+
+
+def test_what_ended_well_and_breaks_no_constraint_counts():
+    """A failure never does, a constraint whose metric is missing does not hold."""
+    objectives = Objectives(["loss", Metric("time", strategy="constraint", threshold=2.0)])
+    for loss, time, expected in [(1.0, 2.0, True), (1.0, 2.1, False), (None, 1.0, False)]:
+        assert expected == objectives.counts(make_evaluation(0, loss, metrics={"time": time}))
+    assert not objectives.counts(make_evaluation(0, 1.0))
+    assert Objectives().counts(make_evaluation(0, 1.0))
+
+
+def test_a_loss_is_turned_back_into_the_metrics_own_value():
+    """`value` undoes the sign of a maximised metric."""
+    assert 0.75 == Objectives([Metric("accuracy", objective="maximize")]).value(-0.75)
+    assert 0.75 == Objectives().value(0.75)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.study.result import Result
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
 
@@ -91,3 +92,22 @@ def test_the_unit_of_time_fits_the_span():
         history = make_history(make_evaluation(0, 0.5, started=0.0, finished=float(span)))
         ax = Result(history).plot_convergence_over_time()
         assert f"Time since the start [{unit}]" == ax.get_xlabel()
+
+
+def test_a_maximised_metric_rises_and_what_breaks_a_constraint_is_left_out():
+    """The curves show the metric's own values, under its name."""
+    objectives = Objectives(
+        [Metric("acc", objective="maximize"), Metric("s", strategy="constraint", threshold=2.0)]
+    )
+    history = make_history(
+        *(
+            make_evaluation(i, -acc, metrics={"acc": acc, "s": seconds})
+            for i, (acc, seconds) in enumerate([(0.25, 1.0), (0.875, 3.0), (0.5, 1.0)])
+        )
+    )
+    result = Result(history, objectives=objectives)
+    over_iter = result.plot_convergence_over_iter()
+    assert [0.25, 0.25, 0.5] == over_iter.lines[0].get_ydata().tolist()
+    assert "Best acc so far" == over_iter.get_ylabel()
+    over_time = result.plot_convergence_over_time(ax=Figure().subplots())
+    assert [0.25, 0.5, 0.5] == over_time.lines[0].get_ydata().tolist()

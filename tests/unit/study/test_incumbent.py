@@ -7,6 +7,7 @@ import logging
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.study.incumbent import POLICIES, IncumbentLog, find_trajectory
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
 
@@ -155,3 +156,17 @@ def test_what_a_resumed_study_knew_is_not_logged_again(caplog):
         for evaluation in history:
             log(evaluation)
     assert [] == caplog.records
+
+
+def test_a_maximised_metric_is_logged_with_its_own_value(caplog):
+    """The log says what the user returned, and leaves out what breaks a constraint."""
+    objectives = Objectives(
+        [Metric("acc", objective="maximize"), Metric("s", strategy="constraint", threshold=2.0)]
+    )
+    log = IncumbentLog(objectives=objectives)
+    with caplog.at_level("INFO"):
+        for job, (acc, seconds) in enumerate([(0.5, 1.0), (0.9, 3.0), (0.75, 1.0)]):
+            log(make_evaluation(job, -acc, metrics={"acc": acc, "s": seconds}))
+    messages = [m for m in caplog.messages if m.startswith("Challenger")]
+    expected = "Challenger (0.7500) is better than incumbent (0.5000) when budget is (1)."
+    assert [expected] == messages

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from bandmaster.core.history import History
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.errors import CodecError, ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
@@ -250,3 +251,41 @@ def test_fminresult_of_an_optimizer_never_initialized_is_refused():
     """The message says what to call."""
     with pytest.raises(ConfigurationError, match="initialize"):
         FMinResult(_Nothing())
+
+
+ACCURACY = Objectives(
+    [
+        Metric("accuracy", objective="maximize"),
+        Metric("seconds", strategy="constraint", threshold=2.0),
+    ]
+)
+
+
+def _accuracies(*pairs):
+    """Return the history of evaluations with these (accuracy, seconds)."""
+    return make_history(
+        *(
+            make_evaluation(i, -accuracy, metrics={"accuracy": accuracy, "seconds": seconds})
+            for i, (accuracy, seconds) in enumerate(pairs)
+        )
+    )
+
+
+def test_a_metric_is_shown_by_its_name_and_with_its_own_value():
+    """What is maximised is minimised with its sign turned, and shown as it was returned."""
+    result = Result(_accuracies((0.5, 1.0), (0.75, 1.0)), objectives=ACCURACY)
+    assert (-0.75, 0.75) == (result.best_loss, result.best_value)
+    assert (0.5, 0.75) == result.get_incumbent_trajectory().values
+    assert "| Optimal accuracy | 0.7500" in repr(result)
+    loaded = pickle.loads(pickle.dumps(result))
+    assert ACCURACY == loaded.objectives
+    assert repr(result) == repr(loaded)
+
+
+def test_what_breaks_a_constraint_is_never_the_best():
+    """However good; the table says how many did."""
+    result = Result(_accuracies((0.5, 1.0), (0.9, 3.0), (0.6, 2.0)), objectives=ACCURACY)
+    assert 0.6 == result.best_value
+    assert [0, 2] == list(result.get_incumbent_trajectory().trials)
+    assert "1 of 3 evaluations break a constraint (seconds)." in repr(result)
+    assert Result(_accuracies((0.9, 3.0)), objectives=ACCURACY).best is None

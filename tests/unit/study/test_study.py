@@ -250,6 +250,17 @@ def test_a_target_loss_at_the_largest_budget_stops_the_study(loss, stops):
     assert stops == (study.stopped is not None)
 
 
+def test_a_target_is_given_in_the_metrics_own_values_and_within_the_constraints():
+    """Of a maximised metric it is what must be reached from below."""
+    metrics = [Metric("acc", objective="maximize"), Metric("s", "constraint", threshold=2.0)]
+    study = make(objectives=metrics, plan=Plan(target_loss=0.9))
+    for told in ({"acc": 0.8, "s": 1.0}, {"acc": 0.95, "s": 3.0}):
+        study.tell(study.ask(), told)
+        assert study.stopped is None
+    study.tell(study.ask(), {"acc": 0.9, "s": 1.0})
+    assert "target acc 0.9 reached: 0.9" == study.stopped
+
+
 def test_enqueued_configurations_come_first_and_exactly_as_given():
     """The user's points are the first trials, whatever the optimizer would propose."""
     study = make()
