@@ -93,8 +93,8 @@ class Driver:
                 patience *= 2
             moments = (deadline, kill_at, quiet_since + patience)
             until = min(moment for moment in moments if moment is not None)
-            if shown and study.position != position:
-                # Busy: let more come together than one, it costs the workers less.
+            if shown:
+                # Busy: to be woken by every event would cost as much as dispatching does.
                 time.sleep(min(_SHOW_EVERY, max(0.0, until - time.monotonic())))
                 changed = True
             else:
