@@ -23,8 +23,9 @@ lint: $(VENV)/.test-ready
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench-ready
-	$(BIN)/python benchmarks/import_time.py
-	$(BIN)/python benchmarks/dispatch.py
+	for benchmark in benchmarks/*.py; do \
+	    echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache \
