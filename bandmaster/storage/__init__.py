@@ -1,6 +1,14 @@
-"""Where a study's events are kept."""
+"""Where studies' events are kept. SQLAlchemy is imported when a database is opened."""
 
-from bandmaster.storage.base import Journal
-from bandmaster.storage.memory import MemoryJournal
+from bandmaster.storage.base import Journal, Storage, StudySummary
+from bandmaster.storage.memory import MemoryJournal, MemoryStorage
+from bandmaster.storage.urls import open_storage
 
-__all__ = ["Journal", "MemoryJournal"]
+__all__ = [
+    "Journal",
+    "MemoryJournal",
+    "MemoryStorage",
+    "Storage",
+    "StudySummary",
+    "open_storage",
+]

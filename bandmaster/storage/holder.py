@@ -1,0 +1,83 @@
+"""Who writes a study: which process on which machine, and whether it is still alive."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Holder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that holds the lease of a study.
+
+    Parameters
+    ----------
+    host : str
+    pid : int
+    started : int
+        When the process started, in the kernel's clock ticks since boot; 0 when not known.
+    realm : str
+        Names the machine's boot and process namespace, within which a pid means something;
+        empty when not known.
+    label : str
+        What the user calls it.
+    """
+
+    host: str
+    pid: int
+    started: int = 0
+    realm: str = ""
+    label: str = ""
+
+    @classmethod
+    def me(cls, label: str = "") -> Holder:
+        """Describe this process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, _started(pid) or 0, _realm(), label)
+
+    @classmethod
+    def from_text(cls, text: str) -> Holder:
+        """Rebuild what `to_text` gave; something unreadable is a holder nobody knows."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError):
+            return cls("an unknown host", 0)
+
+    def to_text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self))
+
+    @property
+    def surely_dead(self) -> bool:
+        """Whether it ran on this machine and is no more; False when that cannot be known."""
+        if not self.realm or not self.started or self.realm != _realm():
+            return False
+        return _started(self.pid) != self.started
+
+    def __str__(self) -> str:
+        name = f"{self.label}, " if self.label else ""
+        return f"{name}pid {self.pid} on {self.host}"
+
+
+def _realm() -> str:
+    """Return a name for this boot and process namespace (Linux; elsewhere empty)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process started; None when there is none, or it is dead and not yet reaped."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *rest = stat.rpartition(")")[2].split()  # the name before may hold anything
+    return None if state in "ZX" else int(rest[18])
