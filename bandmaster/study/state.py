@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from bandmaster.core import events as ev
@@ -75,9 +75,9 @@ class StudyState:
         return len(self.trials)
 
     @property
-    def pending(self) -> list[Job]:
-        """The jobs that have not ended, in the order of their numbers."""
-        return [entry.job for entry in self.open.values()]
+    def pending(self) -> Collection[Job]:
+        """The jobs that have not ended, by number; a view that costs nothing."""
+        return _Pending(self.open)
 
     @property
     def reserved(self) -> bool:
@@ -195,3 +195,21 @@ class StudyState:
 
     def _noted(self, event: ev.Noted) -> None:
         pass
+
+
+class _Pending(Collection[Job]):
+    """The jobs of open entries, without copying them: there may be thousands, at each ask."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self, entries: Mapping[int, OpenJob]) -> None:
+        self._open = entries
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Job]:
+        return (entry.job for entry in self._open.values())
+
+    def __contains__(self, job: object) -> bool:
+        return any(entry.job == job for entry in self._open.values())
