@@ -113,7 +113,7 @@ def evaluate(
     """
     started = clock()
     try:
-        outcome = outcome_of(objective(job, context))
+        returned = objective(job, context)
+        return outcome_of(returned, started=started, finished=clock(), worker=context.worker)
     except catch as error:
-        outcome = failure_of(error)
-    return outcome.timed(started, clock(), context.worker)
+        return failure_of(error).timed(started, clock(), context.worker)

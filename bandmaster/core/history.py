@@ -39,7 +39,7 @@ class History(Sequence[Evaluation]):
         self._table = np.zeros(16, dtype=_FIELDS)
         self._vectors = np.full((16, dim), np.nan)
         self._by_budget: dict[float, list[int]] = {}
-        self._best: dict[float, int] = {}
+        self._best: dict[float, tuple[float, Evaluation]] = {}
 
     def append(self, evaluation: Evaluation) -> None:
         """Add a row (the study's business)."""
@@ -57,10 +57,10 @@ class History(Sequence[Evaluation]):
             self._vectors[n] = e.vector
         self._rows.append(e)
         self._by_budget.setdefault(e.budget, []).append(n)
-        if e.ok:
+        if e.loss is not None and e.ok:
             best = self._best.get(e.budget)
-            if best is None or loss < self._table["loss"][best]:
-                self._best[e.budget] = n
+            if best is None or e.loss < best[0]:
+                self._best[e.budget] = (e.loss, e)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -127,8 +127,8 @@ class History(Sequence[Evaluation]):
         """
         if budget is None:
             budget = max(self._best, default=None)
-        row = None if budget is None else self._best.get(budget)
-        return None if row is None else self._rows[row]
+        best = None if budget is None else self._best.get(budget)
+        return None if best is None else best[1]
 
 
 def _frozen(view: np.ndarray) -> np.ndarray:

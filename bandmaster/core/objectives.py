@@ -76,7 +76,7 @@ class Objectives:
         When names repeat, or nothing is to be optimised.
     """
 
-    __slots__ = ("constraints", "metrics", "primary")
+    __slots__ = ("_plain", "constraints", "metrics", "primary")
 
     def __init__(self, metrics: Iterable[Metric | Mapping[str, Any] | str] | None = None) -> None:
         made = tuple(_metric(metric) for metric in (metrics or (LOSS,)))
@@ -89,6 +89,7 @@ class Objectives:
         self.metrics = made
         self.primary = optimized[0]
         self.constraints = tuple(m for m in made if m.strategy == "constraint")
+        self._plain = made == (LOSS,)  # the default, looked at for every evaluation
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Objectives) and self.metrics == other.metrics
@@ -110,7 +111,7 @@ class Objectives:
         """Give an OK outcome its loss, or turn it into a failure that says what is missing."""
         if not outcome.ok:
             return outcome
-        if self.metrics == (LOSS,) and outcome.loss is not None:
+        if self._plain and outcome.loss is not None:
             return outcome
         returned = dict(outcome.metrics)
         if outcome.loss is not None:

@@ -16,7 +16,13 @@ __all__ = ["failure_of", "outcome_of"]
 _MAX_TRACEBACK = 20_000  # characters; what is in the middle goes
 
 
-def outcome_of(returned: Any) -> Outcome:
+_Verdict = tuple[Status, float | None, Mapping[str, float], Any, str | None]
+"""The first fields of an Outcome: status, loss, metrics, info, error."""
+
+
+def outcome_of(
+    returned: Any, *, started: float = 0.0, finished: float = 0.0, worker: str = ""
+) -> Outcome:
     """Judge what an evaluation returned.
 
     Parameters
@@ -25,6 +31,8 @@ def outcome_of(returned: Any) -> Outcome:
         A number is the loss. A mapping has ``loss`` or the study's metrics as numbers; ``info``
         and whatever is no number is kept as info. numpy scalars, one-element arrays and tensors
         count as numbers, a bool does not.
+    started, finished, worker
+        When and by whom it was made, as in `Outcome`; an Outcome keeps its own if none is given.
 
     Returns
     -------
@@ -32,18 +40,9 @@ def outcome_of(returned: Any) -> Outcome:
         With status OK (the study's objectives have the last word), or FAILED saying why.
     """
     if isinstance(returned, Outcome):
-        return returned
-    if isinstance(returned, Mapping):
-        return _of_mapping(returned)
-    loss = _number(returned)
-    if loss is None:
-        return Outcome.failed(
-            f"the evaluation returned {_show(returned)}; return a number (the loss) or a dict "
-            "with the key 'loss'"
-        )
-    if not math.isfinite(loss):
-        return Outcome.failed(f"the loss is {loss!r}; a loss must be finite")
-    return Outcome(Status.OK, loss)
+        return returned.timed(started, finished, worker) if finished else returned
+    verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
+    return Outcome(*verdict, None, started, finished, worker)
 
 
 def failure_of(error: BaseException) -> Outcome:
@@ -55,7 +54,19 @@ def failure_of(error: BaseException) -> Outcome:
     return Outcome.failed(text)
 
 
-def _of_mapping(returned: Mapping[Any, Any]) -> Outcome:
+def _of_number(returned: Any) -> _Verdict:
+    loss = _number(returned)
+    if loss is None:
+        return _failed(
+            f"the evaluation returned {_show(returned)}; return a number (the loss) or a dict "
+            "with the key 'loss'"
+        )
+    if not math.isfinite(loss):
+        return _failed(f"the loss is {loss!r}; a loss must be finite")
+    return Status.OK, loss, {}, None, None
+
+
+def _of_mapping(returned: Mapping[Any, Any]) -> _Verdict:
     metrics: dict[str, float] = {}
     extra: dict[Any, Any] = {}
     nested = returned.get("metrics")
@@ -64,22 +75,26 @@ def _of_mapping(returned: Mapping[Any, Any]) -> Outcome:
             continue
         number = _number(value)
         if key == "loss" and number is None:
-            return Outcome.failed(f"the loss is {_show(value)}; it must be a number")
+            return _failed(f"the loss is {_show(value)}; it must be a number")
         if number is None or not isinstance(key, str):
             extra[key] = value
         else:
             metrics[key] = number
     loss = metrics.pop("loss", None)
     if loss is not None and not math.isfinite(loss):
-        return Outcome.failed(f"the loss is {loss!r}; a loss must be finite")
+        return _failed(f"the loss is {loss!r}; a loss must be finite")
     info = returned.get("info")
     if extra:
         info = {**extra, **({} if info is None else {"info": info})}
     try:
         info = native(info, path="info")
     except CodecError as error:
-        return Outcome.failed(f"the evaluation returned something that cannot be kept: {error}")
-    return Outcome(Status.OK, loss, metrics, info)
+        return _failed(f"the evaluation returned something that cannot be kept: {error}")
+    return Status.OK, loss, metrics, info, None
+
+
+def _failed(error: str) -> _Verdict:
+    return Status.FAILED, None, {}, None, error
 
 
 def _number(value: Any) -> float | None:

@@ -38,8 +38,8 @@ class Bracket:
     """
 
     __slots__ = (
-        "_budgets", "_closed", "_finished", "_out", "_queue", "_sizes", "_started", "ended",
-        "index", "rung", "slots",
+        "_closed", "_finished", "_out", "_queue", "_rungs", "_started", "ended", "index", "rung",
+        "slots",
     )  # fmt: skip
 
     def __init__(self, index: int, rungs: Sequence[tuple[int, float]]) -> None:
@@ -47,8 +47,7 @@ class Bracket:
         self.rung = 0
         self.ended = False
         self.slots = 0
-        self._sizes = [n for n, _ in rungs]
-        self._budgets = [budget for _, budget in rungs]
+        self._rungs = rungs
         self._closed = False
         self._started = 0  # in rung 0
         self._out = 0
@@ -59,7 +58,7 @@ class Bracket:
     @property
     def budget(self) -> float:
         """The budget of the rung under way."""
-        return self._budgets[self.rung]
+        return self._rungs[self.rung][1]
 
     @property
     def best(self) -> Finisher:
@@ -69,7 +68,7 @@ class Bracket:
     @property
     def accepts_new(self) -> bool:
         """Whether another new trial may start in rung 0."""
-        return self.rung == 0 and not self._closed and self._started < self._sizes[0]
+        return self.rung == 0 and not self._closed and self._started < self._rungs[0][0]
 
     def start_new(self) -> None:
         """A new trial started in rung 0."""
@@ -94,15 +93,16 @@ class Bracket:
         """Admit no new trial any more; the further rungs shrink in proportion."""
         if self.rung == 0 and not self._closed:
             self._closed = True
-            started, planned = self._started, self._sizes[0]
-            self._sizes = [started, *(max(1, started * n // planned) for n in self._sizes[1:])]
+            (planned, lowest), *further = self._rungs
+            n = self._started
+            self._rungs = [(n, lowest), *((max(1, n * m // planned), b) for m, b in further)]
             self._settle()
 
     def _settle(self) -> None:
         if self._out or self.slots or self.accepts_new:
             return
         self.rung += 1
-        if self.rung < len(self._sizes):
-            self.slots = min(self._sizes[self.rung], len(self._finished))
+        if self.rung < len(self._rungs):
+            self.slots = min(self._rungs[self.rung][0], len(self._finished))
         self._queue, self._finished = self._finished, []
         self.ended = self.slots == 0

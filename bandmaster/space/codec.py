@@ -220,6 +220,11 @@ class Codec:
         return np.array(self._encode_row(config))
 
     def _encode_row(self, config: Mapping[str, Any]) -> list[float]:
+        if len(config) == self.dim and not self._tests:  # the common case, made fast
+            try:
+                return [encode(config[name]) for name, encode in self._encoders]
+            except KeyError:
+                raise self._unknown(config) from None
         row = []
         found = 0
         nan = math.nan

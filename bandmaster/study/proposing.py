@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from bandmaster.core.decisions import Done, Exploit, New, Promote, Wait
+from bandmaster.core.decisions import Exploit, New, Promote
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers.base import Suggestion
@@ -16,8 +15,7 @@ from bandmaster.study.state import StudyState
 __all__ = ["Proposal", "propose"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """A job that could be issued; `config` is None for a trial that is known."""
 
     trial: int
@@ -47,8 +45,8 @@ def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:
         which the iteration generator has to learn before it can be asked again.
     """
     action = state.generator.next()
-    if isinstance(action, (Wait, Done)):
-        return None
+    if isinstance(action, New):
+        return "something new" if probe else _new(state, action)
     if isinstance(action, Promote):
         info = state.trials[action.trial].config_info
         return Proposal(
@@ -59,9 +57,7 @@ def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:
             action.trial, action.budget, dict(action.config), {"exploits": action.donor},
             action.bracket, action.rung, action.checkpoint,
         )  # fmt: skip
-    if probe:
-        return "something new"
-    return _new(state, action)
+    return None  # Wait or Done
 
 
 def _new(state: StudyState, action: New) -> Proposal | str:

@@ -404,14 +404,14 @@ class Study(StudyView):
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
 
-    def _commit(self, *events: ev.Event) -> None:
-        """Apply events and what follows from them, and hand all of it to the journal."""
+    def _commit(self, event: ev.Event) -> None:
+        """Apply an event and what follows from it, and hand all of it to the journal."""
         self._check()
-        batch = list(events)
+        batch = [event]
         try:
-            for event in batch:  # grows: consequences are events like others
-                self._state.apply(event)
-                batch.extend(consequences(self._state, event, self._clock))
+            for applied in batch:  # grows: consequences are events like others
+                self._state.apply(applied)
+                batch.extend(consequences(self._state, applied, self._clock))
             self._position = self._journal.append(batch)
         except BaseException as error:
             self._poison = error
