@@ -50,6 +50,7 @@ class Backend(abc.ABC):
     """
 
     options: tuple[str, ...] = ("retry",)
+    begin_statement = ""  # what begins a transaction that will write; empty: the driver begins
     now: sa.ColumnElement[float]
 
     def __init__(
@@ -60,8 +61,8 @@ class Backend(abc.ABC):
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args=dict(connect_args))
 
     @abc.abstractmethod
-    def judge(self, error: sa.exc.DBAPIError) -> Failure:
-        """Return whether it is worth trying again."""
+    def judge(self, error: BaseException) -> Failure:
+        """Return whether it is worth trying again after an error of the driver."""
 
     @abc.abstractmethod
     def lock_schema(self, connection: sa.Connection) -> None:
@@ -83,6 +84,11 @@ class Backend(abc.ABC):
         """Begin a transaction that will write."""
         return connection.begin()
 
+    @property
+    def driver_errors(self) -> type[Exception]:
+        """The root of the driver's errors."""
+        return self.engine.dialect.loaded_dbapi.Error
+
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """Run one writing transaction on a connection of its own."""
@@ -101,13 +107,13 @@ class Backend(abc.ABC):
         try:
             yield
         except sa.exc.DBAPIError as error:
-            raise self.storage_error(error) from error
+            raise self.storage_error(error.orig or error) from error
         except sa.exc.SQLAlchemyError as error:
             raise StorageError(f"{self.where}: {error}") from error
 
-    def storage_error(self, error: sa.exc.DBAPIError) -> StorageError:
-        """Return our error for the database's, with a hint where there is one."""
-        text = " ".join(str(error.orig).split())
+    def storage_error(self, error: BaseException) -> StorageError:
+        """Return our error for the driver's, with a hint where there is one."""
+        text = " ".join(str(error).split())
         hint = self.hint(text)
         return StorageError(f"{self.where}: {text}{f' ({hint})' if hint else ''}")
 

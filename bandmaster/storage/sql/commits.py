@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.pool import PoolProxiedConnection
 
 from bandmaster.storage.sql.backend import Backend
 from bandmaster.storage.sql.lease import Lease, lost
 from bandmaster.storage.sql.tables import events, studies
 
-__all__ = ["Commits"]
+__all__ = ["Commits", "Row"]
 
 Row = tuple[int, bytes]
 
@@ -18,7 +21,9 @@ Row = tuple[int, bytes]
 class Commits:
     """The connection of a writer, and the statements that it runs all the time.
 
-    Not thread-safe: one thread uses it.
+    They are compiled once and run on the driver's cursor: SQLAlchemy's execution would take
+    longer than the database itself. Not thread-safe: one thread uses it. The driver's errors pass
+    through (`Backend.driver_errors`).
 
     Parameters
     ----------
@@ -29,25 +34,30 @@ class Commits:
     def __init__(self, backend: Backend, lease: Lease) -> None:
         self._backend = backend
         self._lease = lease
-        self._connection: sa.Connection | None = None
-        mine = sa.and_(studies.c.id == lease.study_id, studies.c.fence == lease.fence)
-        until = backend.now + lease.seconds
-        self._advance = (
-            studies.update()
-            .where(mine)
-            .values(
+        self._connection: PoolProxiedConnection | None = None
+        self._mine = {"my_study": lease.study_id, "my_fence": lease.fence}
+        self._until = {**self._mine, "my_seconds": lease.seconds}
+        mine = sa.and_(
+            studies.c.id == sa.bindparam("my_study"), studies.c.fence == sa.bindparam("my_fence")
+        )
+        until = backend.now + sa.bindparam("my_seconds", type_=sa.Float)
+        update = studies.update().where(mine)
+        self._advance = _Statement(
+            backend,
+            update.values(
                 position=sa.bindparam("new_position"),
                 checksum=sa.bindparam("new_checksum"),
                 lease_until=until,
-            )
+            ),
         )
-        self._renew = studies.update().where(mine).values(lease_until=until)
-        self._release = studies.update().where(mine).values(holder=None, lease_until=0.0)
-        self._where_we_are = sa.select(studies.c.position, studies.c.checksum).where(mine)
-        insert = events.insert().compile(dialect=backend.engine.dialect)
-        self._insert = str(insert)
-        # None: the driver wants a mapping for each row, not a tuple.
-        self._columns: list[str] | None = insert.positiontup
+        self._renew = _Statement(backend, update.values(lease_until=until))
+        self._release = _Statement(
+            backend, update.values(holder=sa.null(), lease_until=sa.literal_column("0"))
+        )
+        self._position = _Statement(
+            backend, sa.select(studies.c.position, studies.c.checksum).where(mine)
+        )
+        self._insert = _Statement(backend, events.insert())
 
     def commit(self, rows: list[Row], position: int, check: int) -> None:
         """Make rows durable, which brings the study to `position`.
@@ -56,58 +66,82 @@ class Commits:
         ------
         StorageError
             When the lease is lost: nothing was written.
-        sqlalchemy.exc.DBAPIError
-            When the database refused, or was not reached; whether it has the rows is open.
+        Exception
+            The driver's, when the database refused or was not reached; whether it has the rows is
+            open.
         """
-        connection = self._open()
-        with self._backend.begin_write(connection):
-            done = connection.execute(
-                self._advance, {"new_position": position, "new_checksum": check}
-            )
-            if done.rowcount != 1:
-                raise lost(connection, self._lease)
-            connection.exec_driver_sql(self._insert, [self._parameters(row) for row in rows])
+        cursor = self._begin()
+        self._advance.run(cursor, {**self._until, "new_position": position, "new_checksum": check})
+        self._demand(cursor)
+        study = self._lease.study_id
+        self._insert.run_many(
+            cursor, [{"study_id": study, "seq": seq, "data": data} for seq, data in rows]
+        )
+        self._commit(cursor)
 
     def renew(self) -> None:
         """Make the lease last from now. Raises as `commit`."""
-        connection = self._open()
-        with self._backend.begin_write(connection):
-            if connection.execute(self._renew).rowcount != 1:
-                raise lost(connection, self._lease)
+        cursor = self._begin()
+        self._renew.run(cursor, self._until)
+        self._demand(cursor)
+        self._commit(cursor)
 
     def has(self, position: int, check: int) -> bool:
         """Whether a commit whose answer was lost was made. Raises as `commit`."""
-        connection = self._open()
-        with connection.begin():
-            found = connection.execute(self._where_we_are).one_or_none()
-            if found is None:
-                raise lost(connection, self._lease)
-            return (found.position, found.checksum) == (position, check)
+        cursor = self._begin()
+        self._position.run(cursor, self._mine)
+        found = cursor.fetchone()
+        self._commit(cursor)
+        if found is None:
+            raise lost(self._backend, self._lease)
+        return tuple(found) == (position, check)
 
     def release(self) -> None:
         """Let the next one have the study. Raises as `commit`."""
-        connection = self._open()
-        with self._backend.begin_write(connection):
-            connection.execute(self._release)
+        cursor = self._begin()
+        self._release.run(cursor, self._mine)
+        self._commit(cursor)
 
     def disconnect(self) -> None:
-        """Close the connection, in whatever state it is."""
+        """Give the connection up, in whatever state it is."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()
             connection.close()
 
-    def close(self) -> None:
-        """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _open(self) -> sa.Connection:
+    def _begin(self) -> DBAPICursor:
         if self._connection is None:
-            self._connection = self._backend.connect()
-        return self._connection
+            self._connection = self._backend.engine.raw_connection()
+        cursor = self._connection.cursor()
+        if self._backend.begin_statement:
+            cursor.execute(self._backend.begin_statement)
+        return cursor
 
-    def _parameters(self, row: Row) -> Any:
-        values = {"study_id": self._lease.study_id, "seq": row[0], "data": row[1]}
-        return values if self._columns is None else tuple(values[c] for c in self._columns)
+    def _commit(self, cursor: DBAPICursor) -> None:
+        assert self._connection is not None, "begun"
+        cursor.close()
+        self._connection.commit()
+
+    def _demand(self, cursor: DBAPICursor) -> None:
+        """Go on only if the study's fence is ours."""
+        if cursor.rowcount != 1:
+            self.disconnect()
+            raise lost(self._backend, self._lease)
+
+
+class _Statement:
+    """A compiled statement in the driver's own words."""
+
+    def __init__(self, backend: Backend, statement: Any) -> None:
+        compiled = statement.compile(dialect=backend.engine.dialect)
+        self._text = str(compiled)
+        self._order: list[str] | None = compiled.positiontup  # None: parameters go by name
+
+    def run(self, cursor: DBAPICursor, values: Mapping[str, Any]) -> None:
+        cursor.execute(self._text, self._bind(values))
+
+    def run_many(self, cursor: DBAPICursor, rows: list[dict[str, Any]]) -> None:
+        cursor.executemany(self._text, [self._bind(row) for row in rows])
+
+    def _bind(self, values: Mapping[str, Any]) -> Any:
+        return values if self._order is None else tuple(values[name] for name in self._order)

@@ -87,11 +87,12 @@ def acquire(backend: Backend, name: str, holder: Holder, seconds: float) -> Leas
         return Lease(row.id, name, row.fence + 1, seconds, row.position, row.checksum)
 
 
-def lost(connection: sa.Connection, lease: Lease) -> StorageError:
+def lost(backend: Backend, lease: Lease) -> StorageError:
     """Return the error that says why a lease is no longer valid."""
-    row = connection.execute(
-        sa.select(studies.c.holder).where(studies.c.id == lease.study_id)
-    ).one_or_none()
+    with backend.read() as connection:
+        row = connection.execute(
+            sa.select(studies.c.holder).where(studies.c.id == lease.study_id)
+        ).one_or_none()
     if row is None:
         what = "it was deleted"
     elif row.holder is None:

@@ -25,7 +25,8 @@ _DEFAULTS = {
     "options": "-c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000",
 }
 # Classes of SQLSTATE that may pass: connection, resources, operator intervention, conflicts.
-_PASSING = ("08", "53", "57", "40", "55")
+_PASSING = ("08", "25P03", "40", "53", "55", "57")
+_CONNECTION = ("OperationalError", "InterfaceError", "ConnectionTimeout")
 
 
 class PostgresBackend(Backend):
@@ -46,13 +47,11 @@ class PostgresBackend(Backend):
         defaults = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
         super().__init__(url, options, defaults)
 
-    def judge(self, error: sa.exc.DBAPIError) -> Failure:
+    def judge(self, error: BaseException) -> Failure:
         """A lost connection comes back, a restarting server too."""
-        if error.connection_invalidated:
-            return Failure.AGAIN
-        state = getattr(error.orig, "sqlstate", None)
+        state = getattr(error, "sqlstate", None)
         if state is None:  # it did not come from the server: the connection
-            return Failure.AGAIN if isinstance(error, sa.exc.OperationalError) else Failure.FINAL
+            return Failure.AGAIN if type(error).__name__ in _CONNECTION else Failure.FINAL
         return Failure.AGAIN if state.startswith(_PASSING) else Failure.FINAL
 
     def lock_schema(self, connection: sa.Connection) -> None:

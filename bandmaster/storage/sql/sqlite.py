@@ -27,6 +27,7 @@ class SqliteBackend(Backend):
     """
 
     options = ("retry", "synchronous")
+    begin_statement = "BEGIN IMMEDIATE"  # a reader that turns writer later could only fail
     now = sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Float)
 
     def __init__(self, url: sa.URL, options: Mapping[str, str]) -> None:
@@ -47,9 +48,9 @@ class SqliteBackend(Backend):
         sa.event.listen(self.engine, "connect", self._connected)
         sa.event.listen(self.engine, "begin", _begin)
 
-    def judge(self, error: sa.exc.DBAPIError) -> Failure:
+    def judge(self, error: BaseException) -> Failure:
         """Locks end, and room may be made."""
-        text = str(error.orig)
+        text = str(error)
         return Failure.AGAIN if "is locked" in text or "is full" in text else Failure.FINAL
 
     def hint(self, text: str) -> str:
@@ -79,7 +80,7 @@ class SqliteBackend(Backend):
         return Mark(self._path.with_name(self._path.name + "-mark"), identity)
 
     def begin_write(self, connection: sa.Connection) -> sa.RootTransaction:
-        """Begin with the lock: a reader that turns writer later could only fail."""
+        """Begin with the lock."""
         return connection.execution_options(bandmaster_write=True).begin()
 
     def _connected(self, connection: Any, record: object) -> None:
@@ -107,4 +108,4 @@ class SqliteBackend(Backend):
 
 def _begin(connection: sa.Connection) -> None:
     write = connection.get_execution_options().get("bandmaster_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    connection.exec_driver_sql(SqliteBackend.begin_statement if write else "BEGIN")

@@ -6,8 +6,6 @@ import logging
 import threading
 import time
 
-import sqlalchemy as sa
-
 from bandmaster.errors import StorageError
 from bandmaster.storage.sql.backend import Backend, Failure
 from bandmaster.storage.sql.commits import Commits, Row
@@ -45,6 +43,7 @@ class Writer:
         self._pending: list[Row] = []
         self._check = lease.check  # after all that is pending
         self._durable = lease.position
+        self._waiting: list[tuple[int, threading.Lock]] = []  # a waiter each, woken on its own
         self._error: StorageError | None = None
         self._told = False  # whether anyone has got the error
         self._closing = False
@@ -68,7 +67,7 @@ class Writer:
                 raise StorageError(f"the journal of study {self._lease.name!r} is closed")
             self._pending.extend(rows)
             self._check = check
-            self._changed.notify_all()
+            self._changed.notify()
 
     def wait(self, position: int) -> None:
         """Return when everything before `position` is durable.
@@ -79,14 +78,16 @@ class Writer:
             When it will never be.
         """
         with self._changed:
-            while self._durable < position:
+            if self._durable >= position:
+                return
+            self._raise_if_failed()
+            signal = threading.Lock()
+            signal.acquire()
+            self._waiting.append((position, signal))
+        signal.acquire()  # released when it is durable, or never will be
+        with self._changed:
+            if self._durable < position:
                 self._raise_if_failed()
-                if not self._thread.is_alive():
-                    raise StorageError(
-                        f"position {position} of study {self._lease.name!r} will never be durable: "
-                        f"the journal was closed at {self._durable}"
-                    )
-                self._changed.wait()
 
     def rewind(self, position: int, check: int) -> None:
         """Go on from an earlier position than the lease said (nothing is pending yet)."""
@@ -122,7 +123,7 @@ class Writer:
             logger.exception("The writer of study %r failed", self._lease.name)
             self._fail(StorageError(f"the writer of study {self._lease.name!r} failed: {error!r}"))
         finally:
-            self._commits.close()
+            self._commits.disconnect()
             if self._mark is not None:
                 self._mark.close()
 
@@ -142,7 +143,7 @@ class Writer:
             with self._changed:
                 del self._pending[: len(rows)]
                 self._durable = position
-                self._changed.notify_all()
+                self._wake(position)
         else:
             self._renew()
         return True
@@ -155,7 +156,7 @@ class Writer:
                 if not attempts or not self._commits.has(position, check):
                     self._commits.commit(rows, position, check)
                 break
-            except sa.exc.DBAPIError as error:
+            except self._backend.driver_errors as error:
                 self._commits.disconnect()
                 attempts += 1
                 if attempts == 1:
@@ -175,7 +176,7 @@ class Writer:
             )
 
     def _give_up_or_warn(
-        self, error: sa.exc.DBAPIError, attempts: int, started: float, n_rows: int
+        self, error: Exception, attempts: int, started: float, n_rows: int
     ) -> None:
         ours = self._backend.storage_error(error)
         left = self._backend.retry_seconds - (time.monotonic() - started)
@@ -195,7 +196,7 @@ class Writer:
     def _renew(self) -> None:
         try:
             self._commits.renew()
-        except sa.exc.DBAPIError as error:
+        except self._backend.driver_errors as error:
             self._commits.disconnect()
             if self._backend.judge(error) is Failure.FINAL:
                 raise self._backend.storage_error(error) from error
@@ -208,7 +209,7 @@ class Writer:
     def _try_to_release(self) -> None:
         try:
             self._commits.release()
-        except sa.exc.DBAPIError as error:
+        except self._backend.driver_errors as error:
             self._commits.disconnect()
             logger.warning(
                 "Study %r: the lease could not be released: %s; it runs out in %g s",
@@ -221,7 +222,16 @@ class Writer:
         logger.error("%s", error)
         with self._changed:
             self._error = error
-            self._changed.notify_all()
+            self._wake(None)
+
+    def _wake(self, position: int | None) -> None:
+        """Wake who waits for no more than `position` (None: all), and nobody else."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if position is None or waiter[0] <= position:
+                waiter[1].release()
+            else:
+                self._waiting.append(waiter)
 
     def _raise_if_failed(self) -> None:
         if self._error is not None:

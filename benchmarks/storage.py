@@ -1,0 +1,119 @@
+"""What storing costs: appends a second, bytes an evaluation, seconds to load.
+
+Run with ``python benchmarks/storage.py [--evaluations 100000] [--folder DIR] [--url URL]``. Each
+figure is printed beside the same for memory, from the same run; the time of one fdatasync in the
+folder says what the disk allows. The space has ten parameters, eight threads play the workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.multifidelity import FlatIterGenerator
+from bandmaster.optimizers import RandomOptimizer
+from bandmaster.storage import Journal, open_storage
+from bandmaster.study import Study
+
+SPACE = {
+    **{f"learning_rate_{i}": {"_type": "uniform", "_value": [0.0, 1.0]} for i in range(5)},
+    **{f"number_of_{i}": {"_type": "int_uniform", "_value": [0, 1000]} for i in range(3)},
+    **{f"activation_{i}": {"_type": "choice", "_value": ["relu", "tanh"]} for i in range(2)},
+}
+THREADS = 8
+
+
+def make_study(journal: Journal) -> Study:
+    """Return a study on a journal."""
+    return Study(
+        SPACE, optimizer=RandomOptimizer(), generator=FlatIterGenerator(), journal=journal, name="b"
+    )
+
+
+def drive(study: Study, n: int, threads: int) -> float:
+    """Let threads evaluate nothing, each waiting as a dispatcher does; return evaluations/s."""
+
+    def work(worker: int) -> None:
+        name = f"bandmaster.benchmark.worker.localhost.{10_000 + worker}.0"
+        job = study.ask(worker=name)
+        for _ in range(n // threads):
+            now = time.time()
+            study.tell(job, Outcome(Status.OK, 0.5, {}, None, None, None, now, now, name))
+            job = study.ask(worker=name)  # one wait for both, as the reply to a worker has
+            study.wait_durable(study.position)
+
+    crew = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
+    before = time.perf_counter()
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    return n / (time.perf_counter() - before)
+
+
+def sync_ms(folder: Path) -> float:
+    """Return the median of what one small write and fdatasync takes."""
+    times = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(100):
+            before = time.perf_counter()
+            file.write(b"x" * 4096)
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - before)
+    return sorted(times)[50] * 1e3
+
+
+def rates(url: str, n: int) -> None:
+    """Print evaluations a second, with and without the storage, turn and turn about."""
+    for threads in (1, THREADS):
+        found: dict[str, list[float]] = {"memory://": [], url: []}
+        for turn in range(3):
+            for place in found:
+                with open_storage(place) as storage:
+                    study = make_study(storage.open_journal(f"{threads}-{turn}", create=True))
+                    found[place].append(drive(study, n, threads))
+        memory, stored = (sorted(r)[1] for r in found.values())
+        print(
+            f"{threads} threads: {stored:6.0f} evaluations/s, memory {memory:6.0f}, "
+            f"ratio {stored / memory:.2f}"
+        )
+
+
+def size_and_loading(folder: Path, n: int) -> None:
+    """Print bytes an evaluation, and how long loading takes, in reading and in all."""
+    path = folder / "size.db"
+    url = f"sqlite:///{path}?synchronous=normal"
+    with open_storage(url) as storage:
+        drive(make_study(storage.open_journal("size", create=True)), n, THREADS)
+    print(f"file: {path.stat().st_size / n:.0f} bytes an evaluation, {n} evaluations")
+    with open_storage(url) as storage:
+        before = time.perf_counter()
+        n_events = sum(1 for _ in storage.read_journal("size").read())
+        reading = time.perf_counter() - before
+        before = time.perf_counter()
+        make_study(storage.open_journal("size", create=False))
+        whole = time.perf_counter() - before
+    print(f"load: {whole:.2f} s through Study; reading {n_events} events alone {reading:.2f} s")
+
+
+def main() -> None:
+    """Print all figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--evaluations", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--url", help="another storage for the rates, e.g. PostgreSQL")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        print(f"write + fdatasync: {sync_ms(folder):.2f} ms (median)")
+        rates(options.url or f"sqlite:///{folder}/rates.db", 4_000)
+        size_and_loading(folder, options.evaluations)
+
+
+if __name__ == "__main__":
+    main()
