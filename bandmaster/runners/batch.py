@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from bandmaster.core.context import Context
 from bandmaster.core.evaluate import Objective, evaluate
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
+from bandmaster.errors import StudyPoisonedError
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
@@ -54,33 +56,27 @@ def run_batches(
     deadline = None if timeout is None else clock() + timeout
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         one = joblib.delayed(_evaluate)
-        while True:
-            if deadline is not None and clock() >= deadline:
-                study.stop(f"timeout of {timeout} s")
-            jobs = _ask_batch(study, n_jobs)
-            if not jobs:
-                break
-            try:
+        jobs: list[Job] = []
+        try:
+            while True:
+                if deadline is not None and clock() >= deadline:
+                    study.stop(f"timeout of {timeout} s")
+                jobs = []
+                while len(jobs) < n_jobs and (job := study.ask(worker="mapreduce")) is not None:
+                    jobs.append(job)
+                if not jobs:
+                    break
                 outcomes = parallel(
                     one(objective, job.to_wire(), catch, working_directory) for job in jobs
                 )
-            except BaseException as error:
-                for job in jobs:
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    study.tell(job, outcome)
+                follower.catch_up()
+        except BaseException as error:
+            with contextlib.suppress(StudyPoisonedError):
+                for job in jobs:  # requeueing one that has ended does nothing
                     study.requeue(job, f"the run was ended by {error!r}", counted=False)
-                raise
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                study.tell(job, outcome)
-            follower.catch_up()
-
-
-def _ask_batch(study: Study, size: int) -> list[Job]:
-    jobs = []
-    for _ in range(size):
-        job = study.ask(worker="mapreduce")
-        if job is None:
-            break
-        jobs.append(job)
-    return jobs
+            raise
 
 
 def _evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluate import Objective, evaluate
 from bandmaster.core.job import Job
+from bandmaster.errors import StudyPoisonedError
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
@@ -51,19 +53,21 @@ def run_serial(
     def reporter(job: Job, metrics: Any, step: int) -> Decision:
         return study.report(job, metrics, step=step)
 
-    while True:
-        if deadline is not None and clock() >= deadline:
-            study.stop(f"timeout of {timeout} s")
-        job = study.ask(worker=worker)
-        if job is None:
-            break
-        context = Context(
-            job, worker=worker, working_directory=working_directory, reporter=reporter
-        )
-        try:
-            outcome = evaluate(objective, job, context, clock, catch=catch)
-        except BaseException as error:
-            study.requeue(job, f"the run was ended by {error!r}", counted=False)
-            raise
-        study.tell(job, outcome)
-        follower.catch_up()
+    job = None
+    try:
+        while True:
+            if deadline is not None and clock() >= deadline:
+                study.stop(f"timeout of {timeout} s")
+            job = study.ask(worker=worker)
+            if job is None:
+                break
+            context = Context(
+                job, worker=worker, working_directory=working_directory, reporter=reporter
+            )
+            study.tell(job, evaluate(objective, job, context, clock, catch=catch))
+            follower.catch_up()
+    except BaseException as error:
+        if job is not None:  # requeueing one that has ended does nothing
+            with contextlib.suppress(StudyPoisonedError):
+                study.requeue(job, f"the run was ended by {error!r}", counted=False)
+        raise

@@ -92,6 +92,25 @@ def test_what_is_not_caught_ends_the_run_and_loses_no_job(run):
 
 
 @RUNNERS
+def test_an_interrupt_between_two_evaluations_loses_no_job(run, monkeypatch):
+    """Ctrl-C after a job was asked or evaluated, and before it is told, leaves it waiting."""
+    study = make(Plan(n_trials=3))
+
+    def interrupted(job, outcome):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "tell", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(study, lambda config: 1.0)
+    assert study.open_jobs
+    assert all(entry.waiting for entry in study.open_jobs)
+    run(study, lambda config: 1.0)
+    assert [0, 1, 2] == sorted(e.trial for e in study.history)
+    assert study.finished
+
+
+@RUNNERS
 def test_a_callback_sees_each_evaluation_once_and_can_stop(run):
     """Stopping issues nothing new."""
     seen = []
