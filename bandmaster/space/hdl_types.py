@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bandmaster.errors import SpaceError
 from bandmaster.space.parameters import Categorical, Float, Integer, Ordinal, Parameter
-from bandmaster.space.values import UNSET
+from bandmaster.space.values import UNSET, native
 
 __all__ = ["TYPES", "Path", "fail", "hdl_parameter"]
 
@@ -76,6 +76,7 @@ def _number(
     log = "log" in kind
     if len(value) != 2 and not (quantised and len(value) == 3):
         raise fail(path, f"'_value' is {list(value)!r}; expected {_expected(kind)}")
+    value = native(list(value), "'_value'")
     for item in value:
         if isinstance(item, bool) or not isinstance(item, (int, float)):
             raise fail(

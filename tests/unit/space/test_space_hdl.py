@@ -428,3 +428,10 @@ def test_automl_space_samples():
         taken.add(algorithm)
         assert all(type(v) in (int, float, str, bool) for v in options.values())
     assert {"LinearSVC", "RandomForestClassifier", "KNeighborsClassifier"} == taken
+
+
+def test_bounds_may_be_numpys():
+    """A bound that was computed from data is as good as one that was typed."""
+    bounds = [np.int64(1), np.float32(8)]
+    space = compile_space({"n": {"_type": "int_uniform", "_value": bounds}})
+    assert compile_space({"n": {"_type": "int_uniform", "_value": [1, 8]}}) == space
