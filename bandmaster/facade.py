@@ -151,11 +151,8 @@ class Study(_Study):
             When nothing would end the run, or arguments do not fit together.
         """
         n_jobs = wiring.count_jobs(n_jobs)
-        strategy = (
-            "Serial"
-            if n_jobs == 1
-            else wiring.choose_strategy(parallel_strategy, n_jobs, flat=False)
-        )
+        # With one job "flat" means Serial, whatever the generator.
+        strategy = wiring.choose_strategy(parallel_strategy, n_jobs, flat=True)
         self.set_plan(
             Plan(
                 n_trials=None if n_trials is None else self.n_trials + n_trials,
@@ -166,6 +163,6 @@ class Study(_Study):
         )
         wiring.run(
             self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
-            job_timeout=job_timeout, catch=tuple(catch), callbacks=callbacks, progress=progress,
+            job_timeout=job_timeout, catch=catch, callbacks=callbacks, progress=progress,
         )  # fmt: skip
         return self.result

@@ -157,7 +157,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     )
     wiring.run(
         study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
-        job_timeout=job_timeout, catch=tuple(catch), callbacks=callbacks,
+        job_timeout=job_timeout, catch=catch, callbacks=callbacks,
         progress=show_progressbar,
     )  # fmt: skip
     return study.result

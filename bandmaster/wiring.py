@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import numbers
 import os
 import secrets
 import sys
@@ -127,7 +128,17 @@ def run(
     callbacks: Iterable[Callback] = (),
     progress: Progress | Callable[[], Progress] | bool | None = None,
 ) -> None:
-    """Run a study that has its plan to its end, with the strategy that was chosen."""
+    """Run a study that has its plan to its end, with the strategy that was chosen.
+
+    Raises
+    ------
+    ConfigurationError
+        When nothing would end it, or an argument is wrong; before anything starts.
+    """
+    callbacks = _check_callbacks(callbacks)
+    catch = _check_catch(catch)
+    _check_seconds("timeout", timeout)
+    _check_seconds("job_timeout", job_timeout)
     objective = Objective(function)  # refuses what it cannot call before anything starts
     expected = forecast(study.generator, study.plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
     if not objective.takes_budget and len(study.generator.get_budgets()) > 1:
@@ -165,3 +176,24 @@ def run(
             )  # fmt: skip
     finally:
         follower.close()
+
+
+def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    given: tuple[Callback, ...] = () if callable(callbacks) else tuple(callbacks)
+    if callable(callbacks) or not all(map(callable, given)):
+        raise ConfigurationError(f"callbacks is a list of functions, got {callbacks!r}")
+    return given
+
+
+def _check_catch(catch: Any) -> tuple[type[BaseException], ...]:
+    kinds = (catch,) if isinstance(catch, type) else tuple(catch)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise ConfigurationError(f"catch is a tuple of exception classes, got {catch!r}")
+    return kinds
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) >= 0:
+        raise ConfigurationError(f"{name} is a number of seconds ≥ 0 or None, got {value!r}")

@@ -79,6 +79,8 @@ class Objectives:
     __slots__ = ("_plain", "constraints", "metrics", "primary")
 
     def __init__(self, metrics: Iterable[Metric | Mapping[str, Any] | str] | None = None) -> None:
+        if isinstance(metrics, (str, Mapping, Metric)):
+            raise ConfigurationError(f"metrics is a list; write [{metrics!r}]")
         made = tuple(_metric(metric) for metric in (metrics or (LOSS,)))
         names = [metric.name for metric in made]
         if len(set(names)) != len(names):
@@ -100,12 +102,12 @@ class Objectives:
     def __repr__(self) -> str:
         return f"Objectives({list(self.metrics)!r})"
 
-    def loss(self, metrics: Mapping[str, float], loss: float | None) -> float | None:
-        """Return what is minimised, given what was returned or reported."""
-        if loss is not None and self.primary.name == "loss":
-            return self.primary.sign * loss
+    def loss(self, metrics: Mapping[str, Any]) -> float | None:
+        """Return what is minimised, given what was reported; None without a finite number."""
         value = metrics.get(self.primary.name)
-        return None if value is None else self.primary.sign * value
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return self.primary.sign * value if math.isfinite(value) else None
 
     def judge(self, outcome: Outcome) -> Outcome:
         """Give an OK outcome its loss, or turn it into a failure that says what is missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -36,10 +37,17 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("n_trials", "n_evaluations", "n_iterations"):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 0):
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
                 raise ConfigurationError(f"{name} must be a whole number ≥ 0, got {value!r}")
-        if self.target_loss is not None and math.isnan(self.target_loss):
-            raise ConfigurationError("target_loss must be a number, got NaN")
+            object.__setattr__(self, name, int(value))  # it may be numpy's
+        target = self.target_loss
+        if target is None:
+            return
+        if isinstance(target, bool) or not isinstance(target, numbers.Real) or math.isnan(target):
+            raise ConfigurationError(f"target_loss must be a number, got {target!r}")
+        object.__setattr__(self, "target_loss", float(target))
 
     @property
     def bounded(self) -> bool:

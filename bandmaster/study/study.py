@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bandmaster.core import events as ev
 from bandmaster.core.clock import Clock, SystemClock
+from bandmaster.core.codec import native
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
@@ -244,9 +246,7 @@ class Study(StudyView):
         UnknownJobError
             When no such job was issued.
         """
-        number = job if isinstance(job, int) else job.number
-        if attempt is None and isinstance(job, Job):
-            attempt = job.attempt
+        number, attempt = _named(job, attempt)
         if not isinstance(outcome, Outcome):
             outcome = outcome_of(outcome)
         with self._changed:
@@ -267,7 +267,7 @@ class Study(StudyView):
     def report(
         self,
         job: Job | int,
-        metrics: Mapping[str, Any],
+        metrics: Mapping[str, Any] | float,
         *,
         step: int | None = None,
         attempt: int | None = None,
@@ -277,7 +277,8 @@ class Study(StudyView):
 
         Parameters
         ----------
-        metrics : Mapping of str to float
+        metrics : Mapping of str to float, or float
+            A number is the loss. A loss that is no finite number is none.
         step : int, optional
             Default: counts this job's reports from 1.
         checkpoint : str, optional
@@ -287,18 +288,22 @@ class Study(StudyView):
         -------
         Decision
             STOP for an attempt that is no longer current, or after the study was stopped.
+
+        Raises
+        ------
+        CodecError
+            When the metrics are no plain data.
         """
-        number = job if isinstance(job, int) else job.number
-        if attempt is None and isinstance(job, Job):
-            attempt = job.attempt
+        told = native(metrics if isinstance(metrics, Mapping) else {"loss": metrics})
+        number, attempt = _named(job, attempt)
         with self._changed:
             self._check()
             state, entry = self._state, self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return Decision.STOP
-            loss = state.objectives.loss(metrics, metrics.get("loss"))
+            loss = state.objectives.loss(told)
             decision = (
-                state.generator.decide(entry.job, metrics, loss)
+                state.generator.decide(entry.job, told, loss)
                 if state.stopped is None
                 else Decision.STOP
             )
@@ -306,7 +311,7 @@ class Study(StudyView):
                 ev.JobReported(
                     self._clock(), number, entry.job.attempt,
                     entry.reports + 1 if step is None else step,
-                    dict(metrics), loss, decision.value, checkpoint,
+                    told, loss, decision.value, checkpoint,
                 )
             )  # fmt: skip
             return decision
@@ -332,9 +337,7 @@ class Study(StudyView):
         bool
             Whether the job was out, and now waits or has ended.
         """
-        number = job if isinstance(job, int) else job.number
-        if attempt is None and isinstance(job, Job):
-            attempt = job.attempt
+        number, attempt = _named(job, attempt)
         with self._changed:
             self._check()
             entry = self._entry(number)
@@ -418,6 +421,13 @@ class Study(StudyView):
             raise
         finally:
             self._changed.notify_all()
+
+
+def _named(job: Job | int, attempt: int | None) -> tuple[int, int | None]:
+    """Return the job's number and the attempt that is meant; None is the current one."""
+    if isinstance(job, Job):
+        return job.number, job.attempt if attempt is None else attempt
+    return operator.index(job), attempt
 
 
 def _bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:

@@ -36,6 +36,14 @@ class StudyView:
         self._changed = threading.Condition(threading.Lock())
         self._poison: BaseException | None = None
 
+    def __repr__(self) -> str:
+        state = self._state
+        end = "" if state.stopped is None else f", stopped: {state.stopped}"
+        return (
+            f"<Study {self.name!r}: {state.n_trials} trials, {len(state.history)} evaluations, "
+            f"{len(state.open)} open{end}>"
+        )
+
     @property
     def name(self) -> str:
         """The study's name."""

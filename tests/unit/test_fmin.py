@@ -1,9 +1,11 @@
 """fmin and Study.optimize: arguments, limits, strategies without a network."""
 
+import numpy as np
 import pytest
 from ConfigSpace import ConfigurationSpace
 
 from bandmaster import HyperBandIterGenerator, Result, Study, fmin
+from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError, IllegalConfigurationError
 
 SPACE = {
@@ -128,6 +130,16 @@ def test_map_reduce_with_and_without_an_iteration_generator(generator, n_jobs):
         ({"checkpoint_file": "run.db"}, "checkpoint_file"),
         ({"multi_fidelity_iter_generator": "hyperband"}, "HyperBandIterGenerator"),
         ({"metrics": [{"name": "a", "strategy": "guess"}]}, "strategy"),
+        ({"metrics": "accuracy"}, r"\['accuracy'\]"),
+        ({"timeout": -1}, "timeout"),
+        ({"timeout": "3"}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"job_timeout": True}, "job_timeout"),
+        ({"target_loss": "low"}, "target_loss"),
+        ({"target_loss": float("nan")}, "target_loss"),
+        ({"callbacks": print}, "callbacks"),
+        ({"callbacks": [3]}, "callbacks"),
+        ({"catch": (3,)}, "catch"),
     ],
 )
 def test_wrong_arguments_are_value_errors_that_say_what_to_do(options, says):
@@ -192,3 +204,15 @@ def test_an_endless_search_is_refused():
     """Something has to end it."""
     with pytest.raises(ConfigurationError, match="n_trials"):
         Study(SPACE).optimize(loss)
+
+
+def test_counts_may_be_numpys_and_catch_a_single_class():
+    """What is meant is clear, so it is taken."""
+    result = search(lambda config: 1 / 0, n_trials=np.int64(2), catch=ZeroDivisionError)
+    assert [Status.FAILED] * 2 == [e.status for e in result.evaluations]
+
+
+def test_optimize_refuses_a_strategy_that_is_none_even_with_one_job():
+    """A typo is found on the laptop, not on the cluster."""
+    with pytest.raises(ConfigurationError, match="MapReduse"):
+        Study(SPACE).optimize(lambda config: 1.0, n_trials=1, parallel_strategy="MapReduse")

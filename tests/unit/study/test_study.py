@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from bandmaster.core import events as ev
@@ -11,6 +12,7 @@ from bandmaster.core.objectives import Metric
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.errors import (
+    CodecError,
     ConfigurationError,
     IllegalConfigurationError,
     StorageError,
@@ -393,3 +395,36 @@ def test_open_jobs_tells_who_has_what():
         (0, "", True),
         (1, "b", False),
     ]
+
+
+def test_reports_are_made_native_and_a_loss_that_is_no_number_is_none():
+    """Nothing that a function reports may hurt the study; what is no data is refused."""
+    journal = MemoryJournal()
+    study = make(journal=journal)
+    job = study.ask()
+    for told in (3.0, {"loss": np.float32(0.5)}, {"loss": math.nan}, {"loss": "x"}, {"f1": 1.0}):
+        assert Decision.CONTINUE is study.report(job, told)
+    with pytest.raises(CodecError):
+        study.report(job, {"loss": object()})
+    reports = [event for event in journal.read() if isinstance(event, ev.JobReported)]
+    assert [3.0, 0.5, None, None, None] == [event.loss for event in reports]
+    assert float is type(reports[1].metrics["loss"])
+
+
+def test_a_job_may_be_named_by_any_integer_and_by_nothing_else():
+    """A number out of a data frame is as good as a Job."""
+    study = make()
+    study.ask()
+    with pytest.raises(TypeError):
+        study.tell("0", 1.0)
+    assert study.tell(np.int64(0), 1.0)
+
+
+def test_the_repr_says_how_far_it_is():
+    """Counts, and why it was stopped."""
+    study = make(name="lr")
+    study.tell(study.ask(), 1.0)
+    study.ask()
+    assert "<Study 'lr': 2 trials, 1 evaluations, 1 open>" == repr(study)
+    study.stop("enough")
+    assert "<Study 'lr': 2 trials, 1 evaluations, 1 open, stopped: enough>" == repr(study)
