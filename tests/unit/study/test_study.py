@@ -428,3 +428,19 @@ def test_the_repr_says_how_far_it_is():
     assert "<Study 'lr': 2 trials, 1 evaluations, 1 open>" == repr(study)
     study.stop("enough")
     assert "<Study 'lr': 2 trials, 1 evaluations, 1 open, stopped: enough>" == repr(study)
+
+
+def test_an_optimizer_sees_the_jobs_that_are_out():
+    """Those that are asked and not told, by number; what has ended is gone."""
+    seen = []
+
+    class Watching(RandomOptimizer):
+        def ask(self, budget, pending, key):
+            seen.append(([job.number for job in pending], len(pending)))
+            return super().ask(budget, pending, key)
+
+    study = make(optimizer=Watching())
+    jobs = [study.ask() for _ in range(3)]
+    study.tell(jobs[0], 1.0)
+    study.ask()
+    assert [([], 0), ([0], 1), ([0, 1], 2), ([1, 2], 2)] == seen
