@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.asynccomm import frames
@@ -31,6 +32,8 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         Whether requests (True) or replies (False) are what may arrive.
     max_message : int
         The largest payload in bytes.
+    blocked : callable, optional
+        Returns a context manager in which the thread may block for long.
 
     Notes
     -----
@@ -39,8 +42,16 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
     about to wait on; `close` does.
     """
 
-    def __init__(self, sock: socket.socket, *, serving: bool, max_message: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        serving: bool,
+        max_message: int,
+        blocked: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         super().__init__(sock)
+        self.blocked = blocked
         self.peer: Peer | None = None
         self.ended = False
         self.deadline: float | None = None
@@ -64,7 +75,12 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         try:
             if self.deadline is not None or self.sock.gettimeout() is not None:
                 self._set_timeout()
-            self.sock.sendall(frames.plain(data))
+            data = frames.plain(data)
+            if len(data) <= _FIRST:  # it fits into the kernel's buffer, which is empty
+                self.sock.sendall(data)
+            else:
+                with self.blocked():
+                    self.sock.sendall(data)
         except OSError as error:
             if _is_deadline(error):
                 raise CommTimeoutError("the other end reads nothing") from error
@@ -97,8 +113,10 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
 
     def _read_frame(self) -> bytes:
         data = self._receive(_FIRST)
-        while len(data) < frames.HEADER_SIZE:
-            data += self._receive(_FIRST)
+        if len(data) < frames.HEADER_SIZE:
+            with self.blocked():
+                while len(data) < frames.HEADER_SIZE:
+                    data += self._receive(_FIRST)
         check_header: Any = (
             frames.check_call_header if self._serving else frames.check_result_header
         )
@@ -108,9 +126,10 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             # It grows as the bytes arrive: a header alone makes nobody allocate anything.
             parts = [data]
             missing = size - len(data)
-            while missing:
-                parts.append(self._receive(min(missing, _CHUNK)))
-                missing -= len(parts[-1])
+            with self.blocked():
+                while missing:
+                    parts.append(self._receive(min(missing, _CHUNK)))
+                    missing -= len(parts[-1])
             data = b"".join(parts)
         elif len(data) > size:
             raise ProtocolError("more than one frame at once: we have one call open at a time")

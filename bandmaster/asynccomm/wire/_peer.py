@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -55,6 +56,14 @@ class Peer:
             ``"woken"``, ``"gone"`` (it wins when both happened) or ``"timeout"``. A client that
             merely sends something is not gone.
         """
+        with self.blocked():
+            return self._park(wake_fd, timeout)
+
+    def blocked(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which `Handler.handle` may block: others are served meanwhile."""
+        return self._connection.blocked()
+
+    def _park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
         deadline = None if timeout is None else time.monotonic() + timeout
         own_fd = self._connection.fileno()
         if own_fd < 0:
@@ -98,12 +107,13 @@ class Peer:
 class Handler(Protocol):
     """What a server does with calls.
 
-    Each connection has a thread of its own, so `handle` runs in as many threads at once as there
-    are connections, but for one peer its calls come one after the other and `disconnected` last.
+    `handle` runs in several threads at once, but for one peer its calls come one after the other
+    and `disconnected` last. Two calls are worked on at a time; one that blocks has to do so in
+    `Peer.park` or within `Peer.blocked`, or it keeps others waiting.
     """
 
     def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
-        """Answer a call; it may block, best in `Peer.park`.
+        """Answer a call; it may block in `Peer.park` and within `Peer.blocked`.
 
         A `BandmasterError` reaches the client as itself (its class and its message). Any other
         exception is logged here with its traceback, and the client gets a `CommError`.

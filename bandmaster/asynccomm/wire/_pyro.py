@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 
-__all__ = ["Daemon", "Pool", "PoolWorker", "Proxy", "SocketConnection", "call_context", "config"]
+__all__ = ["Daemon", "Proxy", "SocketConnection", "call_context", "config"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,5 +40,3 @@ from Pyro5.callcontext import current_context as call_context  # noqa: E402 - af
 from Pyro5.client import Proxy  # noqa: E402 - after the guard
 from Pyro5.server import Daemon  # noqa: E402 - after the guard
 from Pyro5.socketutil import SocketConnection  # noqa: E402 - after the guard
-from Pyro5.svr_threads import Pool  # noqa: E402 - after the guard
-from Pyro5.svr_threads import Worker as PoolWorker  # noqa: E402 - after the guard

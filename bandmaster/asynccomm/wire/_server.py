@@ -1,4 +1,4 @@
-"""The listening end: accepts, counts, and gives every connection a thread."""
+"""The listening end: accepts, counts, and has a crew of threads serve the connections."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.limits import default_max_connections, raise_open_files_limit
 from bandmaster.asynccomm.wire._connection import Connection
+from bandmaster.asynccomm.wire._crew import Crew
 from bandmaster.asynccomm.wire._daemon import GuardedDaemon
 from bandmaster.asynccomm.wire._peer import Handler, Peer
-from bandmaster.asynccomm.wire._pool import ConnectionPool
 from bandmaster.asynccomm.wire._sockets import describe_peer, listen, own, tune
 from bandmaster.asynccomm.wire._wake import WakeFd
 from bandmaster.errors import ConfigurationError
@@ -95,7 +95,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._address: Address | None = None
         self._daemon: GuardedDaemon | None = None
-        self._pool: ConnectionPool | None = None
+        self._crew: Crew | None = None
         self._listener: socket.socket | None = None
         self._spare: int | None = None
         self._stop: WakeFd | None = None
@@ -157,7 +157,7 @@ class Server:
             undo.callback(os.close, self._spare)
             self._stop = WakeFd()
             undo.callback(self._stop.close)
-            self._pool = ConnectionPool(self.name)
+            self._crew = Crew(self.name, self._serve)
             self._daemon = GuardedDaemon(key=self._key, max_message=self._max_message)
             with self._lock:
                 for object_id, handler in self._handlers.items():
@@ -179,12 +179,13 @@ class Server:
         if thread is None or self._pid != os.getpid():
             return  # a forked child has a copy of this object, but the server is its parent's
         assert self._stop is not None
-        assert self._pool is not None
+        assert self._crew is not None
         self._stop.set()
         thread.join()
         for connection in list(self._connections):
             connection.hang_up()
-        self._pool.close()
+        for connection in self._crew.close():
+            self._end(connection)
         self._stop.close()
 
     def __enter__(self) -> Server:
@@ -235,13 +236,15 @@ class Server:
             return
         with contextlib.suppress(OSError):
             tune(sock)
-        connection = Connection(sock, serving=True, max_message=self._max_message)
+        assert self._crew is not None
+        connection = Connection(
+            sock, serving=True, max_message=self._max_message, blocked=self._crew.blocked
+        )
         connection.peer = Peer(connection, next(self._numbers), describe_peer(sock))
         with self._lock:
             self._connections.add(connection)
-        assert self._pool is not None
         try:
-            self._pool.process(_Job(self, connection))
+            self._crew.run(lambda: self._greet(connection))
         except RuntimeError as error:  # the system starts no more threads
             self._forget(connection)
             self._refuse(sock, str(error))
@@ -270,40 +273,43 @@ class Server:
         with contextlib.suppress(OSError):
             self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
-    # -- a connection's thread -----------------------------------------------------------------
+    # -- the crew ------------------------------------------------------------------------------
 
-    def _serve(self, connection: Connection) -> None:
+    def _greet(self, connection: Connection) -> None:
+        """Let a new connection through the preamble, which may take a while."""
         assert self._daemon is not None
+        assert self._crew is not None
         admitted = False
         try:
             admitted = self._daemon._handshake(connection)
-            while admitted:
-                self._daemon.handleRequest(connection)
+        finally:
+            if admitted:
+                self._crew.watch(connection)
+            else:
+                connection.close()
+                self._forget(connection)
+
+    def _serve(self, connection: Connection) -> bool:
+        """Answer one call; False when the connection has ended."""
+        assert self._daemon is not None
+        served = False
+        try:
+            self._daemon.handleRequest(connection)
+            served = True
         except OSError:  # all of our own errors here are of this kind
             logger.debug("%s is gone", connection.peer)
         finally:
-            # The place is free before anybody hears of it, so that a handler can count on it.
-            connection.close()
-            self._forget(connection)
-            if admitted:
-                self._daemon._clientDisconnect(connection)
+            if not served:
+                self._end(connection)
+        return served
+
+    def _end(self, connection: Connection) -> None:
+        # The place is free before anybody hears of it, so that a handler can count on it.
+        assert self._daemon is not None
+        connection.close()
+        self._forget(connection)
+        self._daemon._clientDisconnect(connection)
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:
             self._connections.discard(connection)
-
-
-class _Job:
-    """What the pool runs: one connection from the preamble to its end."""
-
-    __slots__ = ("connection", "server")
-
-    def __init__(self, server: Server, connection: Connection) -> None:
-        self.server = server
-        self.connection = connection
-
-    def __call__(self) -> None:
-        try:
-            self.server._serve(self.connection)
-        except BaseException:
-            logger.exception("the connection of %s failed", self.connection.peer)
