@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 __all__ = ["Holder"]
+
+_held: set[str] = set()  # the tokens of this process's journals that still write
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Holder:
         empty when not known.
     label : str
         What the user calls it.
+    token : str
+        Tells the journals of one process apart.
     """
 
     host: str
@@ -33,12 +38,18 @@ class Holder:
     started: int = 0
     realm: str = ""
     label: str = ""
+    token: str = ""
 
     @classmethod
     def me(cls, label: str = "") -> Holder:
-        """Describe this process."""
-        pid = os.getpid()
-        return cls(socket.gethostname(), pid, _started(pid) or 0, _realm(), label)
+        """Describe this process; it holds until `retire`."""
+        pid, token = os.getpid(), secrets.token_hex(4)
+        _held.add(token)
+        return cls(socket.gethostname(), pid, _started(pid) or 0, _realm(), label, token)
+
+    def retire(self) -> None:
+        """Hold no more, even where that could not be written down; twice does nothing."""
+        _held.discard(self.token)
 
     @classmethod
     def from_text(cls, text: str) -> Holder:
@@ -57,6 +68,8 @@ class Holder:
         """Whether it ran on this machine and is no more; False when that cannot be known."""
         if not self.realm or not self.started or self.realm != _realm():
             return False
+        if self.pid == os.getpid() and self.started == _started(self.pid):
+            return self.token not in _held
         return _started(self.pid) != self.started
 
     def __str__(self) -> str:

@@ -32,6 +32,8 @@ class Lease:
         How long it lasts without a commit or renewal.
     position, check : int
         How many events there are, and their checksum.
+    holder : Holder
+        The process that got it.
     """
 
     study_id: int
@@ -40,22 +42,26 @@ class Lease:
     seconds: float
     position: int
     check: int
+    holder: Holder
 
 
-def find(connection: sa.Connection, name: str, where: str) -> sa.Row[tuple[object, ...]]:
-    """Return the row of a study, locked if the transaction writes.
+def find(
+    connection: sa.Connection, name: str, where: str, *, lock: bool = False
+) -> sa.Row[tuple[object, ...]]:
+    """Return the row of a study; `lock` keeps it so until the transaction ends.
 
     Raises
     ------
     StorageError
         When there is none.
     """
-    row = connection.execute(
-        sa.select(studies).where(studies.c.name == name).with_for_update()
-    ).one_or_none()
+    query = sa.select(studies).where(studies.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         names = connection.execute(sa.select(studies.c.name).order_by(studies.c.name)).scalars()
         raise StorageError(f"there is no study {name!r} in {where}; those there: {list(names)}")
+    if any(type(n) is not int for n in (row.fence, row.position, row.checksum)):
+        raise StorageError(f"study {name!r} in {where} is damaged: restore a backup, or delete it")
     return row
 
 
@@ -68,7 +74,7 @@ def acquire(backend: Backend, name: str, holder: Holder, seconds: float) -> Leas
         When another one holds it.
     """
     with backend.write() as connection:
-        row = find(connection, name, backend.where)
+        row = find(connection, name, backend.where, lock=True)
         now = connection.execute(sa.select(backend.now)).scalar_one()
         if row.holder is not None:
             other = Holder.from_text(row.holder)
@@ -84,7 +90,7 @@ def acquire(backend: Backend, name: str, holder: Holder, seconds: float) -> Leas
             .where(studies.c.id == row.id)
             .values(fence=row.fence + 1, holder=holder.to_text(), lease_until=backend.now + seconds)
         )
-        return Lease(row.id, name, row.fence + 1, seconds, row.position, row.checksum)
+        return Lease(row.id, name, row.fence + 1, seconds, row.position, row.checksum, holder)
 
 
 def lost(backend: Backend, lease: Lease) -> StorageError:
@@ -108,7 +114,7 @@ def lost(backend: Backend, lease: Lease) -> StorageError:
 def revoke(backend: Backend, name: str, *, delete: bool = False) -> None:
     """Take a study from whoever holds it; `delete` removes it, unless somebody holds it."""
     with backend.write() as connection:
-        row = find(connection, name, backend.where)
+        row = find(connection, name, backend.where, lock=True)
         mine = studies.c.id == row.id
         if not delete:
             connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bandmaster.storage.sql.mark import Mark
 __all__ = ["SqliteBackend"]
 
 _BUSY_SECONDS = 5.0
+_HEADER = 100  # bytes at the beginning of a database
 _SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL"}
 
 
@@ -44,7 +46,7 @@ class SqliteBackend(Backend):
         super().__init__(url, options, {"check_same_thread": False, "timeout": _BUSY_SECONDS})
         self._path = Path(url.database)
         self._synchronous = _SYNCHRONOUS[synchronous]
-        self._refuse_what_sqlite_would_wipe()
+        self._refuse_a_cut_file()
         sa.event.listen(self.engine, "connect", self._connected)
         sa.event.listen(self.engine, "begin", _begin)
 
@@ -72,8 +74,16 @@ class SqliteBackend(Backend):
         """Nothing to do: a writing transaction keeps all others out."""
 
     def add_study(self, connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        """Insert a row unless its name is there."""
-        connection.execute(insert(table).values(values).on_conflict_do_nothing())
+        """Insert a row unless its name is there.
+
+        A study that is new may be an old one whose name a broken disk has changed; the index of
+        names then differs from the table.
+        """
+        added = connection.execute(insert(table).values(values).on_conflict_do_nothing())
+        if added.rowcount:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+            if found != "ok":
+                raise StorageError(f"{self.where} is damaged: {found}; restore it from a backup")
 
     def mark(self, identity: str) -> Mark:
         """Return the mark beside the file."""
@@ -93,17 +103,35 @@ class SqliteBackend(Backend):
         finally:
             cursor.close()
 
-    def _refuse_what_sqlite_would_wipe(self) -> None:
-        """SQLite takes an empty file for a new database and deletes the WAL beside it."""
+    def _refuse_a_cut_file(self) -> None:
+        """Look before SQLite does.
+
+        It takes an empty file for a new database and deletes the WAL beside it, and reads zeros
+        where a page is cut.
+        """
         wal = self._path.with_name(self._path.name + "-wal")
-        try:
-            if self._path.stat().st_size == 0 and wal.stat().st_size > 0:
-                raise StorageError(
-                    f"{self._path} is empty, but {wal.name} beside it is not: the file was cut. "
-                    "Restore it from a backup, or move both away to start anew"
-                )
-        except FileNotFoundError:
+        try:  # in this order: another process may be moving the WAL into the file
+            has_wal = wal.exists() and wal.stat().st_size > 0
+            with self._path.open("rb") as file:
+                head = file.read(_HEADER)
+                size = os.fstat(file.fileno()).st_size
+        except OSError:
+            return  # not there yet, or SQLite will say why
+        if size < _HEADER and (size > 0 or has_wal):
+            beside = f", but {wal.name} beside it is not" if has_wal and not size else ""
+            raise StorageError(
+                f"{self._path} has only {size} bytes{beside}: the file was cut. Restore it from a "
+                "backup, or move it away to start anew"
+            )
+        if size == 0 or has_wal:  # pages that are not in the file may be in the WAL
             return
+        page_size, n_pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+        expected = (65536 if page_size == 1 else page_size) * n_pages
+        if head[24:28] == head[92:96] and size < expected:
+            raise StorageError(
+                f"{self._path} has {size} bytes, but {expected} were written: the file was cut. "
+                "Restore it from a backup"
+            )
 
 
 def _begin(connection: sa.Connection) -> None:

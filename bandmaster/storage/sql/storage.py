@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bandmaster.errors import ConfigurationError, StorageError, StudyBusyError
 from bandmaster.storage.base import LEASE_SECONDS, Journal, Storage, StudySummary, check_name
 from bandmaster.storage.holder import Holder
-from bandmaster.storage.sql.backend import Backend
+from bandmaster.storage.sql.backend import Backend, Failure
 from bandmaster.storage.sql.journal import SqlJournal, SqlReader
 from bandmaster.storage.sql.lease import Lease, acquire, find, revoke
 from bandmaster.storage.sql.mark import Mark
@@ -145,8 +145,8 @@ class SqlStorage(Storage):
         while True:
             try:
                 return acquire(self._backend, name, holder, seconds)
-            except StudyBusyError as error:
-                if not standby:
+            except StorageError as error:
+                if not standby or not (isinstance(error, StudyBusyError) or self._passes(error)):
                     raise
                 if not waited:
                     logger.info("Standing by: %s", error)
@@ -154,6 +154,13 @@ class SqlStorage(Storage):
             # No event reaches us from another machine; a look costs one short transaction.
             self._closed.wait(min(_STANDBY_SECONDS, seconds / 4))
             self._check()
+
+    def _passes(self, error: StorageError) -> bool:
+        """Whether the database is only locked, or not reached, at present."""
+        cause = error.__cause__
+        if not isinstance(cause, sa.exc.DBAPIError) or cause.orig is None:
+            return False
+        return self._backend.judge(cause.orig) is Failure.AGAIN
 
     def _compare(self, lease: Lease, mark: Mark) -> None:
         """Report when the database has less than was acknowledged."""

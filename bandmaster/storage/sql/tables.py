@@ -63,11 +63,11 @@ def prepare(backend: Backend) -> str:
         When a newer version made them, or a study is being written by an older one.
     """
     with backend.read() as connection:
-        found = _version(connection)
+        found = _version(connection, backend)
     if found is None or found[0] < SCHEMA_VERSION:
         with backend.write() as connection:
             backend.lock_schema(connection)
-            found = _version(connection)  # another process may have been first
+            found = _version(connection, backend)  # another process may have been first
             if found is None:
                 found = _create(connection)
             elif found[0] < SCHEMA_VERSION:
@@ -82,10 +82,14 @@ def prepare(backend: Backend) -> str:
     return identity
 
 
-def _version(connection: sa.Connection) -> tuple[int, str] | None:
+def _version(connection: sa.Connection, backend: Backend) -> tuple[int, str] | None:
     if not sa.inspect(connection).has_table(schema.name):
         return None
-    row = connection.execute(sa.select(schema.c.version, schema.c.identity)).one()
+    row = connection.execute(sa.select(schema.c.version, schema.c.identity)).one_or_none()
+    if row is None or type(row.version) is not int or type(row.identity) is not str:
+        raise StorageError(
+            f"{backend.where} is damaged: its version cannot be read; restore it from a backup"
+        )
     return row.version, row.identity
 
 

@@ -123,6 +123,7 @@ class Writer:
             logger.exception("The writer of study %r failed", self._lease.name)
             self._fail(StorageError(f"the writer of study {self._lease.name!r} failed: {error!r}"))
         finally:
+            self._lease.holder.retire()
             self._commits.disconnect()
             if self._mark is not None:
                 self._mark.close()
