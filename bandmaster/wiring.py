@@ -146,7 +146,8 @@ def run(
             "%r takes no budget, so it costs the same at each of the budgets %s",
             function, study.generator.get_budgets(),
         )  # fmt: skip
-    if timeout is None and expected is None and not callbacks and study.plan.target_loss is None:
+    plan = study.plan
+    if not plan.bounded and timeout is None and not callbacks and plan.target_loss is None:
         raise ConfigurationError(
             "nothing would ever end this search: give n_trials, n_evaluations, n_iterations or "
             "timeout"

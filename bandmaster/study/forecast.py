@@ -14,7 +14,7 @@ from bandmaster.multifidelity.base import IterGenerator
 
 __all__ = ["Forecast", "forecast"]
 
-_MOST = 200_000  # jobs that are played through; beyond that nobody needs the exact number
+_MOST = 50_000  # jobs that are played through; beyond that nobody needs the exact number
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def forecast(
     if (n_trials, n_jobs, plan.n_trials, plan.n_evaluations) == (0, 0, None, None):
         n = plan.n_iterations or 0
         return Forecast(generator.num_all_configs(n), generator.total_budget(n))
+    if len(generator.get_budgets()) == 1 and all(len(r) == 1 for r in generator.get_table()):
+        return _flat(generator, plan, n_trials, n_jobs)
     generator = copy.deepcopy(generator)
     outcome = Outcome(Status.OK, 0.0)
     first, total = n_jobs, 0.0
@@ -86,3 +88,16 @@ def forecast(
     else:
         return None
     return Forecast(n_jobs - first, total)
+
+
+def _flat(generator: IterGenerator, plan: Plan, n_trials: int, n_jobs: int) -> Forecast:
+    """Count where every trial is one job, at the one budget."""
+    left = []
+    if plan.n_trials is not None:
+        left.append(plan.n_trials - n_trials)
+    if plan.n_evaluations is not None:
+        left.append(plan.n_evaluations - n_jobs)
+    if plan.n_iterations is not None:
+        left.append(generator.num_all_configs(plan.n_iterations) - n_jobs)
+    n = max(0, min(left))
+    return Forecast(n, n * generator.get_budgets()[0])

@@ -216,3 +216,20 @@ def test_optimize_refuses_a_strategy_that_is_none_even_with_one_job():
     """A typo is found on the laptop, not on the cluster."""
     with pytest.raises(ConfigurationError, match="MapReduse"):
         Study(SPACE).optimize(lambda config: 1.0, n_trials=1, parallel_strategy="MapReduse")
+
+
+@pytest.mark.parametrize("generator", [None, HyperBandIterGenerator(1, 9, 3)])
+def test_a_plan_of_any_size_has_an_end(generator):
+    """That its evaluations are too many to be forecast is no reason to refuse it."""
+
+    def enough(config):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(
+            enough,
+            n_trials=10**9,
+            multi_fidelity_iter_generator=generator,
+            n_iterations=None,
+            parallel_strategy="Serial",
+        )

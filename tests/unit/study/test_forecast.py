@@ -1,0 +1,54 @@
+"""How much a study is going to do."""
+
+import pytest
+
+from bandmaster.core.plan import Plan
+from bandmaster.multifidelity import FlatIterGenerator, HyperBandIterGenerator
+from bandmaster.optimizers import RandomOptimizer
+from bandmaster.study import Study
+from bandmaster.study.forecast import Forecast, forecast
+
+SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: FlatIterGenerator(2), lambda: HyperBandIterGenerator(1, 9, 3)]
+)
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(n_trials=7),
+        Plan(n_evaluations=7),
+        Plan(n_iterations=7),
+        Plan(n_trials=9, n_evaluations=7),
+        Plan(n_trials=20, n_iterations=2),
+        Plan(n_trials=0),
+    ],
+)
+def test_what_is_forecast_is_what_happens(make, plan):
+    """From the start, and for a study that goes on."""
+    study = Study(SPACE, optimizer=RandomOptimizer(), generator=make())
+    for n_before in (0, 3):
+        study.set_plan(Plan(n_evaluations=n_before))
+        while (job := study.ask()) is not None:
+            study.tell(job, 0.0)
+    study.set_plan(plan)
+    done = study.n_jobs
+    expected = forecast(study.generator, plan, n_trials=study.n_trials, n_jobs=done)
+    total = 0
+    while (job := study.ask()) is not None:
+        study.tell(job, 0.0)
+        total += job.budget
+    assert Forecast(study.n_jobs - done, total) == expected
+
+
+def test_a_large_flat_plan_is_counted_and_not_played_through():
+    """Beyond what would be played through."""
+    generator = FlatIterGenerator(2)
+    assert Forecast(10**9, 2 * 10**9) == forecast(generator, Plan(n_trials=10**9))
+
+
+def test_without_an_end_there_is_nothing_to_forecast():
+    """Neither for a plan without limits nor for one whose end is far."""
+    assert forecast(FlatIterGenerator(), Plan()) is None
+    assert forecast(HyperBandIterGenerator(1, 9, 3), Plan(n_trials=10**9)) is None
