@@ -12,7 +12,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 demo: $(VENV)/.demo-ready
 	$(BIN)/python -m bandmaster.examples.demo
 
-test: lint
+test: lint $(VENV)/.postgresql-ready
 	$(BIN)/python -m pytest -n 2 -m "not serial"
 	$(BIN)/python -m pytest -m serial
 
@@ -47,6 +47,17 @@ $(VENV)/.demo-ready: setup.cfg pyproject.toml | $(BIN)/python
 $(VENV)/.test-ready: setup.cfg pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet -e '.[test]'
 	touch $@ $(VENV)/.demo-ready
+
+# Tests start a PostgreSQL server of their own: Debian shall install its programs, and start none.
+$(VENV)/.postgresql-ready: | $(BIN)/python
+	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null \
+	    && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    export DEBIAN_FRONTEND=noninteractive && apt-get update -qq \
+	    && apt-get install -y -qq --no-install-recommends postgresql-common \
+	    && echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf \
+	    && apt-get install -y -qq --no-install-recommends postgresql; \
+	fi
+	touch $@
 
 $(VENV)/.bench-ready: setup.cfg pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet -e '.[bench]'

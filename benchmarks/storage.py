@@ -73,10 +73,10 @@ def rates(url: str, n: int) -> None:
     for threads in (1, THREADS):
         found: dict[str, list[float]] = {"memory://": [], url: []}
         for turn in range(3):
-            for place in found:
+            for place, rates_there in found.items():
                 with open_storage(place) as storage:
                     study = make_study(storage.open_journal(f"{threads}-{turn}", create=True))
-                    found[place].append(drive(study, n, threads))
+                    rates_there.append(drive(study, n, threads))
         memory, stored = (sorted(r)[1] for r in found.values())
         print(
             f"{threads} threads: {stored:6.0f} evaluations/s, memory {memory:6.0f}, "

@@ -158,10 +158,12 @@ def test_no_test_is_skipped() -> None:
     """A test that does not run guards nothing."""
     marks = ("pytest.skip", "pytest.importorskip", "pytest.xfail", "mark.skip", "mark.xfail")
     here = ROOT / "tests" / "architecture"
+    # Outside of CI a developer may have no PostgreSQL; in CI its absence is a failure.
+    allowed = {ROOT / "tests" / "postgres.py"}
     found = [
         f"{module}: {mark}"
         for module in modules("tests")
-        if module.path.parent != here
+        if module.path.parent != here and module.path not in allowed
         for mark in marks
         if mark in module.text
     ]

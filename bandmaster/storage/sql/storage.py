@@ -69,7 +69,12 @@ class SqlStorage(Storage):
             raise ConfigurationError(f"lease_seconds must be positive, got {lease_seconds!r}")
         if create:
             self._create(check_name(name))
-        lease = self._acquire(name, Holder.me(owner), float(lease_seconds), standby)
+        holder = Holder.me(owner)
+        try:
+            lease = self._acquire(name, holder, float(lease_seconds), standby)
+        except BaseException:
+            holder.retire()
+            raise
         mark = self._backend.mark(self._identity)
         if mark is not None:
             mark.open()
