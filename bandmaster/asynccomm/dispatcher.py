@@ -243,7 +243,7 @@ class Dispatcher:
         if job is None:
             job = self._park(session)
         if self.failure is None:
-            self._guarded(lambda: self.study.wait_durable(self.study.position), None)
+            self._make_durable(peer)
         if job is not None:
             return protocol.write_job(job)
         return protocol.write_stop(self._stopping) if self._stopping else protocol.write_wait()
@@ -258,7 +258,7 @@ class Dispatcher:
         decision = self._guarded(
             lambda: self.study.report(job, metrics, step=step, attempt=attempt), Decision.STOP
         )
-        self._guarded(lambda: self.study.wait_durable(self.study.position), None)
+        self._make_durable(peer)
         if (job, attempt) in self._cancelled:
             decision = Decision.STOP
         return pack(decision.value)
@@ -419,6 +419,12 @@ class Dispatcher:
         if session is None:
             raise ProtocolError("a worker has to say hello first")
         return session
+
+    def _make_durable(self, peer: Peer) -> None:
+        """Let no answer leave before the journal has what it tells of."""
+        if self.study.waits_for_storage:
+            with peer.blocked():
+                self._guarded(lambda: self.study.wait_durable(self.study.position), None)
 
     def _ready(self) -> bool:
         if not self._open or self.failure is not None:

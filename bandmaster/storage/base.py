@@ -6,6 +6,7 @@ import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import ClassVar
 
 from bandmaster.core.events import Event
 from bandmaster.errors import ConfigurationError
@@ -28,6 +29,9 @@ class Journal(abc.ABC):
         journal.wait(position)               # returns when it is durable
         list(journal.read(0))                # what a reader, or a restart, would see
     """
+
+    immediate: ClassVar[bool] = False
+    """Whether `append` alone makes events durable, so that `wait` never blocks."""
 
     @abc.abstractmethod
     def append(self, events: Sequence[Event]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from bandmaster.core.events import Event
 from bandmaster.errors import StorageError, StudyBusyError
@@ -21,6 +22,8 @@ class MemoryJournal(Journal):
     events : sequence of Event, optional
         What is in it already.
     """
+
+    immediate: ClassVar[bool] = True
 
     def __init__(self, events: Sequence[Event] = ()) -> None:
         self._events: list[Event] = list(events)

@@ -139,6 +139,11 @@ class StudyView:
         """When the study was created, by its clock; a study that is loaded keeps it."""
         return self._state.created
 
+    @property
+    def waits_for_storage(self) -> bool:
+        """Whether `wait_durable` may block."""
+        return not self._journal.immediate
+
     def wait_durable(self, position: int) -> None:
         """Return when the journal keeps everything before `position`."""
         self._journal.wait(position)

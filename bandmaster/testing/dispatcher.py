@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import itertools
 import select
 import threading
@@ -76,6 +77,10 @@ class FakePeer(Peer):
     def read_everything(self) -> bool:
         """As the test wants it."""
         return self._reads
+
+    def blocked(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody else has to be served."""
+        return contextlib.nullcontext()
 
     def park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
         """Wait as the real one does."""

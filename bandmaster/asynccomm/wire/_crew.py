@@ -15,7 +15,7 @@ __all__ = ["Crew"]
 
 logger = logging.getLogger(__name__)
 
-_AT_WORK = 2
+_AT_WORK = 1
 _SPARE = 8
 
 
@@ -26,9 +26,10 @@ class Crew:
     fight for the interpreter's lock, and each waiter for it wakes every few milliseconds: measured
     with 1,000 workers, that cost three times as much as the work itself.
 
-    So `_AT_WORK` threads wait for a connection that has something to say, serve one call of it,
-    and wait again. A thread that is about to block (a parked worker, a peer that sends slowly, a
-    commit) says so with `blocked`, and another one takes its place in the meantime.
+    So one thread waits for a connection that has something to say, serves one call of it, and
+    waits again: more of them would only pass the interpreter's lock to and fro. A thread that is
+    about to block (a parked worker, a peer that sends slowly, a commit) says so with `blocked`,
+    and another one takes its place in the meantime.
 
     Parameters
     ----------

@@ -108,8 +108,8 @@ class Handler(Protocol):
     """What a server does with calls.
 
     `handle` runs in several threads at once, but for one peer its calls come one after the other
-    and `disconnected` last. Two calls are worked on at a time; one that blocks has to do so in
-    `Peer.park` or within `Peer.blocked`, or it keeps others waiting.
+    and `disconnected` last. One call is worked on at a time; one that blocks has to do so in
+    `Peer.park` or within `Peer.blocked`, or it keeps the others waiting.
     """
 
     def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
