@@ -113,7 +113,7 @@ class Study(StudyView):
         if not self._state.n_events:
             if not isinstance(objectives, Objectives):
                 objectives = Objectives(objectives)
-            with self._changed:
+            with self._lock:
                 self._commit(
                     ev.StudyCreated(
                         self._clock(), ev.SCHEMA_VERSION, name, compiled.to_dict(),
@@ -130,7 +130,7 @@ class Study(StudyView):
         ----------
         plan : Plan
         """
-        with self._changed:
+        with self._lock:
             self._commit(ev.PlanSet(self._clock(), plan.to_data()))
 
     def enqueue(self, config: Mapping[str, Any]) -> None:
@@ -142,7 +142,7 @@ class Study(StudyView):
             When it does not fit the space.
         """
         self.space.validate(config)
-        with self._changed:
+        with self._lock:
             self._commit(ev.Enqueued(self._clock(), dict(config)))
 
     def learn_from(self, evaluations: Iterable[Evaluation]) -> int:
@@ -172,7 +172,7 @@ class Study(StudyView):
             outcome = Outcome(
                 e.status, e.loss, e.metrics, e.info, e.error, None, e.started, e.finished, e.worker
             )
-            with self._changed:
+            with self._lock:
                 self._commit(
                     ev.Imported(
                         self._clock(), dict(e.config), e.budget, dict(e.config_info),
@@ -198,7 +198,7 @@ class Study(StudyView):
         StudyPoisonedError
             When an earlier event could not be stored.
         """
-        with self._changed:
+        with self._lock:
             self._check()
             state = self._state
             if state.stopped is not None:
@@ -249,7 +249,7 @@ class Study(StudyView):
         number, attempt = _named(job, attempt)
         if not isinstance(outcome, Outcome):
             outcome = outcome_of(outcome)
-        with self._changed:
+        with self._lock:
             self._check()
             entry = self._entry(number)
             if entry is None:
@@ -296,7 +296,7 @@ class Study(StudyView):
         """
         told = native(metrics if isinstance(metrics, Mapping) else {"loss": metrics})
         number, attempt = _named(job, attempt)
-        with self._changed:
+        with self._lock:
             self._check()
             state, entry = self._state, self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
@@ -338,7 +338,7 @@ class Study(StudyView):
             Whether the job was out, and now waits or has ended.
         """
         number, attempt = _named(job, attempt)
-        with self._changed:
+        with self._lock:
             self._check()
             entry = self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
@@ -356,13 +356,13 @@ class Study(StudyView):
 
     def stop(self, reason: str) -> None:
         """Issue nothing any more. Jobs that are out may still finish. Stopping twice is once."""
-        with self._changed:
+        with self._lock:
             if self._state.stopped is None:
                 self._commit(ev.Stopped(self._clock(), reason))
 
     def note(self, text: str) -> None:
         """Write a remark into the journal."""
-        with self._changed:
+        with self._lock:
             self._commit(ev.Noted(self._clock(), text))
 
     # -- inside: the lock is held ---------------------------------------------------------------

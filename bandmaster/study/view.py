@@ -33,7 +33,9 @@ class StudyView:
         self._state = state
         self._journal = journal
         self._position = 0
-        self._changed = threading.Condition(threading.Lock())
+        # Taken by itself: entering a Condition is Python code, where Ctrl-C would leave it locked.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._poison: BaseException | None = None
 
     def __repr__(self) -> str:
@@ -107,13 +109,13 @@ class StudyView:
     @property
     def open_jobs(self) -> list[OpenJob]:
         """Copies of what is out or waiting, by job number."""
-        with self._changed:
+        with self._lock:
             return [_copy(entry) for entry in self._state.open.values()]
 
     @property
     def finished(self) -> bool:
         """Whether nothing is out and nothing will start."""
-        with self._changed:
+        with self._lock:
             return self._finished()
 
     @property
@@ -125,7 +127,7 @@ class StudyView:
         StudyPoisonedError
             As `Study.ask`.
         """
-        with self._changed:
+        with self._lock:
             self._check()
             state = self._state
             if state.stopped is not None:
@@ -156,7 +158,7 @@ class StudyView:
         bool
             False when `timeout` seconds passed first.
         """
-        with self._changed:
+        with self._lock:
             return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
 
     def wait_finished(self, timeout: float | None = None) -> bool:

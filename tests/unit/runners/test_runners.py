@@ -1,7 +1,9 @@
 """The serial and the batch runner, by the rules that both keep."""
 
+import contextlib
 import math
 import os
+import sys
 
 import pytest
 
@@ -162,3 +164,25 @@ def test_an_evaluation_reports_through_its_context():
 
     serial(study, reporting)
     assert ["CONTINUE", "STOP"] == [answer.name for answer in answers]
+
+
+def test_an_interrupt_inside_ask_never_leaves_the_study_locked():
+    """Ctrl-C at any moment must not hang whoever asks or requeues next."""
+    for moment in range(40):
+        study = make(Plan(n_trials=2))
+        left = moment
+
+        def interrupt(frame, event, arg):
+            nonlocal left
+            left -= event in ("line", "return")
+            if left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return interrupt
+
+        before = sys.gettrace()
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.settrace(interrupt)
+            study.ask()
+        sys.settrace(before)
+        assert not study._lock.locked()
