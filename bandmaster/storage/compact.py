@@ -24,7 +24,7 @@ _MAX_NUMBERED = 10_000  # of keys and of names: who makes up a new one each time
 # Where in the plain form mappings and names stand. An outcome's info may be anything, so a list
 # in its place could not be told from a numbered mapping: it stays plain.
 _MAPPINGS = {"issued": (7, 8), "reported": (5,)}
-_NAMES = {"issued": (4,)}
+_WORKER = 4  # of "issued"
 _OUTCOME_METRICS, _OUTCOME_WORKER = 2, 8
 
 
@@ -83,21 +83,24 @@ class Compactor:
         """
         body = row[CHECK_BYTES:]
         check = zlib.crc32(body, self.check)
-        if check.to_bytes(CHECK_BYTES, "big") != row[:CHECK_BYTES]:
+        if check != int.from_bytes(row[:CHECK_BYTES], "big"):
             raise StorageError(f"event {self.position} is damaged or out of place")
         try:
             data = codec.unpack(body)
             kind = data[0]
-            for i in _MAPPINGS.get(kind, ()):
-                data[i] = self._mapping_of(data[i])
-            for i in _NAMES.get(kind, ()):
-                data[i] = self._name_of(data[i])
-            if kind == "finished":
+            if kind in _MAPPINGS:
+                for i in _MAPPINGS[kind]:
+                    if data[i]:
+                        data[i] = self._mapping_of(data[i])
+            if kind == "issued":
+                data[_WORKER] = self._name_of(data[_WORKER])
+            elif kind == "finished":
                 outcome = data[-1]
-                outcome[_OUTCOME_METRICS] = self._mapping_of(outcome[_OUTCOME_METRICS])
+                if outcome[_OUTCOME_METRICS]:
+                    outcome[_OUTCOME_METRICS] = self._mapping_of(outcome[_OUTCOME_METRICS])
                 outcome[_OUTCOME_WORKER] = self._name_of(outcome[_OUTCOME_WORKER])
             event = from_data(data)
-        except (CodecError, LookupError, TypeError) as error:
+        except (CodecError, LookupError, TypeError, ValueError) as error:
             raise StorageError(
                 f"event {self.position} cannot be read: {error}; was it written by a newer "
                 "version of bandmaster?"
@@ -111,9 +114,9 @@ class Compactor:
         kind = data[0]
         for i in _MAPPINGS.get(kind, ()):
             data[i] = self._number_mapping(data[i])
-        for i in _NAMES.get(kind, ()):
-            data[i] = self._number_name(data[i])
-        if kind == "finished":
+        if kind == "issued":
+            data[_WORKER] = self._number_name(data[_WORKER])
+        elif kind == "finished":
             outcome = data[-1]
             outcome[_OUTCOME_METRICS] = self._number_mapping(outcome[_OUTCOME_METRICS])
             outcome[_OUTCOME_WORKER] = self._number_name(outcome[_OUTCOME_WORKER])
@@ -150,11 +153,8 @@ class Compactor:
     def _mapping_of(self, stored: Any) -> Any:
         if type(stored) is list:
             keys = self._keys[stored[0]]
-            if len(keys) != len(stored) - 1:
-                raise CodecError(f"{len(stored) - 1} values for the {len(keys)} keys {keys}")
             return dict(zip(keys, stored[1:], strict=True))
-        if stored:
-            self._learn_keys(tuple(stored))
+        self._learn_keys(tuple(stored))
         return stored
 
     def _learn_keys(self, keys: tuple[Any, ...]) -> None:

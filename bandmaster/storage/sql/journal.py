@@ -84,7 +84,7 @@ class SqlReader(Journal):
     def _ended(self, compactor: Compactor) -> None:
         """Take notice of the end."""
 
-    def _chunk(self, position: int) -> list[tuple[int, bytes]]:
+    def _chunk(self, position: int) -> Sequence[tuple[int, bytes]]:
         statement = (
             sa.select(events.c.seq, events.c.data)
             .where(events.c.study_id == self._study_id, events.c.seq >= position)
@@ -92,7 +92,9 @@ class SqlReader(Journal):
             .limit(_CHUNK)
         )
         with self._backend.read() as connection:
-            return [(row.seq, bytes(row.data)) for row in connection.execute(statement)]
+            cursor = connection.execute(statement).cursor
+            assert cursor is not None, "a query has rows"
+            return cursor.fetchall()  # the driver's tuples: rows as objects take twice as long
 
     def _damaged(self, position: int, what: str) -> StorageError:
         return StorageError(
