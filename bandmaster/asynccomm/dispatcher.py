@@ -162,7 +162,7 @@ class Dispatcher:
         session = self.sessions.take(job, attempt)
         worker = "" if session is None else session.worker
         outcome = Outcome.failed(reason, status=Status.STOPPED, worker=worker)
-        self._guarded(lambda: self.study.tell(job, outcome, attempt=attempt), False)
+        self._guarded(lambda: self.study.tell(job, outcome, attempt=attempt, durable=False), False)
 
     def stop(self, reason: str, *, requeue: bool = False) -> None:
         """Tell every worker to leave, with its next call or at once when it waits.
@@ -281,7 +281,7 @@ class Dispatcher:
     def _ask(self, session: Session) -> Job | None:
         if not self._open or self.failure is not None:
             return None
-        job = self._guarded(lambda: self.study.ask(worker=session.worker), None)
+        job = self._guarded(lambda: self.study.ask(worker=session.worker, durable=False), None)
         if job is None:
             return None
         held = Held.of(job)
@@ -319,7 +319,9 @@ class Dispatcher:
             self.sessions.release(session)
         self._settle(job, attempt)
         told = self._guarded(
-            lambda: self.study.tell(job, outcome, attempt=attempt), False, raises=(StudyError,)
+            lambda: self.study.tell(job, outcome, attempt=attempt, durable=False),
+            False,
+            raises=(StudyError,),
         )
         if not told:
             logger.info("A late outcome of job %d from %s is ignored", job, session.worker)
@@ -408,7 +410,9 @@ class Dispatcher:
         if entry is not None and entry.lost >= self.study.max_retries:
             logger.error("Job %d (trial %d) timed out: %s", job, entry.job.trial, reason)
             outcome = Outcome.failed(reason, status=Status.TIMEOUT, worker=session.worker)
-            self._guarded(lambda: self.study.tell(job, outcome, attempt=attempt), False)
+            self._guarded(
+                lambda: self.study.tell(job, outcome, attempt=attempt, durable=False), False
+            )
         else:
             self._guarded(lambda: self.study.requeue(job, reason, attempt=attempt), False)
 

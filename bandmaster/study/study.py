@@ -121,6 +121,10 @@ class Study(StudyView):
                     )
                 )  # fmt: skip
 
+    def close(self) -> None:
+        """Give up the journal, which keeps all that happened; closing twice does nothing."""
+        self._journal.close()
+
     # -- driving --------------------------------------------------------------------------------
 
     def set_plan(self, plan: Plan) -> None:
@@ -182,7 +186,7 @@ class Study(StudyView):
             taken += 1
         return taken
 
-    def ask(self, *, worker: str = "") -> Job | None:
+    def ask(self, *, worker: str = "", durable: bool = True) -> Job | None:
         """Return a job to run, or None when nothing may start now.
 
         What the plan allows is reserved here, so it is never overshot. None means: wait until
@@ -192,12 +196,20 @@ class Study(StudyView):
         ----------
         worker : str, default ""
             Who will run it.
+        durable : bool, default True
+            Whether to return when the journal keeps it, instead of at once (`wait_durable`).
 
         Raises
         ------
         StudyPoisonedError
             When an earlier event could not be stored.
         """
+        job = self._ask(worker)
+        if durable:
+            self.wait_durable(self._position)
+        return job
+
+    def _ask(self, worker: str) -> Job | None:
         with self._lock:
             self._check()
             state = self._state
@@ -221,6 +233,7 @@ class Study(StudyView):
         outcome: Outcome | Mapping[str, Any] | float,
         *,
         attempt: int | None = None,
+        durable: bool = True,
     ) -> bool:
         """Say how a job ended.
 
@@ -235,6 +248,8 @@ class Study(StudyView):
             What `compute` may return is accepted as well; a NaN becomes a failure.
         attempt : int, optional
             Which attempt; default: the job's (the current one for a number).
+        durable : bool, default True
+            Whether to return when the journal keeps it, instead of at once (`wait_durable`).
 
         Returns
         -------
@@ -249,6 +264,12 @@ class Study(StudyView):
         number, attempt = _named(job, attempt)
         if not isinstance(outcome, Outcome):
             outcome = outcome_of(outcome)
+        counted = self._tell(number, attempt, outcome)
+        if durable:
+            self.wait_durable(self._position)
+        return counted
+
+    def _tell(self, number: int, attempt: int | None, outcome: Outcome) -> bool:
         with self._lock:
             self._check()
             entry = self._entry(number)
