@@ -107,3 +107,23 @@ def test_a_maximised_metric_is_shown_by_its_name_and_value():
     assert "best acc: 0.500]" in screen.getvalue()
     assert objectives == make_progress(True, objectives)._objectives
     assert objectives == make_progress(default_callback, objectives)._objectives
+
+
+def test_a_notebook_without_ipywidgets_gets_a_bar_of_text_and_no_warning():
+    """tqdm.auto warns about it when imported, which the user of a search did not ask for."""
+    code = (
+        "import sys, types, warnings\n"
+        "kernel = types.SimpleNamespace(config={'IPKernelApp': {}})\n"
+        "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: kernel)\n"
+        "sys.modules['ipykernel.zmqshell'] = types.ModuleType('zmqshell')\n"
+        "sys.modules['ipywidgets'] = None\n"
+        "from bandmaster.progress import TqdmProgress\n"
+        "warnings.simplefilter('always')\n"
+        "progress = TqdmProgress()\n"
+        "progress.start(1)\n"
+        "progress.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    assert "0/1" in done.stderr
+    assert "TqdmWarning" not in done.stderr
