@@ -77,6 +77,8 @@ class Writer:
         StorageError
             When it will never be.
         """
+        if self._durable >= position:  # it only grows, so a look needs no lock
+            return
         with self._changed:
             if self._durable >= position:
                 return
@@ -85,8 +87,8 @@ class Writer:
             signal.acquire()
             self._waiting.append((position, signal))
         signal.acquire()  # released when it is durable, or never will be
-        with self._changed:
-            if self._durable < position:
+        if self._durable < position:
+            with self._changed:
                 self._raise_if_failed()
 
     def rewind(self, position: int, check: int) -> None:
