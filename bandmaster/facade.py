@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from bandmaster import wiring
@@ -12,7 +14,8 @@ from bandmaster.core.plan import Plan
 from bandmaster.core.progress import Progress
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
-from bandmaster.storage import Journal
+from bandmaster.space import Space
+from bandmaster.storage import Journal, Storage, open_study_journal, stored_space
 from bandmaster.study.follower import Callback
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
@@ -37,8 +40,12 @@ class Study(_Study):
         The seed; None draws one.
     max_retries : int, default 3
         How often a job whose worker died is issued again.
-    journal : Journal, optional
-        Where the events are kept. Default: memory.
+    storage : str or Storage, optional
+        Where the events are kept, e.g. ``"sqlite:///search.db"``. Default: memory. Such a study has
+        a name, and is to be closed (`close`, or a ``with`` block).
+    load_if_exists : bool, default False
+        Whether to go on with a study of this name that the storage has already; its seed and
+        metrics count then.
     clock : Clock, optional
         Stamps the events.
 
@@ -68,19 +75,86 @@ class Study(_Study):
         name: str = "",
         random_state: int | None = 0,
         max_retries: int = 3,
-        journal: Journal | None = None,
+        storage: str | Storage | None = None,
+        load_if_exists: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(
-            space,
-            optimizer=wiring.make_optimizer(optimizer),
-            generator=wiring.make_generator(generator),
-            objectives=metrics,
+        journal: Journal | None = None
+        if storage is not None:
+            name = name or f"study-{secrets.token_hex(4)}"
+            journal = open_study_journal(storage, name, load_if_exists=load_if_exists)
+        try:
+            super().__init__(
+                space,
+                optimizer=wiring.make_optimizer(optimizer),
+                generator=wiring.make_generator(generator),
+                objectives=metrics,
+                name=name,
+                seed=wiring.make_seed(random_state),
+                max_retries=max_retries,
+                journal=journal,
+                clock=clock,
+            )
+        except BaseException:
+            if journal is not None:
+                journal.close()
+            raise
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        storage: str | Storage,
+        *,
+        optimizer: str | Optimizer | type[Optimizer] = "ETPE",
+        generator: IterGenerator | None = None,
+        max_retries: int = 3,
+    ) -> Study:
+        """Load a stored study, to look at it or to go on with it.
+
+        Parameters
+        ----------
+        name : str
+        storage : str or Storage
+        optimizer : str, Optimizer or Optimizer class, default "ETPE"
+            Who proposes from now on.
+        generator : IterGenerator, optional
+            The one it was made with.
+        max_retries : int, default 3
+
+        Returns
+        -------
+        Study
+            To be closed.
+
+        Raises
+        ------
+        StorageError
+            When there is no such study.
+        StudyError
+            When it was made with another iteration generator.
+        StudyBusyError
+            When another process writes it.
+        """
+        return cls(
+            Space.from_dict(stored_space(storage, name)),
+            optimizer=optimizer,
+            generator=generator,
             name=name,
-            seed=wiring.make_seed(random_state),
             max_retries=max_retries,
-            journal=journal,
-            clock=clock,
+            storage=storage,
+            load_if_exists=True,
         )
 
     @property

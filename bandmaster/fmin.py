@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.facade import Study
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
+from bandmaster.storage import Storage
 from bandmaster.study.follower import Callback
 from bandmaster.study.result import Result
 
@@ -34,7 +36,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     random_state: int | None = 42,
     timeout: float | None = None,
     show_progressbar: bool = True,
-    checkpoint_file: str | None = None,
+    checkpoint_file: str | os.PathLike[str] | None = None,
     checkpoint_freq: int = 10,
     *,
     n_evaluations: int | None = None,
@@ -44,6 +46,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
     max_retries: int = 3,
     job_timeout: float | None = None,
+    storage: str | Storage | None = None,
+    study_name: str = "fmin",
 ) -> Result:
     """Find the configuration for which `eval_func` returns the least.
 
@@ -79,10 +83,10 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     timeout : float, optional
         Start nothing after this many seconds.
     show_progressbar : bool, default True
-    checkpoint_file : str, optional
-        Not available before studies are durable; give None.
+    checkpoint_file : path, optional
+        Keep the search in this SQLite file; the same call goes on where an earlier one ended.
     checkpoint_freq : int, default 10
-        Likewise unused.
+        Has no effect: every evaluation is kept as soon as it is finished.
     n_evaluations : int, optional
         Jobs, that is evaluations at any budget.
     target_loss : float, optional
@@ -97,6 +101,11 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         How often a job whose worker died is run again.
     job_timeout : float, optional
         A job that is silent for longer is given up (AsyncComm).
+    storage : str or Storage, optional
+        Keep the search there, e.g. ``"sqlite:///search.db"``, under `study_name`; a study of this
+        name goes on where it was, and the limits count from its beginning.
+    study_name : str, default "fmin"
+        The study's name in the storage.
 
     Returns
     -------
@@ -120,10 +129,11 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     20
     """
     if checkpoint_file is not None:
-        raise ConfigurationError(
-            "checkpoint_file is not available in this version: studies live in memory; pickle the "
-            "result, and pass it as previous_result to go on from it"
-        )
+        if storage is not None:
+            raise ConfigurationError(
+                "give checkpoint_file or storage, not both: they are one thing"
+            )
+        storage = f"sqlite:///{os.fspath(checkpoint_file)}"
     n_jobs = wiring.count_jobs(n_jobs)
     strategy = wiring.choose_strategy(
         parallel_strategy,
@@ -131,33 +141,42 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         flat=multi_fidelity_iter_generator is None,
         auto_identify_serial=auto_identify_serial_strategy,
     )
-    study = Study(
+    with Study(
         config_space,
         optimizer=optimizer,
         generator=multi_fidelity_iter_generator,
         metrics=metrics,
         random_state=random_state,
         max_retries=max_retries,
-    )
-    if previous_result is not None:
-        history = (
-            previous_result.history if isinstance(previous_result, Result) else previous_result
+        name="" if storage is None else study_name,
+        storage=storage,
+        load_if_exists=True,
+    ) as study:
+        if study.n_jobs == 0:
+            _prepare(study, previous_result, initial_points)
+        limited = n_trials is not None or n_evaluations is not None
+        study.set_plan(
+            Plan(
+                n_trials=n_trials,
+                n_evaluations=n_evaluations,
+                n_iterations=None if limited else n_iterations,
+                target_loss=target_loss,
+            )
         )
-        study.learn_from(history)
-    for point in initial_points or ():
+        wiring.run(
+            study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
+            job_timeout=job_timeout, catch=catch, callbacks=callbacks,
+            progress=show_progressbar,
+        )  # fmt: skip
+        return study.result
+
+
+def _prepare(
+    study: Study,
+    previous: Result | Iterable[Evaluation] | None,
+    points: Sequence[Mapping[str, Any]] | None,
+) -> None:
+    if previous is not None:
+        study.learn_from(previous.history if isinstance(previous, Result) else previous)
+    for point in points or ():
         study.enqueue(point)
-    limited = n_trials is not None or n_evaluations is not None
-    study.set_plan(
-        Plan(
-            n_trials=n_trials,
-            n_evaluations=n_evaluations,
-            n_iterations=None if limited else n_iterations,
-            target_loss=target_loss,
-        )
-    )
-    wiring.run(
-        study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
-        job_timeout=job_timeout, catch=catch, callbacks=callbacks,
-        progress=show_progressbar,
-    )  # fmt: skip
-    return study.result

@@ -159,6 +159,7 @@ def run(
     total = None if expected is None else expected.n_evaluations
     follower = Follower(study, progress=shown, callbacks=callbacks)
     follower.start(total)
+    study.requeue_orphans("the process that ran the study is gone", counted=strategy == "Serial")
     try:
         if strategy == "Serial":
             from bandmaster.runners.serial import run_serial

@@ -35,7 +35,7 @@ from bandmaster.errors import BandmasterError, ConfigurationError
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
-from bandmaster.storage import Journal
+from bandmaster.storage import Journal, open_study_journal
 from bandmaster.study.follower import Callback, Follower
 from bandmaster.study.forecast import forecast
 from bandmaster.study.study import Study
@@ -62,10 +62,11 @@ class Master:
         Who decides at which budget. Default: every configuration once, at budget 1.
     progress_callback : callable or Progress, optional
         What shows the progress, e.g. `bandmaster.default_callback`. Default: nothing.
-    checkpoint_file : None
-        Not supported yet; give a `journal`.
+    checkpoint_file : path, optional
+        Keep the study in this SQLite file, under the run_id. A master that is started again with
+        the same file goes on where the last one ended.
     checkpoint_freq : int, default 1
-        Goes with `checkpoint_file`.
+        Has no effect: every evaluation is kept before its worker hears that it arrived.
     nameserver : str, optional
         Host of the name server. Default: the connection file of the run, then the environment,
         then this machine.
@@ -136,11 +137,6 @@ class Master:
         connection_file: str | os.PathLike[str] | None = None,
         warn_after: float = 30.0,
     ) -> None:
-        if checkpoint_file is not None:
-            raise ConfigurationError(
-                f"checkpoint_file={os.fspath(checkpoint_file)!r} (with checkpoint_freq="
-                f"{checkpoint_freq}) is not supported yet: leave it None"
-            )
         if config_space is None:
             if not optimizer.initialized:
                 raise ConfigurationError(
@@ -149,16 +145,28 @@ class Master:
                 )
             config_space = optimizer.space
         self.run_id = check_run_id(run_id)
-        self.study = Study(
-            config_space,
-            optimizer=optimizer,
-            generator=FlatIterGenerator() if iter_generator is None else iter_generator,
-            objectives=objectives,
-            journal=journal,
-            name=run_id,
-            seed=random_state,
-            max_retries=max_retries,
-        )
+        if checkpoint_file is not None:
+            if journal is not None:
+                raise ConfigurationError("give checkpoint_file or journal, not both")
+            journal = open_study_journal(
+                f"sqlite:///{os.fspath(checkpoint_file)}", run_id, load_if_exists=True
+            )
+        try:
+            self.study = Study(
+                config_space,
+                optimizer=optimizer,
+                generator=FlatIterGenerator() if iter_generator is None else iter_generator,
+                objectives=objectives,
+                journal=journal,
+                name=run_id,
+                seed=random_state,
+                max_retries=max_retries,
+            )
+        except BaseException:
+            if checkpoint_file is not None and journal is not None:
+                journal.close()
+            raise
+        self._owns_journal = checkpoint_file is not None
         self.dispatcher = Dispatcher(self.study, run_id=run_id, job_timeout=job_timeout)
         self._progress = progress_callback
         self._callbacks = tuple(callbacks)
@@ -333,6 +341,7 @@ class Master:
         )  # fmt: skip
         if self._server is None:
             self.dispatcher.close()
+            self._close_journal()
             return
         assert self._registration is not None
         assert self._waking is not None
@@ -351,6 +360,11 @@ class Master:
             self._registration.close()
             self._server.close()
             self.dispatcher.close()
+            self._close_journal()
+
+    def _close_journal(self) -> None:
+        if self._owns_journal:
+            self.study.close()
 
     def __enter__(self) -> Master:
         return self

@@ -2,6 +2,7 @@
 
 from bandmaster.storage.base import Journal, Storage, StudySummary
 from bandmaster.storage.memory import MemoryJournal, MemoryStorage
+from bandmaster.storage.opening import open_study_journal, stored_space
 from bandmaster.storage.urls import open_storage
 
 __all__ = [
@@ -11,4 +12,6 @@ __all__ = [
     "Storage",
     "StudySummary",
     "open_storage",
+    "open_study_journal",
+    "stored_space",
 ]

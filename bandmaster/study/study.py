@@ -26,8 +26,9 @@ from bandmaster.errors import (
 )
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
-from bandmaster.space import Space, compile_space
+from bandmaster.space import compile_space
 from bandmaster.storage import Journal, MemoryJournal
+from bandmaster.study.binding import bind, check_same
 from bandmaster.study.consequences import consequences
 from bandmaster.study.proposing import Proposal, propose
 from bandmaster.study.state import StudyState
@@ -97,19 +98,17 @@ class Study(StudyView):
         self.max_retries = max_retries
         self._clock: Clock = clock or SystemClock()
         compiled = compile_space(space)
-        _bind(optimizer, generator, compiled)
+        bind(optimizer, generator, compiled)
         super().__init__(
             StudyState(compiled, optimizer, generator, optimizer.history),
             MemoryJournal() if journal is None else journal,
         )
         for event in self._journal.read(0):
+            if isinstance(event, ev.StudyCreated):
+                check_same(event, compiled, generator)
             self._state.apply(event)
             self._position += 1
-            if isinstance(event, ev.StudyCreated) and Space.from_dict(event.space) != compiled:
-                raise StudyError(
-                    f"study {event.name!r} in this journal has another search space; give the "
-                    "space it was made with, or start a study under another name"
-                )
+        self._orphans = [(e.job.number, e.job.attempt) for e in self._state.open.values()]
         if not self._state.n_events:
             if not isinstance(objectives, Objectives):
                 objectives = Objectives(objectives)
@@ -375,6 +374,24 @@ class Study(StudyView):
                 self._commit(ev.JobRequeued(self._clock(), number, attempt, reason, counted))
             return True
 
+    def requeue_orphans(self, reason: str, *, counted: bool = False) -> int:
+        """Requeue what was out when the study was loaded; returns how many jobs that were.
+
+        For one who knows that nobody will bring these jobs' outcomes any more.
+
+        Parameters
+        ----------
+        reason : str
+            What happened to them.
+        counted : bool, default False
+            Whether it uses up a retry of each.
+        """
+        orphans, self._orphans = self._orphans, []
+        return sum(
+            self.requeue(number, reason, attempt=attempt, counted=counted)
+            for number, attempt in orphans
+        )
+
     def stop(self, reason: str) -> None:
         """Issue nothing any more. Jobs that are out may still finish. Stopping twice is once."""
         with self._lock:
@@ -449,24 +466,3 @@ def _named(job: Job | int, attempt: int | None) -> tuple[int, int | None]:
     if isinstance(job, Job):
         return job.number, job.attempt if attempt is None else attempt
     return operator.index(job), attempt
-
-
-def _bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
-    budgets = generator.get_budgets()
-    if not optimizer.initialized:
-        optimizer.initialize(space, budgets)
-    if optimizer.space != space:
-        raise ConfigurationError(
-            "the optimizer was initialised with another search space than the study has"
-        )
-    if len(optimizer.history):
-        raise ConfigurationError(
-            f"the optimizer has seen {len(optimizer.history)} evaluations already: each study "
-            "needs an optimizer of its own"
-        )
-    unknown = sorted(set(budgets) - set(optimizer.budgets))
-    if unknown:
-        raise ConfigurationError(
-            f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
-            f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
-        )

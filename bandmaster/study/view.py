@@ -9,7 +9,7 @@ from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.trial import OpenJob
-from bandmaster.errors import StudyPoisonedError
+from bandmaster.errors import StorageError, StudyPoisonedError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
@@ -147,8 +147,18 @@ class StudyView:
         return not self._journal.immediate
 
     def wait_durable(self, position: int) -> None:
-        """Return when the journal keeps everything before `position`."""
-        self._journal.wait(position)
+        """Return when the journal keeps everything before `position`.
+
+        Raises
+        ------
+        StorageError
+            When it never will; the study is poisoned then.
+        """
+        try:
+            self._journal.wait(position)
+        except StorageError as error:
+            self._poison = error
+            raise
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         """Block until `predicate()` holds, looked at after each change, under the lock.

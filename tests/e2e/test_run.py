@@ -215,12 +215,10 @@ def test_callback_can_stop_the_run(folder: Path) -> None:
 
 
 def test_runs_that_cannot_start_say_why(folder: Path) -> None:
-    """No end, no name server, a checkpoint file: clear errors, at once."""
+    """No end, no name server: clear errors, at once."""
     with Cluster(folder) as cluster:
         with pytest.raises(ConfigurationError, match="nothing would ever end"):
             cluster.master().run()
-        with pytest.raises(ConfigurationError, match="checkpoint_file"):
-            cluster.master(checkpoint_file="study.db")
         with pytest.raises(NameServerError, match="cannot be reached"):
             cluster.master(nameserver="127.0.0.1", nameserver_port=1).run(n_trials=1)
 

@@ -6,7 +6,12 @@ from ConfigSpace import ConfigurationSpace
 
 from bandmaster import HyperBandIterGenerator, Result, Study, fmin
 from bandmaster.core.outcome import Status
-from bandmaster.errors import ConfigurationError, IllegalConfigurationError
+from bandmaster.errors import (
+    ConfigurationError,
+    IllegalConfigurationError,
+    StorageError,
+    StudyError,
+)
 
 SPACE = {
     "x": {"_type": "uniform", "_value": [0.0, 1.0]},
@@ -127,7 +132,7 @@ def test_map_reduce_with_and_without_an_iteration_generator(generator, n_jobs):
         ({"n_iterations": -1}, "n_iterations"),
         ({"n_trials": 2.5}, "n_trials"),
         ({"n_iterations": None}, "n_trials"),
-        ({"checkpoint_file": "run.db"}, "checkpoint_file"),
+        ({"checkpoint_file": "a.db", "storage": "sqlite:///b.db"}, "checkpoint_file"),
         ({"multi_fidelity_iter_generator": "hyperband"}, "HyperBandIterGenerator"),
         ({"metrics": [{"name": "a", "strategy": "guess"}]}, "strategy"),
         ({"metrics": "accuracy"}, r"\['accuracy'\]"),
@@ -233,3 +238,53 @@ def test_a_plan_of_any_size_has_an_end(generator):
             n_iterations=None,
             parallel_strategy="Serial",
         )
+
+
+def test_a_stored_search_goes_on_where_it_was(tmp_path):
+    """The same call again runs what is missing, and gives what one long search would have given."""
+    options = {"storage": f"sqlite:///{tmp_path}/search.db", "study_name": "mine"}
+    first = search(n_iterations=8, **options)
+    second = search(n_iterations=20, **options)
+    whole = search(n_iterations=20)
+    assert (8, 20) == (len(first.evaluations), len(second.evaluations))
+    assert [e.config for e in whole.evaluations] == [e.config for e in second.evaluations]
+    assert [e.loss for e in whole.evaluations] == [e.loss for e in second.evaluations]
+    assert [e.started for e in first.evaluations] == [e.started for e in second.evaluations[:8]]
+
+
+def test_a_checkpoint_file_is_a_stored_search(tmp_path):
+    """And its initial points are not evaluated twice."""
+    point = {"x": 0.5, "n": 1}
+    for n in (3, 5):
+        result = search(n_iterations=n, checkpoint_file=tmp_path / "run.db", initial_points=[point])
+        assert n == len(result.evaluations)
+        assert 1 == sum(e.config == point for e in result.evaluations)
+
+
+def test_a_search_that_was_killed_runs_its_lost_job_again(tmp_path):
+    """The job that was out when the process died is the first to run."""
+    storage = f"sqlite:///{tmp_path}/search.db"
+    with Study(SPACE, name="fmin", storage=storage, random_state=42) as study:
+        study.tell(study.ask(), 1.0)
+        lost = study.ask()
+    result = search(n_iterations=3, storage=storage)
+    assert [0, 1, 2] == [e.trial for e in result.evaluations]
+    assert (1, lost.config) == (result.evaluations[1].attempt, result.evaluations[1].config)
+
+
+def test_a_stored_study_is_loaded_by_its_name(tmp_path):
+    """Its space comes from the storage; who makes it twice by mistake is told so."""
+    storage = f"sqlite:///{tmp_path}/search.db"
+    with Study(SPACE, name="a", storage=storage, optimizer="Random", random_state=5) as study:
+        study.optimize(loss, n_trials=4)
+    with pytest.raises(ConfigurationError, match="load_if_exists"):
+        Study(SPACE, name="a", storage=storage)
+    with Study.load("a", storage, optimizer="Random") as study:
+        assert (5, 4) == (study.seed, len(study.history))
+        study.optimize(loss, n_trials=2)
+        assert 6 == len(study.history)
+    generator = HyperBandIterGenerator(1, 9, 3)
+    with pytest.raises(StudyError, match="FlatIterGenerator"):
+        Study.load("a", storage, generator=generator)
+    with pytest.raises(StorageError, match="nobody"):
+        Study.load("nobody", storage)

@@ -24,7 +24,8 @@ OUTCOME = Outcome(
 )
 EVENTS = [
     ev.StudyCreated(1.0, 1, "golden", compile_space(SPACE).to_dict(),
-                    [["loss", "optimize", "minimize", None]], 7, "RandomOptimizer", "Flat"),
+                    [["loss", "optimize", "minimize", None]], 7, "RandomOptimizer",
+                    "FlatIterGenerator(budget=1)"),
     ev.PlanSet(2.0, [3, None, None, -1.0]),
     ev.Imported(2.25, {"x": 0.75}, 1, {}, OUTCOME),
     ev.Enqueued(2.5, {"x": 0.25}),

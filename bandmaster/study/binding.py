@@ -1,0 +1,62 @@
+"""Whether the parts of a study fit together, and to the journal that is loaded."""
+
+from __future__ import annotations
+
+from bandmaster.core.events import StudyCreated
+from bandmaster.errors import ConfigurationError, StudyError
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.optimizers.base import Optimizer
+from bandmaster.space import Space
+
+__all__ = ["bind", "check_same"]
+
+
+def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
+    """Initialise the optimizer if it is not yet.
+
+    Raises
+    ------
+    ConfigurationError
+        When optimizer, generator and space do not fit together.
+    """
+    budgets = generator.get_budgets()
+    if not optimizer.initialized:
+        optimizer.initialize(space, budgets)
+    if optimizer.space != space:
+        raise ConfigurationError(
+            "the optimizer was initialised with another search space than the study has"
+        )
+    if len(optimizer.history):
+        raise ConfigurationError(
+            f"the optimizer has seen {len(optimizer.history)} evaluations already: each study "
+            "needs an optimizer of its own"
+        )
+    unknown = sorted(set(budgets) - set(optimizer.budgets))
+    if unknown:
+        raise ConfigurationError(
+            f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
+            f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
+        )
+
+
+def check_same(created: StudyCreated, space: Space, generator: IterGenerator) -> None:
+    """Compare a study's first event with what it is loaded with.
+
+    Raises
+    ------
+    StudyError
+        When it was made with another search space or another iteration generator.
+    """
+    name = created.name
+    if Space.from_dict(created.space) != space:
+        raise StudyError(
+            f"study {name!r} in this journal has another search space; give the space it was made "
+            "with, or start a study under another name"
+        )
+    # The first line is the signature; the table below it may be laid out otherwise one day.
+    before, now = (text.partition("\n")[0] for text in (created.generator, repr(generator)))
+    if before != now:
+        raise StudyError(
+            f"study {name!r} in this journal was made with {before}, not with {now}: give the "
+            "same iteration generator, or start a study under another name"
+        )
