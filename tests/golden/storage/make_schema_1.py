@@ -11,7 +11,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-JOURNAL = Path(__file__).parents[1] / "journal" / "schema-1.json"
+EVENTS = Path(__file__).with_name("events.json")
 TABLES = """
 PRAGMA page_size = 512;
 PRAGMA journal_mode = WAL;
@@ -31,7 +31,7 @@ INSERT INTO bandmaster_studies VALUES (2, 'empty', 2.0, 1, NULL, 0.0);
 
 def main() -> None:
     """Write the file."""
-    rows = json.loads(JOURNAL.read_text())
+    rows = json.loads(EVENTS.read_text())
     with closing(sqlite3.connect(sys.argv[1])) as connection:
         connection.executescript(TABLES)
         connection.executemany(

@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 FILES = sorted((GOLDEN / "storage").glob("schema-*.db"))
 EVENTS = [
     ev.from_data(codec.unpack(bytes.fromhex(row)))
-    for row in json.loads((GOLDEN / "journal" / "schema-1.json").read_text())
+    for row in json.loads((GOLDEN / "storage" / "events.json").read_text())
 ]
 
 
