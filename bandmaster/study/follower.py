@@ -45,6 +45,7 @@ class Follower:
         self._progress: Progress = progress or NoProgress()
         self._callbacks = tuple(callbacks)
         self._next = len(study.history)
+        self._errors: set[str] = set()
         self._incumbents = IncumbentLog(study.history, study.objectives)
 
     def start(self, total: int | None) -> None:
@@ -60,14 +61,21 @@ class Follower:
             self._progress.update(evaluation)
             self._incumbents(evaluation)
             if not evaluation.ok:
-                logger.warning(
-                    "Evaluation %d (trial %d, budget %s) %s: %s",
-                    evaluation.job, evaluation.trial, evaluation.budget, evaluation.status.value,
-                    evaluation.error,
-                )  # fmt: skip
+                self._warn(evaluation)
             for callback in self._callbacks:
                 callback(self._study, evaluation)
         return self._next - first
+
+    def _warn(self, evaluation: Evaluation) -> None:
+        """Log a failure: in full the first time, its last line when it comes again."""
+        error = evaluation.error or ""
+        seen = error in self._errors
+        self._errors.add(error)
+        logger.warning(
+            "Evaluation %d (trial %d, budget %s) %s: %s",
+            evaluation.job, evaluation.trial, evaluation.budget, evaluation.status.value,
+            f"{error.strip().rpartition(chr(10))[2]} (as before)" if seen else error,
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the progress display."""

@@ -78,3 +78,10 @@ def test_one_budget_is_explained():
     """There is nothing to compare it with."""
     ax = Result(_history([1, 2, 3], [None])).plot_correlation_across_budgets()
     assert "Nothing to correlate: only budget 1 has successes" == ax.texts[0].get_text()
+
+
+def test_the_p_of_few_trials_is_exact():
+    """Four trials in perfect order are 2 of 24 pairings, not a certainty."""
+    (pair,) = correlate_budgets(Result(_history([1, 2, 3, 4], [1, 2, 3, 4])))
+    assert 1.0 == pytest.approx(pair.rho)
+    assert 2 / 24 == pytest.approx(pair.p)
