@@ -65,7 +65,7 @@ def test_each_cell_is_drawn_with_its_numbers():
     ax = Result(history).plot_correlation_across_budgets()
     cells = {text.get_position(): text.get_text() for text in ax.texts}
     assert {(0, 0), (0, 1), (1, 1)} == set(cells)
-    assert "ρ = 0.80\nn = 4\np = 0.200" == cells[0, 0]
+    assert "ρ = 0.80\nn = 4\np = 0.333" == cells[0, 0]
     assert cells[0, 1].startswith("ρ = -1.00")
     grid = ax.images[0].get_array()
     assert 0.8 == pytest.approx(grid[0, 0])
