@@ -206,6 +206,7 @@ def test_ctrl_c_ends_each_program_with_130(
     master = start_master(folder, "--generator", "flat", "--n-trials", "3")
     with worker, master:
         worker.wait_for(connected)
+        master.wait_for(lambda p: "listens on" in p.err)
         for program in (worker, master, nameserver):
             program.interrupt()
             assert program.finish(15) == 130, program
