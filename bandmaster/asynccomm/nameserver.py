@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import socket
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +17,22 @@ from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.naming import NAMES_OBJECT, check_run_id
 from bandmaster.asynccomm.net import get_a_free_port
 from bandmaster.asynccomm.security import make_key
-from bandmaster.asynccomm.wire import Peer, Server
+from bandmaster.asynccomm.wire import Client, Peer, Server
 from bandmaster.core.codec import pack, unpack
-from bandmaster.errors import CommError, ConfigurationError, NameServerError, ProtocolError
+from bandmaster.errors import (
+    AuthenticationError,
+    CommError,
+    ConfigurationError,
+    NameServerError,
+    ProtocolError,
+)
 
 __all__ = ["NameServer", "Registry"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_NAMES = 100_000
+_ALIVE_WITHIN = 2.0  # seconds to answer for a name server that we would replace
 
 
 class Registry:
@@ -158,11 +166,15 @@ class NameServer:
 
         Raises
         ------
+        ConfigurationError
+            When the run has a name server that is alive. What one that died left is replaced.
         CommError
             When the port is taken.
         """
         if self._server is not None:
             return self.address.host, self.address.port
+        if self._write:
+            _check_vacant(self.run_id)
         if self.key is None and not self._insecure:
             self.key = connection_file.environment_key() or make_key()
         server, address = self._listen()
@@ -215,6 +227,10 @@ class NameServer:
         """The connection file, None when it has none or is not running."""
         return None if self._info is None else connection_file.path_of(self.run_id)
 
+    def __repr__(self) -> str:
+        where = "not running" if self._server is None else f"at {self._server.address}"
+        return f"<NameServer of run {self.run_id!r}, {where}>"
+
     def __enter__(self) -> NameServer:
         self.start()
         return self
@@ -226,3 +242,49 @@ class NameServer:
         traceback: TracebackType | None,
     ) -> None:
         self.shutdown()
+
+
+def _check_vacant(run_id: str) -> None:
+    """Refuse to take a run from a name server that is alive: its processes would be lost."""
+    try:
+        info = connection_file.read(run_id)
+    except (AuthenticationError, NameServerError) as error:
+        logger.debug("run %s: its connection file tells nothing: %s", run_id, error)
+        return
+    if info is None:
+        return
+    near = info.hostname == socket.gethostname()
+    # Both are asked: another process may have the pid by now, another server the port.
+    if (not near or _runs(info.pid)) and _answers(info):
+        raise ConfigurationError(
+            f"run {run_id!r} already has a name server at {info.address} (pid {info.pid}, host "
+            f"{info.hostname}): shut it down, or choose another run_id"
+        )
+    if not near:
+        logger.warning(
+            "Run %r had a name server on host %s (pid %d), which cannot be reached from here: it "
+            "is replaced", run_id, info.hostname, info.pid,
+        )  # fmt: skip
+
+
+def _runs(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _answers(info: ConnectionInfo) -> bool:
+    client = Client(info.address, NAMES_OBJECT, key=info.key, connect_timeout=_ALIVE_WITHIN)
+    try:
+        client.connect()
+    except CommError as error:
+        logger.debug("run %s: its last name server is gone: %s", info.run_id, error)
+        return False
+    client.close()
+    return True

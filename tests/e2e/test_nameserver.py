@@ -17,7 +17,7 @@ import pytest
 
 from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.addresses import Address
-from bandmaster.asynccomm.connection_file import find_nameserver
+from bandmaster.asynccomm.connection_file import ConnectionInfo, find_nameserver
 from bandmaster.asynccomm.nameserver import NameServer
 from bandmaster.asynccomm.naming import Names, dispatcher_name, worker_name
 from bandmaster.asynccomm.net import get_a_free_port
@@ -317,3 +317,76 @@ def test_interrupt_leaves_nothing(root: Path) -> None:
         assert get_a_free_port(port) == port
     finally:
         _end(process)
+
+
+def test_a_second_one_of_a_run_is_refused(server: NameServer) -> None:
+    """The first one, of this process or another, keeps the run; the error says where it is."""
+    before = connection_file.read("tuning")
+    for port in (None, 0):
+        with pytest.raises(ConfigurationError) as raised:
+            NameServer(run_id="tuning", port=port).start()
+        assert (
+            f"run 'tuning' already has a name server at {server.address} (pid {os.getpid()}, host "
+            f"{socket.gethostname()}): shut it down, or choose another run_id"
+        ) == str(raised.value)
+    assert before == connection_file.read("tuning")
+    with NameServer(run_id="tuning", port=0, write_connection_file=False) as unlisted:
+        assert unlisted.port != server.port
+
+
+def test_a_second_one_from_another_process_is_refused(root: Path) -> None:
+    """The process that came first keeps the run; once it was killed, the run is free."""
+    process, port = _start("elsewhere", 0, root)
+    try:
+        with pytest.raises(ConfigurationError, match=rf":{port} \(pid {process.pid}, host "):
+            NameServer(run_id="elsewhere").start()
+        process.kill()
+        process.wait()
+        with NameServer(run_id="elsewhere", port=0) as next_one:
+            info = connection_file.read("elsewhere")
+            assert info is not None
+            assert (os.getpid(), next_one.port) == (info.pid, info.port)
+    finally:
+        _end(process)
+
+
+@pytest.mark.parametrize("stale", ["dead pid", "another's key", "silent"])
+def test_what_a_dead_one_left_is_replaced(server: NameServer, stale: str) -> None:
+    """Neither a port that another server has by now nor a pid that was given again is alive."""
+    assert server.port is not None
+    pid, key, port = os.getpid(), server.key, server.port
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        if stale == "dead pid":  # with the same key, as BANDMASTER_KEY gives it to all runs
+            pid = 2**22 + 1
+        elif stale == "another's key":
+            key = b"x" * 32
+        else:
+            port = silent.getsockname()[1]
+        connection_file.write(ConnectionInfo("dead", "127.0.0.1", port, key, pid))
+        with NameServer(run_id="dead", port=0) as fresh:
+            info = connection_file.read("dead")
+            assert info is not None
+            assert fresh.port == info.port
+
+
+def test_a_file_that_tells_nothing_is_replaced(bandmaster_home: Path) -> None:
+    """A malformed connection file is nobody's."""
+    path = connection_file.path_of("broken")
+    path.parent.mkdir(parents=True)
+    path.touch(0o600)
+    with NameServer(run_id="broken", port=0):
+        assert connection_file.read("broken") is not None
+
+
+def test_replacing_one_of_another_machine_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """In a shared home directory it may be alive and out of reach, so a warning names its host."""
+    connection_file.write(ConnectionInfo("far", "127.0.0.1", 1, None, 7, "head-node"))
+    with NameServer(run_id="far", port=0):
+        pass
+    assert "a name server on host head-node (pid 7)" in caplog.text
+
+
+def test_repr_says_where_it_is(server: NameServer) -> None:
+    """The run and the address, or that it is not running."""
+    assert f"<NameServer of run 'tuning', at {server.address}>" == repr(server)
+    assert "<NameServer of run 'idle', not running>" == repr(NameServer(run_id="idle"))
