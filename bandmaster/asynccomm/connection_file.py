@@ -10,6 +10,7 @@ import secrets
 import socket
 import stat
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_PORT",
     "ConnectionInfo",
     "environment_key",
+    "explained",
     "find_nameserver",
     "list_runs",
     "new_run_id",
@@ -226,6 +228,40 @@ def find_nameserver(
         port or (known.port if known else 0) or DEFAULT_PORT,
     )
     return address.reachable, key
+
+
+@contextlib.contextmanager
+def explained(
+    run_id: str,
+    host: str | None = None,
+    *,
+    connection_file: str | os.PathLike[str] | None = None,
+) -> Iterator[None]:
+    """Have errors of whoever uses `find_nameserver` say it when there is no connection file.
+
+    A wrong run_id shows as a refusal, or as nobody at the default port, which explain nothing.
+
+    Parameters
+    ----------
+    run_id, host, connection_file
+        As for `find_nameserver`.
+    """
+    try:
+        yield
+    except (AuthenticationError, NameServerError) as error:
+        guessed = host is None and not os.environ.get("BANDMASTER_NAMESERVER")
+        if (
+            connection_file is not None
+            or os.environ.get("BANDMASTER_CONNECTION_FILE")
+            or environment_key() is not None
+            or (isinstance(error, NameServerError) and not guessed)
+            or path_of(run_id).exists()
+        ):
+            raise
+        runs = ", ".join(info.run_id for info in list_runs()) or "none"
+        raise type(error)(
+            f"there is no connection file of run {run_id!r} (runs here: {runs}); {error}"
+        ) from error
 
 
 def environment_key() -> bytes | None:

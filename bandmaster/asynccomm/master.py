@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
-from bandmaster.asynccomm.connection_file import find_nameserver
+from bandmaster.asynccomm.connection_file import explained, find_nameserver
 from bandmaster.asynccomm.control import (
     call_worker,
     call_workers,
@@ -25,6 +25,7 @@ from bandmaster.asynccomm.driver import Driver
 from bandmaster.asynccomm.interfaces import choose_interface
 from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name
 from bandmaster.asynccomm.net import advertised_host
+from bandmaster.asynccomm.patience import until_found
 from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.sessions import Held, Session
 from bandmaster.asynccomm.wire import Server
@@ -48,6 +49,7 @@ __all__ = ["Master"]
 logger = logging.getLogger(__name__)
 
 _LEAVE_WITHIN = 2.0
+_FIRST_WARNING = 5.0  # seconds without any worker
 
 
 class Master:
@@ -178,7 +180,7 @@ class Master:
         self._server: Server | None = None
         self._registration: Registration | None = None
         self._waking: threading.Thread | None = None
-        self._closed = False
+        self._closed = threading.Event()
 
     # -- looking --------------------------------------------------------------------------------
 
@@ -214,19 +216,32 @@ class Master:
 
     # -- driving --------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, *, wait_for_nameserver: float | None = 0.0) -> None:
         """Listen, register at the name server and wake the workers; `run` does it by itself.
+
+        Parameters
+        ----------
+        wait_for_nameserver : float, optional
+            Seconds to go on looking for a name server that cannot be reached; None looks until
+            it is there. Default: it must be there.
 
         Raises
         ------
         NameServerError
             When the name server cannot be reached.
+        AuthenticationError
+            When it is another run's.
         """
-        if self._closed:
+        if self._closed.is_set():
             raise ConfigurationError("this master was shut down: make another one")
         if self._server is not None:
             return
-        nameserver, self._key = self._find()
+        nameserver, self._key = until_found(
+            self._look,
+            f"Master of run {self.run_id!r}",
+            patience=wait_for_nameserver,
+            stop=self._closed,
+        )
         interface = self._host or choose_interface(
             self.run_id, self._nameserver, nameserver, self._connection_file
         )
@@ -332,17 +347,17 @@ class Master:
             Whether the workers end too, those that compute after what they are doing. Otherwise
             they wait for the next master of this run.
         """
-        if self._closed:
+        if self._closed.is_set():
             return
-        self._closed = True
-        logger.info(
-            "Master of run %s: shutdown initiated, shutdown_workers = %s",
-            self.run_id, shutdown_workers,
-        )  # fmt: skip
+        self._closed.set()
         if self._server is None:
             self.dispatcher.close()
             self._close_journal()
             return
+        logger.info(
+            "Master of run %s: shutdown initiated, shutdown_workers = %s",
+            self.run_id, shutdown_workers,
+        )  # fmt: skip
         assert self._registration is not None
         assert self._waking is not None
         try:
@@ -366,6 +381,15 @@ class Master:
         if self._owns_journal:
             self.study.close()
 
+    def __repr__(self) -> str:
+        if self._closed.is_set():
+            state = "shut down"
+        elif self._server is None:
+            state = "not started"
+        else:
+            state = f"at {self._server.address}, workers: {self.n_workers}"
+        return f"<Master of run {self.run_id!r}, {state}>"
+
     def __enter__(self) -> Master:
         return self
 
@@ -387,6 +411,16 @@ class Master:
             connection_file=self._connection_file,
         )
 
+    def _look(self) -> tuple[Address, bytes | None]:
+        """Return what `_find` does if the name server answers."""
+        address, key = self._find()
+        with (
+            explained(self.run_id, self._nameserver, connection_file=self._connection_file),
+            Names(address, key=key) as names,
+        ):
+            names.list(dispatcher_name(self.run_id))
+        return address, key
+
     def _make_progress(self) -> Progress:
         if self._progress is None:
             return NoProgress()
@@ -397,7 +431,10 @@ class Master:
     def _wait_for_workers(self, wanted: int, timeout: float | None) -> bool:
         sessions, started = self.dispatcher.sessions, time.monotonic()
         deadline = None if timeout is None else started + timeout
-        patience = self._warn_after
+        patience = min(_FIRST_WARNING, self._warn_after)
+        if len(sessions) < wanted:
+            logger.info("Run %r waits for workers: %d of %d are connected",
+                        self.run_id, len(sessions), wanted)  # fmt: skip
         while True:
             left = patience
             if deadline is not None:
@@ -406,12 +443,15 @@ class Master:
                 return True
             if deadline is not None and time.monotonic() >= deadline:
                 return False
+            count, waited = len(sessions), time.monotonic() - started
             logger.warning(
-                "Run %r has waited %.0f s for workers: %d of %d are connected; start some with "
-                "this run_id",
-                self.run_id, time.monotonic() - started, len(sessions), wanted,
+                "%s: %d of %d are connected after %.0f s; start one with: "
+                "bandmaster worker module:function --run-id %s",
+                f"Run {self.run_id!r} waits for more workers" if count
+                else f"No worker has joined run {self.run_id!r} yet",
+                count, wanted, waited, self.run_id,
             )  # fmt: skip
-            patience *= 2
+            patience = max(2 * patience, self._warn_after)
 
     def _cancel(self, session: Session, held: Held) -> None:
         if session.hello.control:

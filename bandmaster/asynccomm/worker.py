@@ -15,7 +15,7 @@ from typing import Any
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.child import Child, dump
-from bandmaster.asynccomm.connection_file import find_nameserver
+from bandmaster.asynccomm.connection_file import explained, find_nameserver
 from bandmaster.asynccomm.control import ControlHandler
 from bandmaster.asynccomm.interfaces import choose_interface
 from bandmaster.asynccomm.leaving import leave_when
@@ -211,6 +211,14 @@ class Worker:
         """Leave out what belongs to this process."""
         return self.__dict__ | {"_loop": None, "_thread": None, "_child": None, "error": None}
 
+    def __repr__(self) -> str:
+        if self._child is not None:
+            alive = self._thread is not None and self._thread.is_alive()
+            state = f"in process {self._child.pid}" if alive else "ended"
+        else:
+            state = "not running" if self._loop is None else self._loop.state
+        return f"<{type(self).__name__} {self.worker_id} of run {self.run_id!r}, {state}>"
+
     # -- working --------------------------------------------------------------------------------
 
     def _objective(self) -> Objective:
@@ -233,7 +241,10 @@ class Worker:
 
     def _connect(self) -> Client:
         address, key = self._find()
-        with Names(address, key=key) as names:
+        with (
+            explained(self.run_id, self.nameserver, connection_file=self.connection_file),
+            Names(address, key=key) as names,
+        ):
             dispatcher = names.lookup(dispatcher_name(self.run_id))
         client = Client(dispatcher, protocol.DISPATCHER, key=key)
         client.connect()

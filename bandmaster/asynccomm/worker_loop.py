@@ -108,6 +108,16 @@ class WorkerLoop:
         """Whether an evaluation is running."""
         return self._running is not None
 
+    @property
+    def state(self) -> str:
+        """What it does, in a few words."""
+        with self._state:
+            if self._running is not None:
+                return f"evaluates job {self._running[0].job}"
+            if self._stop is not None:
+                return f"stopped: {self._stop}"
+            return "looks for its master" if self._client is None else "waits for a job"
+
     def stop(self, reason: str) -> None:
         """Leave after the evaluation that is running, or at once when there is none."""
         with self._state:
@@ -330,9 +340,10 @@ class WorkerLoop:
         with self._state:
             client, self._client = self._client, None
             finished, self._running = self._finished, None
+            reason = self._stop or (f"{type(fatal).__name__}: {fatal}" if fatal else "done")
+            self._stop = reason
         if client is None:
             return
-        reason = self._stop or (f"{type(fatal).__name__}: {fatal}" if fatal else "done")
         goodbye = Goodbye(reason, finished, *_describe(fatal))
         try:
             client.call("goodbye", goodbye.encode(), timeout=_GOODBYE_TIMEOUT)

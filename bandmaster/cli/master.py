@@ -44,7 +44,13 @@ _SUFFIXES = (".csv", ".pkl")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Stop after so many configurations.")
 @click.option("--timeout", type=number, help="Start nothing after so many seconds.")
 @click.option("--job-timeout", type=number, help="Give up an evaluation after so many seconds.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="All random choices of the search are drawn from it.",
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False),
@@ -79,7 +85,8 @@ def master(
     """Search the space of a YAML or JSON file with the run's workers, and print the result.
 
     The file is an HDL: from each parameter's name to its _type and _value. On Ctrl-C the result so
-    far is printed and saved all the same.
+    far is printed and saved all the same. The master may start before the name server and the
+    workers.
     """
     check_output(output)
     if n_iterations is None and n_trials is None and timeout is None:
@@ -106,6 +113,8 @@ def master(
         job_timeout=job_timeout,
     )
     try:
+        # Its three programs may start in any order.
+        driver.start(wait_for_nameserver=timeout)
         driver.run(n_iterations=n_iterations, n_trials=n_trials, timeout=timeout)
     finally:
         try:

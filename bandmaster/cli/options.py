@@ -49,7 +49,8 @@ def connection_options(command: Command) -> Command:
         click.option(
             "--run-id",
             envvar="BANDMASTER_RUN_ID",
-            help="The name that the processes of a run share.",
+            help="The name that the processes of a run share. Default: that of the connection "
+            "file, or of the only run of yours there is.",
         ),
     ):
         command = option(command)

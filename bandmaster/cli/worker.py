@@ -33,7 +33,8 @@ def worker(
     """Evaluate configurations until the master ends the run, or Ctrl-C.
 
     TARGET is module:name or path.py:name, of a function that takes a configuration (and a budget),
-    or of a subclass of bandmaster.Worker. The worker may start before the master.
+    or of a subclass of bandmaster.Worker. The worker may start before the name server
+    and the master. Without --run-id it joins the only run of yours there is.
     """
     run_id = make_run_id(run_id, connection_file)
     made = make_worker(

@@ -9,8 +9,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from programs import Program, bandmaster
+
+from bandmaster.asynccomm.net import get_a_free_port
+from bandmaster.cli.app import app
 
 SPACE = "x: {_type: uniform, _value: [-5, 5]}\n"
 OBJECTIVE = '''
@@ -166,17 +170,73 @@ def test_mistakes_are_explained(folder: Path, arguments: tuple[str, ...], said: 
 
 
 def test_a_master_without_a_name_server_says_so(folder: Path) -> None:
-    """Nobody listens on the port: the message names it and what to start."""
+    """Nobody listens on the port until its timeout: the message names it and what to start."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     program = call(
-        folder, "master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--port", port
+        folder, "master", "space.yaml", *RUN, *BUDGETS, "--timeout", "1/2", "--port", port
     )
     assert program.process.returncode == 2, program
     assert port in program.err
     assert "name server" in program.err
+    assert "no connection file of run 'cli' (runs here: none)" in program.err
     assert "Traceback" not in program.err
+    assert "shutdown" not in program.err
+
+
+def test_the_programs_may_start_in_any_order(folder: Path) -> None:
+    """The master and a worker wait for the name server, and the run is made all the same."""
+    worker = Program(bandmaster("worker", "objective:square", *RUN), cwd=folder)
+    names = Program(bandmaster("nameserver", *RUN, "--port", "0"), cwd=folder)
+    with start_master(folder, *BUDGETS, "--n-iterations", "1") as master, worker:
+        for program in (master, worker):
+            program.wait_for(lambda p: "goes on looking" in p.err)
+        assert "Master of run 'cli' has found no name server" in master.err
+        with names:
+            assert 0 == master.finish(30), master
+            assert 0 == worker.finish(15), worker
+            assert [] == master.bad_lines + worker.bad_lines
+
+
+def test_a_master_that_waits_for_its_name_server_can_be_interrupted(folder: Path) -> None:
+    """Ctrl-C ends it at once with 130."""
+    with start_master(folder, *BUDGETS, "--n-trials", "1") as master:
+        master.wait_for(lambda p: "goes on looking" in p.err)
+        master.interrupt()
+        assert 130 == master.finish(10), master
+        assert [] == master.bad_lines
+
+
+def test_a_wrong_run_id_is_explained(folder: Path) -> None:
+    """Another run's name server refuses; whoever mistyped the run reads which runs there are."""
+    port = get_a_free_port(20000)
+    names = Program(bandmaster("nameserver", "--run-id", "err", "--port", str(port)), cwd=folder)
+    with names:
+        names.wait_for(lambda p: "connection file:" in p.out)
+        place = ("--run-id", "eror", "--port", str(port))
+        for program in (
+            call(folder, "worker", "objective:square", *place),
+            call(folder, "master", "space.yaml", *place, *BUDGETS, "--n-trials", "1"),
+        ):
+            assert 2 == program.process.returncode, program
+            assert "there is no connection file of run 'eror' (runs here: err); " in program.err
+
+
+def test_a_second_name_server_of_a_run_is_refused(folder: Path, nameserver: Program) -> None:
+    """The first one goes on, undisturbed."""
+    program = call(folder, "nameserver", *RUN)
+    assert 2 == program.process.returncode, program
+    assert "run 'cli' already has a name server at 127.0.0.1:" in program.err
+    assert f"(pid {nameserver.process.pid}, " in program.err
+
+
+@pytest.mark.parametrize("command", ["nameserver", "worker", "master"])
+def test_every_option_is_explained(command: str) -> None:
+    """The help says for each what it does."""
+    for parameter in app.commands[command].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
 
 
 def test_a_module_that_fails_shows_its_own_traceback(folder: Path) -> None:

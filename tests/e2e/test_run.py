@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from processes import QUICK, SLOW, Cluster, running, wait_until
 from programs import Program
 
-from bandmaster import HyperBandIterGenerator, Master
+from bandmaster import HyperBandIterGenerator, Master, Worker
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.errors import ConfigurationError, NameServerError
 from bandmaster.storage import MemoryJournal
@@ -306,3 +307,74 @@ def test_master_is_a_context_manager_that_never_started(folder: Path) -> None:
             pass
         with pytest.raises(ConfigurationError, match="shut down"):
             master.run(n_trials=1)
+
+
+def test_master_waits_for_its_name_server_if_asked(folder: Path) -> None:
+    """start(wait_for_nameserver=None) ends when the name server comes, or by shutdown."""
+    with Cluster(folder) as cluster:
+        cluster.names.shutdown()
+        masters = [cluster.master() for _ in range(2)]
+        with ThreadPoolExecutor() as pool:
+            served, given_up = (pool.submit(m.start, wait_for_nameserver=None) for m in masters)
+            masters[1].shutdown()
+            with pytest.raises(ConfigurationError, match="shut down"):
+                given_up.result(5)
+            assert not served.done()
+            cluster.names.start()
+            served.result(5)
+        cluster.worker()
+        assert 1 == len(masters[0].run(n_trials=1).history)
+
+
+def test_master_that_never_started_ends_silently(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was begun, so nothing is said about its end."""
+    caplog.set_level("INFO")
+    with Cluster(folder) as cluster:
+        master = cluster.master(nameserver="127.0.0.1", nameserver_port=1)
+        with pytest.raises(NameServerError):
+            master.run(n_trials=1)
+        master.shutdown()
+    assert "shutdown initiated" not in caplog.text
+
+
+def test_lack_of_workers_is_said(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At INFO at once, then as a warning with the command that would help, long before 30 s."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr("bandmaster.asynccomm.master._FIRST_WARNING", 0.2)
+    with Cluster(folder) as cluster:
+        cluster.master().run(n_trials=1, timeout=0.5)
+    said = [(r.levelname, r.getMessage()) for r in caplog.records if "connected" in r.getMessage()]
+    assert [
+        ("INFO", "Run 'e2e' waits for workers: 0 of 1 are connected"),
+        (
+            "WARNING",
+            "No worker has joined run 'e2e' yet: 0 of 1 are connected after 0 s; start one with: "
+            "bandmaster worker module:function --run-id e2e",
+        ),
+    ] == said
+
+
+def test_repr_tells_run_and_state(folder: Path) -> None:
+    """What a master and a worker are doing can be seen in a debugger and in a notebook."""
+    with Cluster(folder) as cluster:
+        master = cluster.master()
+        assert "<Master of run 'e2e', not started>" == repr(master)
+        master.start()
+        assert f"<Master of run 'e2e', at {master.address}, workers: 0>" == repr(master)
+        worker = Worker("e2e", worker_id=3).initialize(lambda x: x)
+        assert "<Worker 3 of run 'e2e', not running>" == repr(worker)
+        worker.run(background=True)
+        wait_until(lambda: repr(worker) == "<Worker 3 of run 'e2e', waits for a job>")
+        master.shutdown()
+        assert "<Master of run 'e2e', shut down>" == repr(master)
+        wait_until(lambda: "stopped: the master ended the run" in repr(worker))
+        worker.shutdown()
+        worker = Worker("e2e", worker_id=4).initialize(lambda x: x)
+        worker.run(background=True, concurrent_type="process")
+        assert "<Worker 4 of run 'e2e', in process " in repr(worker)
+        worker.shutdown()
+        assert "<Worker 4 of run 'e2e', ended>" == repr(worker)

@@ -14,6 +14,7 @@ from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.connection_file import (
     ConnectionInfo,
+    explained,
     find_nameserver,
     list_runs,
     new_run_id,
@@ -226,3 +227,59 @@ def test_run_ids() -> None:
     for wrong in ("", ".", "..", "a/b", "../x", "a b", "ü", "x" * 65, 7):
         with pytest.raises(ConfigurationError, match="run_id"):
             check_run_id(wrong)  # type: ignore[arg-type]  # also what is no string
+
+
+def test_a_wrong_run_id_is_explained() -> None:
+    """Refused or nobody there: the runs that there are are named, and the error stays its kind."""
+    with (
+        pytest.raises(NameServerError, match=r"^there is no .* 'eror' \(runs here: none\); gone$"),
+        explained("eror"),
+    ):
+        raise NameServerError("gone")
+    write(INFO)
+    for kind in (AuthenticationError, NameServerError):
+        with (
+            pytest.raises(
+                kind,
+                match=r"^there is no connection file of run 'eror' \(runs here: tuning\); refused$",
+            ),
+            explained("eror"),
+        ):
+            raise kind("refused")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"),
+    [
+        (("tuning", None, None), None),
+        (("eror", None, "some.json"), None),
+        (("eror", None, None), "BANDMASTER_KEY"),
+        (("eror", None, None), "BANDMASTER_CONNECTION_FILE"),
+        (("eror", None, None), "BANDMASTER_NAMESERVER"),
+        (("eror", "head-node", None), None),
+    ],
+)
+def test_what_needs_no_connection_file_is_left_alone(
+    arguments: tuple[str, str | None, str | None],
+    variable: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run with a file, and whoever was told key or place by other means, miss none."""
+    write(INFO)
+    if variable is not None:
+        monkeypatch.setenv(variable, encode_key(KEY))
+    run_id, host, file = arguments
+    with (
+        pytest.raises(NameServerError, match=r"^gone$"),
+        explained(run_id, host, connection_file=file),
+    ):
+        raise NameServerError("gone")
+
+
+def test_a_refusal_without_a_file_is_explained_wherever_it_comes_from() -> None:
+    """Host and port alone do not give the key."""
+    with (
+        pytest.raises(AuthenticationError, match="no connection file of run 'eror'"),
+        explained("eror", "head-node"),
+    ):
+        raise AuthenticationError("refused")
