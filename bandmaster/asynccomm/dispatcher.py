@@ -100,6 +100,7 @@ class Dispatcher:
         self._leaving = False
         self._free_losses: dict[int, int] = {}
         self._cancelled: set[tuple[int, int]] = set()
+        self._orphans: set[tuple[int, int]] = set()
         self._lock = threading.Lock()
         self._calls: dict[str, Callable[[Peer, bytes], bytes]] = {
             "hello": self._hello,
@@ -116,6 +117,7 @@ class Dispatcher:
             return
         for entry in self.study.open_jobs:
             if not entry.waiting:
+                self._orphans.add((entry.job.number, entry.job.attempt))
                 key = ("orphan", entry.job.number, entry.job.attempt)
                 self._deadlines.set(key, self.grace)
 
@@ -231,6 +233,7 @@ class Dispatcher:
             self._take(session, ticket, outcome)
         self.sessions.add(session)
         keep = hello.running is not None and self._claim(session, hello.running)
+        self._requeue_orphans_of(session)
         logger.info("Worker %s joined run %s", session, self.run_id)
         return Welcome(self._token, keep).encode()
 
@@ -356,6 +359,19 @@ class Dispatcher:
         self._heard(ticket.job, ticket.attempt)
         logger.info("Worker %s goes on with job %d", session, ticket.job)
         return True
+
+    def _requeue_orphans_of(self, session: Session) -> None:
+        """A worker is back: what it is said to have, and does not claim, never arrived there."""
+        if not self._orphans:
+            return
+        for entry in self.study.open_jobs:
+            job = entry.job
+            if (job.number, job.attempt) not in self._orphans or entry.worker != session.worker:
+                continue
+            self._orphans.discard((job.number, job.attempt))
+            if not entry.waiting and self.sessions.holder(job.number) is None:
+                self._deadlines.discard(("orphan", job.number, job.attempt))
+                self._lost(session, Held.of(job), "it has come back without it", counted=False)
 
     def _lost(self, session: Session, held: Held, reason: str, *, counted: bool) -> None:
         self._settle(held.job, held.attempt)

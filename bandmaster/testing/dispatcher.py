@@ -322,7 +322,7 @@ class DispatcherSuite(abc.ABC):
     def test_restarted_dispatcher_waits_for_workers_that_are_out(self) -> None:
         """A job that the study says is out is not issued again while its worker may come back."""
         study = make_study(1)
-        job = study.ask(worker="w0")
+        job = study.ask(worker="away")
         assert job is not None
         with self.started(n_workers=2, study=study) as (_, [owner, other]):
             assert other.exchange() is None
@@ -330,6 +330,14 @@ class DispatcherSuite(abc.ABC):
             assert owner.hello(running=ticket).keep
             assert owner.exchange(job, 0.5) is None
             assert [0.5] == [e.loss for e in study.history]
+
+    def test_worker_that_is_back_without_its_job_never_had_it(self) -> None:
+        """The job was lost on its way: it is issued again at once, at no cost."""
+        study = make_study(1)
+        study.ask(worker="w0")
+        with self.started(study=study) as (_, [worker]):
+            assert (0, 1) == ((job := worker.exchange()).number, job.attempt)
+            assert 0 == study.open_jobs[0].lost
 
     def test_job_that_nobody_claims_is_issued_again(self) -> None:
         """After the grace period a job whose worker did not come back is requeued, at no cost."""
