@@ -282,3 +282,21 @@ def test_exception_not_to_be_caught_is_told_and_raised(run: Run) -> None:
     [entry] = run.study.open_jobs
     assert (True, 0) == (entry.waiting, entry.lost)
     run.study.set_plan(Plan(n_evaluations=0))
+
+
+def test_its_state_can_be_read(run: Run) -> None:
+    """Before, during and after the run, also when an error ended it."""
+    seen: list[str] = []
+
+    def look(config: Any, job: Any) -> float:
+        seen.append(loop.state)
+        if job.number == 1:
+            raise KeyboardInterrupt("enough")
+        return 0.5
+
+    loop = run.loop(look)
+    assert "looks for its master" == loop.state
+    with pytest.raises(KeyboardInterrupt):
+        loop.run()
+    assert ["evaluates job 0", "evaluates job 1"] == seen
+    assert "stopped: KeyboardInterrupt: enough" == loop.state
