@@ -33,14 +33,21 @@ class Registration:
     name : str
     address : str
         As `Address.parse` reads it.
+    registered : callable, optional
+        Gets the run's key each time the name server has accepted it.
     """
 
     def __init__(
-        self, find: Callable[[], tuple[Address, bytes | None]], name: str, address: str
+        self,
+        find: Callable[[], tuple[Address, bytes | None]],
+        name: str,
+        address: str,
+        registered: Callable[[bytes | None], None] = lambda key: None,
     ) -> None:
         self._find = find
         self._name = name
         self._address = address
+        self._registered = registered
         self._names: Names | None = None
         self._opening: Names | None = None
         self._stop: WakeFd | None = None
@@ -86,6 +93,7 @@ class Registration:
             raise
         finally:
             self._opening = None
+        self._registered(key)
         return names
 
     def _run(self, stop: WakeFd) -> None:

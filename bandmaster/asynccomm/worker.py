@@ -22,6 +22,7 @@ from bandmaster.asynccomm.leaving import leave_when
 from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name, worker_name
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.registration import Registration
+from bandmaster.asynccomm.security import make_key
 from bandmaster.asynccomm.signals import Interrupted, interruptible
 from bandmaster.asynccomm.wire import Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
@@ -257,7 +258,9 @@ class Worker:
         interface = self.host or choose_interface(
             self.run_id, self.nameserver, address, self.connection_file
         )
-        with Server(key=key, host=interface, name=f"worker-{self.worker_id}") as server:
+        # Before the name server is there we may not know the key: until then nobody gets in.
+        locked = make_key() if key is None else key
+        with Server(key=locked, host=interface, name=f"worker-{self.worker_id}") as server:
             control = self._control_address(server, interface, address)
             loop = self._loop = WorkerLoop(
                 objective,
@@ -272,7 +275,7 @@ class Worker:
             )
             server.register(protocol.CONTROL, ControlHandler(loop))
             name = worker_name(self.run_id, host, pid, self.worker_id)
-            registration = Registration(self._find, name, control)
+            registration = Registration(self._find, name, control, server.use_key)
             if orphaned is not None:
                 leave_when(orphaned, loop)
             logger.info(

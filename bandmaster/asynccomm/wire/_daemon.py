@@ -89,7 +89,7 @@ class GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
         self.transportServer = None
         self.objectsById = _Objects()
         self.max_message = max_message
-        self._key = key
+        self.key = key
         self._handlers: dict[str, Handler] = {}
 
     def add(self, object_id: str, handler: Handler) -> None:
@@ -99,7 +99,7 @@ class GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
 
     def _handshake(self, conn: Connection, denied_reason: str | None = None) -> bool:
         try:
-            preamble.accept_client(conn.sock, self._key, timeout=PREAMBLE_TIMEOUT)
+            preamble.accept_client(conn.sock, self.key, timeout=PREAMBLE_TIMEOUT)
             conn.sock.settimeout(None)
         except MasterLostError as error:
             logger.debug("%s left early: %s", conn.peer, error)

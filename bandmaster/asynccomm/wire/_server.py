@@ -130,6 +130,13 @@ class Server:
             if self._daemon is not None:
                 self._daemon.add(object_id, handler)
 
+    def use_key(self, key: bytes | None) -> None:
+        """Ask clients that connect from now on for this key; before `start` or after."""
+        with self._lock:
+            self._key = key
+            if self._daemon is not None:
+                self._daemon.key = key
+
     def start(self) -> Address:
         """Begin to listen and return the address.
 

@@ -443,3 +443,14 @@ def test_a_dead_link_is_a_lost_master() -> None:
         with pytest.raises(CommTimeoutError):
             connection.recv(6)
         connection.close()
+
+
+def test_a_server_may_learn_its_key_later() -> None:
+    """Clients that connect afterwards need the new key; those that are in stay in."""
+    with serving(key=b"a key that nobody knows, 32 bytes") as (address, _, server):
+        with pytest.raises(AuthenticationError), Client(address, "echo", key=KEY) as client:
+            client.call("echo", b"x")
+        server.use_key(KEY)
+        with Client(address, "echo", key=KEY) as client:
+            server.use_key(b"another key, of thirty-two bytes")
+            assert client.call("echo", b"x") == b"x"
