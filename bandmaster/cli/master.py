@@ -52,6 +52,11 @@ _SUFFIXES = (".csv", ".pkl")
     help="All random choices of the search are drawn from it.",
 )
 @click.option(
+    "--checkpoint-file",
+    type=click.Path(dir_okay=False),
+    help="Keep the search in this SQLite file; the same command goes on where it was.",
+)
+@click.option(
     "--output",
     type=click.Path(dir_okay=False),
     help="Where to save the result: a .pkl file (a Result) or a .csv file (a row an evaluation).",
@@ -79,6 +84,7 @@ def master(
     timeout: float | None,
     job_timeout: float | None,
     seed: int,
+    checkpoint_file: str | None,
     output: str | None,
     shutdown_workers: bool,
 ) -> None:
@@ -109,6 +115,7 @@ def master(
         nameserver=host,
         nameserver_port=port,
         connection_file=connection_file,
+        checkpoint_file=checkpoint_file,
         random_state=seed,
         job_timeout=job_timeout,
     )

@@ -258,6 +258,20 @@ def test_a_port_that_is_taken_is_explained(folder: Path) -> None:
     assert port in program.err
 
 
+def test_the_same_command_goes_on_where_it_was(folder: Path, nameserver: Program) -> None:
+    """With a checkpoint file a second master runs what the first one has not."""
+    for n, expected in ((3, 3), (5, 5)):
+        options = ("--generator", "flat", "--n-trials", str(n), "--checkpoint-file", "run.db")
+        worker = Program(bandmaster("worker", "objective:square", *RUN), cwd=folder)
+        master = start_master(folder, *options, "--output", "rows.csv")
+        with worker, master:
+            assert master.finish(30) == 0, master
+            assert worker.finish(15) == 0, worker
+        with (folder / "rows.csv").open() as file:
+            trials = [row["trial"] for row in csv.DictReader(file)]
+        assert [str(i) for i in range(expected)] == trials
+
+
 def test_ctrl_c_ends_each_program_with_130(
     folder: Path, nameserver: Program, bandmaster_home: Path
 ) -> None:
