@@ -8,7 +8,6 @@ import os
 import socket
 import threading
 from pathlib import Path
-from types import TracebackType
 
 from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.addresses import Address
@@ -235,12 +234,7 @@ class NameServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.shutdown()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from types import TracebackType
 from typing import Any
 
 from bandmaster.asynccomm.addresses import Address
@@ -129,12 +128,7 @@ class Names:
     def __enter__(self) -> Names:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def _call(self, method: str, arguments: tuple[Any, ...]) -> Any:

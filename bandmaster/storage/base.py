@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import ClassVar
 
 from bandmaster.core.events import Event
@@ -189,12 +188,7 @@ class Storage(abc.ABC):
     def __enter__(self) -> Storage:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 import weakref
-from types import TracebackType
 from typing import Any
 
 from bandmaster.asynccomm import preamble
@@ -231,12 +230,7 @@ class Client:
         self.connect()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def _start_over(self) -> None:

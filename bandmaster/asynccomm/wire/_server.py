@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import threading
-from types import TracebackType
 
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.addresses import Address
@@ -199,12 +198,7 @@ class Server:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     # -- the accepting thread ------------------------------------------------------------------
