@@ -221,6 +221,7 @@ class Study(StudyView):
                 if proposal is None:
                     return None
                 if isinstance(proposal, str):  # the space has run out
+                    logger.warning("No new trial will start: %s", proposal)
                     self._commit(ev.IntakeClosed(self._clock(), proposal))
                     continue
                 return self._issue(proposal, worker)

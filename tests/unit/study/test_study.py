@@ -276,8 +276,8 @@ def test_enqueued_configurations_come_first_and_exactly_as_given():
         study.enqueue({"x": 7.0})
 
 
-def test_a_finite_space_runs_out_and_the_study_finishes():
-    """Each configuration once, then nothing, and it says why."""
+def test_a_finite_space_runs_out_and_the_study_finishes(caplog):
+    """Each configuration once, then nothing, and it says why, once."""
     study = make(SMALL)
     jobs = [study.ask() for _ in range(5)]
     assert sorted(job.config["n"] for job in jobs if job is not None) == [1, 2, 3]
@@ -285,6 +285,8 @@ def test_a_finite_space_runs_out_and_the_study_finishes():
         study.tell(job, 1.0)
     assert study.ask() is None
     assert study.finished
+    (record,) = caplog.records
+    assert "all 3 configurations" in record.getMessage()
 
 
 def test_learning_from_another_study_counts_for_no_limit():
