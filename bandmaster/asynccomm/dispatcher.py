@@ -353,7 +353,7 @@ class Dispatcher:
         if other is not None and other.worker != session.worker:
             self.sessions.assign(other, Held.of(entry.job))
             return False
-        self._deadlines.discard(("orphan", ticket.job, ticket.attempt))
+        self._accounted_for(ticket.job, ticket.attempt)
         if not self.sessions.assign(session, Held.of(entry.job)):
             return False
         self._heard(ticket.job, ticket.attempt)
@@ -368,10 +368,14 @@ class Dispatcher:
             job = entry.job
             if (job.number, job.attempt) not in self._orphans or entry.worker != session.worker:
                 continue
-            self._orphans.discard((job.number, job.attempt))
             if not entry.waiting and self.sessions.holder(job.number) is None:
-                self._deadlines.discard(("orphan", job.number, job.attempt))
                 self._lost(session, Held.of(job), "it has come back without it", counted=False)
+
+    def _accounted_for(self, job: int, attempt: int) -> None:
+        """Nobody has to wait any more for who had this job before the study was loaded."""
+        if (job, attempt) in self._orphans:
+            self._orphans.discard((job, attempt))
+            self._deadlines.discard(("orphan", job, attempt))
 
     def _lost(self, session: Session, held: Held, reason: str, *, counted: bool) -> None:
         self._settle(held.job, held.attempt)
@@ -394,6 +398,7 @@ class Dispatcher:
             self._deadlines.set(("job", job, attempt), self.job_timeout)
 
     def _settle(self, job: int, attempt: int) -> None:
+        self._accounted_for(job, attempt)
         if self.job_timeout is not None:
             self._deadlines.discard(("job", job, attempt))
         if self._cancelled:
@@ -404,6 +409,7 @@ class Dispatcher:
         assert isinstance(key, tuple)
         kind, job, attempt = key
         if kind == "orphan":
+            self._accounted_for(job, attempt)
             if self.sessions.holder(job) is None:
                 reason = f"nobody came back with it within {self.grace:g} s"
                 self._guarded(
