@@ -158,9 +158,11 @@ def run(
         sys.stderr.write(f"{expected}\n")
     total = None if expected is None else expected.n_evaluations
     follower = Follower(study, progress=shown, callbacks=callbacks)
-    follower.start(total)
-    study.requeue_orphans("the process that ran the study is gone", counted=strategy == "Serial")
     try:
+        follower.start(total)
+        study.requeue_orphans(
+            "the process that ran the study is gone", counted=strategy == "Serial"
+        )
         if strategy == "Serial":
             from bandmaster.runners.serial import run_serial
 
