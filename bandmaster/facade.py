@@ -154,12 +154,7 @@ class Study(_Study):
     @property
     def result(self) -> Result:
         """What was found so far; a view that grows with the study."""
-        return Result(
-            self.history,
-            self.space,
-            budgets=self.generator.get_budgets(),
-            objectives=self.objectives,
-        )
+        return Result.of(self)
 
     def optimize(  # noqa: PLR0917 - the order that Optuna's users know
         self,

@@ -193,13 +193,7 @@ class Master:
         """A view on what has finished by now; it grows with the run."""
         from bandmaster.study.result import Result
 
-        study = self.study
-        return Result(
-            study.history,
-            study.space,
-            budgets=study.generator.get_budgets(),
-            objectives=study.objectives,
-        )
+        return Result.of(self.study)
 
     @property
     def n_workers(self) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bandmaster.optimizers.base import Optimizer
     from bandmaster.space import Space
+    from bandmaster.study.view import StudyView
 
 __all__ = ["FMinResult", "Result"]
 
@@ -63,6 +64,16 @@ class Result:
         self.space = space
         self.objectives = objectives or Objectives()
         self._budgets = tuple(budgets or ())
+
+    @classmethod
+    def of(cls, study: StudyView) -> Result:
+        """Return what a study has found so far; the view grows with the study."""
+        return cls(
+            study.history,
+            study.space,
+            budgets=study.generator.get_budgets(),
+            objectives=study.objectives,
+        )
 
     # ---- rows
 
