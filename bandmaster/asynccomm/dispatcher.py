@@ -346,7 +346,7 @@ class Dispatcher:
         """A worker says what it is running: let it, unless the job is somebody else's by now."""
         if ticket.study != self._token:
             return False
-        entry = next((e for e in self.study.open_jobs if e.job.number == ticket.job), None)
+        entry = self.study.open_job(ticket.job)
         if entry is None or entry.waiting or entry.job.attempt != ticket.attempt:
             return False
         other = self.sessions.take(ticket.job, ticket.attempt)
@@ -428,7 +428,7 @@ class Dispatcher:
 
     def _timed_out(self, session: Session, job: int, attempt: int) -> None:
         reason = f"{session} was silent for {self.job_timeout:g} s (job_timeout)"
-        entry = next((e for e in self.study.open_jobs if e.job.number == job), None)
+        entry = self.study.open_job(job)
         if entry is not None and entry.lost >= self.study.max_retries:
             logger.error("Job %d (trial %d) timed out: %s", job, entry.job.trial, reason)
             outcome = Outcome.failed(reason, status=Status.TIMEOUT, worker=session.worker)

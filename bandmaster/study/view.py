@@ -112,6 +112,12 @@ class StudyView:
         with self._lock:
             return [_copy(entry) for entry in self._state.open.values()]
 
+    def open_job(self, number: int) -> OpenJob | None:
+        """Return a copy of one job that is out or waits; None when it is neither."""
+        with self._lock:
+            entry = self._state.open.get(number)
+            return None if entry is None else _copy(entry)
+
     @property
     def finished(self) -> bool:
         """Whether nothing is out and nothing will start."""
