@@ -8,7 +8,7 @@ the type or fails at the receiver.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
@@ -53,7 +53,12 @@ def unpack(data: bytes | bytearray | memoryview) -> Any:
     """
     try:
         return msgpack.unpackb(
-            data, raw=False, strict_map_key=False, use_list=True, ext_hook=_unpack_ext, timestamp=0
+            data,
+            raw=False,
+            strict_map_key=False,
+            use_list=True,
+            ext_hook=_UNPACK_HOOKS[0],
+            timestamp=0,
         )
     except CodecError:
         raise
@@ -78,26 +83,54 @@ def native(value: Any, *, path: str = "") -> Any:
     return _prepare(value, path, 0)
 
 
-def _pack_ext(value: Any) -> msgpack.ExtType:
-    if type(value) is tuple:
-        return msgpack.ExtType(_TUPLE, _PACK(list(value)))
-    raise TypeError(type(value).__name__)
+def _pack_hook(depth: int) -> Callable[[Any], Any]:
+    """Return what packs tuples inside `depth` tuples; what can be packed can be unpacked."""
+
+    def pack_ext(value: Any) -> Any:
+        if type(value) is tuple and depth < MAX_DEPTH:
+            return msgpack.ExtType(_TUPLE, _PACK(list(value), _PACK_HOOKS[depth + 1]))
+        raise TypeError(type(value).__name__)
+
+    return pack_ext
 
 
-def _unpack_ext(code: int, data: bytes) -> Any:
-    if code == _TUPLE:
-        inner = unpack(data)
-        if type(inner) is list:
-            return tuple(inner)
-    if code == _BIGINT:
-        return int.from_bytes(data, "big", signed=True)
-    raise CodecError(f"unknown extension type {code}")
+_PACK_HOOKS = [_pack_hook(depth) for depth in range(MAX_DEPTH + 1)]
+
+
+def _unpack_hook(depth: int) -> Callable[[int, bytes], Any]:
+    """Return what reads the extension types inside `depth` tuples.
+
+    Each tuple in a tuple is an unpacker within an unpacker, of 40 KiB of the thread's stack: 200
+    of them end the process. So deep ones are refused before.
+    """
+
+    def unpack_ext(code: int, data: bytes) -> Any:
+        if code == _TUPLE:
+            if depth == MAX_DEPTH:
+                raise CodecError(f"tuples are nested deeper than {MAX_DEPTH} levels")
+            inner = msgpack.unpackb(
+                data,
+                raw=False,
+                strict_map_key=False,
+                ext_hook=_UNPACK_HOOKS[depth + 1],
+                timestamp=0,
+            )
+            if type(inner) is list:
+                return tuple(inner)
+        if code == _BIGINT:
+            return int.from_bytes(data, "big", signed=True)
+        raise CodecError(f"unknown extension type {code}")
+
+    return unpack_ext
+
+
+_UNPACK_HOOKS = [_unpack_hook(depth) for depth in range(MAX_DEPTH + 1)]
 
 
 # strict_types: a subclass (np.float64 is a float) goes to `default`, which refuses it, and the
 # slow walk makes it native. One Packer would save 1 µs but is not thread-safe.
-def _PACK(value: Any) -> Any:
-    return msgpack.packb(value, use_bin_type=True, strict_types=True, default=_pack_ext)
+def _PACK(value: Any, hook: Callable[[Any], Any] = _PACK_HOOKS[0]) -> Any:
+    return msgpack.packb(value, use_bin_type=True, strict_types=True, default=hook)
 
 
 _BASES: tuple[Any, ...] = (bool, int, float, str, bytes)

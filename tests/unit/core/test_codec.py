@@ -122,3 +122,27 @@ def test_random_bytes_never_raise_anything_else(data):
     """Whatever arrives, the outcome is a value or a CodecError."""
     with contextlib.suppress(CodecError):
         unpack(data)
+
+
+def test_deep_tuples_do_not_end_the_process():
+    """A tuple in a tuple costs stack: deep ones are refused, by sender and receiver alike."""
+    data = pack(None)
+    for _ in range(5000):
+        inner = b"\x91" + data
+        data = b"\xc9" + len(inner).to_bytes(4, "big") + b"\x01" + inner
+    with pytest.raises(CodecError, match="deeper than"):
+        unpack(data)
+
+
+@given(st.integers(0, 2 * MAX_DEPTH), st.lists(st.booleans(), max_size=2 * MAX_DEPTH))
+def test_what_can_be_packed_can_be_unpacked(depth, kinds):
+    """However lists and tuples are nested, nothing is packed that could not be read again."""
+    value = None
+    for in_tuple in [True] * depth + kinds:
+        value = (value,) if in_tuple else [value]
+    try:
+        data = pack(value)
+    except CodecError:
+        assert depth + len(kinds) > MAX_DEPTH
+    else:
+        assert value == unpack(data)
