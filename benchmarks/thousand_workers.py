@@ -25,6 +25,7 @@ from bandmaster.asynccomm.security import make_key
 from bandmaster.asynccomm.wire import Address, Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
+from bandmaster.core.evaluator import InProcess
 from bandmaster.core.plan import Plan
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.optimizers import RandomOptimizer
@@ -46,8 +47,8 @@ def client(path: str, key: bytes, n: int, seconds: float) -> None:
 
     loops = [
         WorkerLoop(
-            Objective(objective), connect, run_id="many", worker=f"{os.getpid()}.{number}",
-            host="here", pid=os.getpid(), patience=60.0,
+            InProcess(Objective(objective)), connect, run_id="many",
+            worker=f"{os.getpid()}.{number}", host="here", pid=os.getpid(), patience=60.0,
         )
         for number in range(n)
     ]  # fmt: skip

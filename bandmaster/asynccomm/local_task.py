@@ -17,6 +17,7 @@ from bandmaster.asynccomm.signals import Interrupted, interruptible
 from bandmaster.asynccomm.wire import Address, Client
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
+from bandmaster.core.evaluator import InProcess
 
 __all__ = ["LOCAL_RUN", "LocalTask"]
 
@@ -54,14 +55,13 @@ class LocalTask:
         # Ctrl-C reaches the whole process group: the parent decides what becomes of us.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop = WorkerLoop(
-            Objective(self.function),
+            InProcess(Objective(self.function), catch=self.catch),
             self._connect,
             run_id=LOCAL_RUN,
             worker=f"local.{self.slot}.{os.getpid()}",
             host=socket.gethostname(),
             pid=os.getpid(),
             working_directory=self.working_directory,
-            catch=self.catch,
             patience=0.0,
         )
         leave_when(orphaned, loop)

@@ -27,6 +27,7 @@ from bandmaster.asynccomm.signals import Interrupted, interruptible
 from bandmaster.asynccomm.wire import Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
+from bandmaster.core.evaluator import InProcess
 from bandmaster.errors import BandmasterError, CommError, ConfigurationError
 
 __all__ = ["Worker"]
@@ -263,7 +264,7 @@ class Worker:
         with Server(key=locked, host=interface, name=f"worker-{self.worker_id}") as server:
             control = self._control_address(server, interface, address)
             loop = self._loop = WorkerLoop(
-                objective,
+                InProcess(objective),
                 self._connect,
                 run_id=self.run_id,
                 worker=f"{host}.{pid}.{self.worker_id}",

@@ -14,13 +14,12 @@ from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
 from bandmaster.asynccomm.signals import Interrupted
 from bandmaster.asynccomm.wire import Client
-from bandmaster.core.clock import SystemClock
 from bandmaster.core.codec import native, pack, unpack
 from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
-from bandmaster.core.evaluate import Objective, evaluate
+from bandmaster.core.evaluator import Evaluator
 from bandmaster.core.job import Job
-from bandmaster.core.outcome import Outcome
+from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import (
     AuthenticationError,
     BandmasterError,
@@ -49,16 +48,14 @@ class WorkerLoop:
 
     Parameters
     ----------
-    objective : Objective
-        What to run.
+    evaluator : Evaluator
+        Runs the jobs; closed at the end of `run`.
     link : callable
         Returns a connected Client of the dispatcher, or raises CommError when it cannot be found.
     run_id, worker, host, pid, control : str, str, str, int, str
         As in `Hello`.
     working_directory : str, default "."
         For evaluations that ask for it.
-    catch : tuple of exception types
-        What makes an evaluation fail; anything else ends the worker.
     patience : float, optional
         Seconds without a master before it gives up; None waits for ever.
 
@@ -69,7 +66,7 @@ class WorkerLoop:
 
     def __init__(
         self,
-        objective: Objective,
+        evaluator: Evaluator,
         link: Callable[[], Client],
         *,
         run_id: str,
@@ -78,17 +75,14 @@ class WorkerLoop:
         pid: int,
         control: str = "",
         working_directory: str = ".",
-        catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
         patience: float | None = None,
     ) -> None:
-        self._objective = objective
+        self._evaluator = evaluator
         self._link = link
         self._run_id, self._worker, self._host, self._pid = run_id, worker, host, pid
         self._control = control
         self._directory = working_directory
-        self._catch = catch
         self._patience = patience
-        self._clock = SystemClock()
         self._random = Random(f"{host}/{pid}/{worker}")
         self._state = threading.RLock()
         self._connecting = threading.Lock()
@@ -100,6 +94,7 @@ class WorkerLoop:
         self._finished: tuple[Ticket, Outcome] | None = None
         self._cancelled: Ticket | None = None
         self._stop: str | None = None
+        self._dropped = False
 
     # -- from any thread ------------------------------------------------------------------------
 
@@ -119,13 +114,17 @@ class WorkerLoop:
             return "looks for its master" if self._client is None else "waits for a job"
 
     def stop(self, reason: str) -> None:
-        """Leave after the evaluation that is running, or at once when there is none."""
+        """Leave after the evaluation that is running, or at once when there is none.
+
+        One that can be ended is ended; its job goes to another worker.
+        """
         with self._state:
             if self._stop is None:
                 self._stop = reason
             clients = [self._opening, None if self._running else self._client]
             if self._running is not None:
                 self._running[1].should_stop = True
+                self._dropped = self._evaluator.cancel(reason)
         self._kick.set()
         for client in clients:
             if client is not None:
@@ -141,6 +140,7 @@ class WorkerLoop:
                 return False
             self._cancelled = ticket
             context.should_stop = True
+            self._evaluator.cancel("cancelled by the master")
             return True
 
     def wake(self) -> None:
@@ -162,7 +162,7 @@ class WorkerLoop:
         CommError
             When there is no master for longer than the patience, or it refuses this worker.
         BaseException
-            What an evaluation raised and `catch` does not name. The master was told before.
+            What an evaluation raised and its evaluator does not catch. The master was told before.
         """
         fatal: BaseException | None = None
         try:
@@ -177,7 +177,10 @@ class WorkerLoop:
             fatal = error
             raise
         finally:
-            self._leave(fatal)
+            try:
+                self._leave(fatal)
+            finally:
+                self._evaluator.close()
         return self._stop or "lost its master"
 
     def _exchange(self) -> bool:
@@ -221,9 +224,11 @@ class WorkerLoop:
         )
         with self._state:
             self._running = ticket, context
-        outcome = evaluate(self._objective, job, context, self._clock, catch=self._catch)
+        outcome = self._evaluator.run(job, context)
         with self._state:
-            self._running, self._finished = None, (ticket, outcome)
+            self._running = None
+            if not (self._dropped and outcome.status is Status.STOPPED):
+                self._finished = ticket, outcome
 
     def _report(self, job: Job, metrics: Mapping[str, Any], step: int) -> Decision:
         payload = pack([job.number, job.attempt, native(metrics, path="metrics"), step])
@@ -304,6 +309,7 @@ class WorkerLoop:
                     logger.info("Job %d is somebody else's by now", running[0].job)
                     self._cancelled = running[0]
                     running[1].should_stop = True
+                    self._evaluator.cancel("another worker has it by now")
                 self._study = welcome.study
                 old, self._client = self._client, client
                 stopped = self._stop is not None

@@ -14,6 +14,7 @@ from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluate import Objective
+from bandmaster.core.evaluator import InProcess
 from bandmaster.core.outcome import Status
 from bandmaster.core.plan import Plan
 from bandmaster.errors import (
@@ -83,9 +84,10 @@ class Run:
             return returned
 
         link = options.pop("link", self.link)
-        return WorkerLoop(
-            Objective(stop_at_the_end), link, run_id=RUN, worker="w", host="h", pid=1, **options
+        evaluator = InProcess(
+            Objective(stop_at_the_end), catch=options.pop("catch", (Exception, SystemExit))
         )
+        return WorkerLoop(evaluator, link, run_id=RUN, worker="w", host="h", pid=1, **options)
 
 
 @pytest.fixture

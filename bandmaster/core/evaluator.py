@@ -1,0 +1,99 @@
+"""Who runs a worker's evaluations: in its own thread, or elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from abc import ABC, abstractmethod
+
+from bandmaster.core.clock import SystemClock
+from bandmaster.core.context import Context
+from bandmaster.core.evaluate import Objective, evaluate
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+
+__all__ = ["Evaluator", "InProcess"]
+
+
+class Evaluator(ABC):
+    """Runs the evaluations of one worker, one at a time.
+
+    `run` is called from one thread, and `close` from the same one when nothing runs any more.
+    `cancel` may be called from any thread, at any time.
+    """
+
+    @abstractmethod
+    def run(self, job: Job, context: Context) -> Outcome:
+        """Evaluate a job; whatever happens to the evaluation is in the outcome.
+
+        Raises
+        ------
+        BaseException
+            What the evaluation raised and the worker is not to catch.
+        ConfigurationError
+            When no evaluation can be run at all.
+        """
+
+    @abstractmethod
+    def cancel(self, reason: str) -> bool:
+        """End the evaluation that is running, if that can be done from outside.
+
+        Returns
+        -------
+        bool
+            Whether it is being ended; its outcome has status STOPPED then, unless it was over.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+class InProcess(Evaluator):
+    """Evaluates in the calling thread.
+
+    Parameters
+    ----------
+    objective : Objective
+    catch : tuple of exception types
+        As in `evaluate`.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+    ) -> None:
+        self._objective = objective
+        self._catch = catch
+        self._clock = SystemClock()
+
+    def run(self, job: Job, context: Context) -> Outcome:
+        """Evaluate a job."""
+        process = os.getpid()
+        try:
+            return evaluate(self._objective, job, context, self._clock, catch=self._catch)
+        finally:
+            if os.getpid() != process:
+                _leave_fork()
+
+    def cancel(self, reason: str) -> bool:
+        """Return False: a thread cannot be ended. Evaluations may look at ``should_stop``."""
+        return False
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _leave_fork() -> None:
+    """End a copy of this process that an evaluation has forked and let return.
+
+    It would go on as a second worker of the same name, with the same job.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+    os._exit(0)
