@@ -9,6 +9,7 @@ The tree (each also inherits the builtin that fits, so ``except ValueError`` wor
     │   ├── IllegalConfigurationError     a configuration that does not fit its space
     │   └── SpaceExhaustedError     no unseen configuration is left
     ├── StudyError (RuntimeError)         a transition the study does not allow
+    │   ├── AllFailedError                nothing but failures since the run began
     │   ├── UnknownJobError (LookupError) no such job
     │   └── StudyPoisonedError            the journal refused an append; reload the study
     ├── CodecError (ValueError)           a value that cannot be sent, bytes that cannot be read
@@ -26,6 +27,7 @@ The tree (each also inherits the builtin that fits, so ``except ValueError`` wor
 from __future__ import annotations
 
 __all__ = [
+    "AllFailedError",
     "AuthenticationError",
     "BandmasterError",
     "CodecError",
@@ -93,6 +95,30 @@ class SpaceExhaustedError(SpaceError):
 
 class StudyError(BandmasterError, RuntimeError):
     """A transition that the study does not allow."""
+
+
+class AllFailedError(StudyError):
+    """The first evaluations of a run have all failed, so it was ended; the study can go on.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    last : str
+        The error of the last one, a traceback as a rule.
+    """
+
+    def __init__(self, count: int, last: str) -> None:
+        super().__init__(
+            f"the first {count} evaluations have all failed, so the search was ended "
+            f"(max_initial_failures={count}); the last error:\n{last}"
+        )
+        self.count = count
+        self.last = last
+
+    def __reduce__(self) -> tuple[type[AllFailedError], tuple[int, str]]:
+        """Pickle by what it was made from."""
+        return type(self), (self.count, self.last)
 
 
 class UnknownJobError(StudyError, LookupError):

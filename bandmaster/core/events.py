@@ -115,9 +115,10 @@ class JobFinished:
 
 @dataclass(frozen=True, slots=True)
 class JobRequeued:
-    """An attempt was lost; the job waits to be issued again.
+    """An attempt was lost, or failed and is tried again; the job waits to be issued again.
 
-    `counted` says whether it used up one of the job's retries.
+    `counted` says whether it used up one of the retries that the job has for lost workers,
+    `failed` whether it used up one of those for failures (`reason` is the failure's error then).
     """
 
     kind: ClassVar[str] = "requeued"
@@ -126,6 +127,7 @@ class JobRequeued:
     attempt: int
     reason: str
     counted: bool
+    failed: bool = False  # stored only when it is true: older journals have no such field
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def to_data(event: Event) -> list[Any]:
     data = [event.kind, *(getattr(event, name) for name in _NAMES[event.kind])]
     if isinstance(event, JobFinished | Imported):
         data[-1] = event.outcome.to_wire()
+    elif isinstance(event, JobRequeued) and not event.failed:
+        data.pop()
     return data
 
 

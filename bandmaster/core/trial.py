@@ -53,8 +53,10 @@ class OpenJob:
         Whether the last attempt was lost and none is running.
     lost : int
         How many attempts were lost through no fault of the study.
+    failed : int
+        How many attempts failed and were tried again.
     reason : str
-        Why the last one was lost.
+        Why the last one was lost, or the error with which it failed.
     reports : int
         How many reports came.
     """
@@ -65,3 +67,4 @@ class OpenJob:
     lost: int = 0
     reason: str = ""
     reports: int = 0
+    failed: int = 0

@@ -33,13 +33,13 @@ def _intake_full(state: StudyState, clock: Clock) -> list[ev.Event]:
 
 
 def _waiting_ended(state: StudyState, reason: str, clock: Clock) -> list[ev.Event]:
-    outcome = Outcome.failed(
-        f"never ran again: the study was stopped ({reason})", status=Status.STOPPED
-    )
-    return [
-        ev.JobFinished(clock(), number, state.open[number].job.attempt, outcome)
-        for number in state.waiting
-    ]
+    ended: list[ev.Event] = []
+    for number in state.waiting:
+        entry = state.open[number]
+        error = f"never ran again: the study was stopped ({reason}); before: {entry.reason}"
+        outcome = Outcome.failed(error, status=Status.STOPPED)
+        ended.append(ev.JobFinished(clock(), number, entry.job.attempt, outcome))
+    return ended
 
 
 def _target_reached(state: StudyState, target: float, clock: Clock) -> list[ev.Event]:

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.outcome import Status
 from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.study.incumbent import IncumbentLog
 from bandmaster.study.study import Study
 
@@ -28,6 +30,9 @@ class Follower:
     callbacks : iterable of callable
         Called with (study, evaluation). To end the run, call ``study.stop("why")``. What a
         callback raises ends the run and passes to its caller.
+    max_initial_failures : int, optional
+        End the run when so many evaluations have failed and none has ever succeeded; those that
+        were stopped count neither way. Default: never.
 
     Notes
     -----
@@ -40,8 +45,18 @@ class Follower:
         *,
         progress: Progress | None = None,
         callbacks: Iterable[Callback] = (),
+        max_initial_failures: int | None = None,
     ) -> None:
+        if max_initial_failures is not None and (
+            type(max_initial_failures) is not int or max_initial_failures < 1
+        ):
+            raise ConfigurationError(
+                f"max_initial_failures is a whole number ≥ 1 or None, got {max_initial_failures!r}"
+            )
         self._study = study
+        self._most_failures = max_initial_failures
+        self._failures = 0
+        self._succeeded = any(e.ok and e.job >= 0 for e in study.history)
         self._progress: Progress = progress or NoProgress()
         self._callbacks = tuple(callbacks)
         self._next = len(study.history)
@@ -53,18 +68,33 @@ class Follower:
         self._progress.start(total)
 
     def catch_up(self) -> int:
-        """Show what is new; return how many evaluations that were."""
+        """Show what is new; return how many evaluations that were.
+
+        Raises
+        ------
+        AllFailedError
+            When the run begins with `max_initial_failures` failures.
+        """
         history, first = self._study.history, self._next
         while self._next < len(history):
             evaluation = history[self._next]
             self._next += 1
             self._progress.update(evaluation)
             self._incumbents(evaluation)
-            if not evaluation.ok:
+            if evaluation.ok:
+                self._succeeded = True
+            else:
                 self._warn(evaluation)
             for callback in self._callbacks:
                 callback(self._study, evaluation)
+            if not self._succeeded and self._most_failures is not None:
+                self._count(evaluation, self._most_failures)
         return self._next - first
+
+    def _count(self, evaluation: Evaluation, most: int) -> None:
+        self._failures += evaluation.status is not Status.STOPPED
+        if self._failures >= most:
+            raise AllFailedError(self._failures, evaluation.error or evaluation.status.value)
 
     def _warn(self, evaluation: Evaluation) -> None:
         """Log a failure: in full the first time, its last line when it comes again."""

@@ -171,6 +171,7 @@ class StudyState:
         entry = self.open[event.job]
         entry.worker, entry.waiting, entry.reason = "", True, event.reason
         entry.lost += event.counted
+        entry.failed += event.failed
         self.waiting.append(event.job)
 
     def _imported(self, event: ev.Imported) -> None:

@@ -18,19 +18,16 @@ from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.core.trial import OpenJob
 from bandmaster.core.verdict import outcome_of
-from bandmaster.errors import (
-    ConfigurationError,
-    IllegalConfigurationError,
-    StudyError,
-    UnknownJobError,
-)
+from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import compile_space
 from bandmaster.storage import Journal, MemoryJournal
 from bandmaster.study.binding import bind, check_same
+from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
 from bandmaster.study.proposing import Proposal, propose
+from bandmaster.study.retries import after_failure, after_loss
 from bandmaster.study.state import StudyState
 from bandmaster.study.view import StudyView
 
@@ -63,6 +60,8 @@ class Study(StudyView):
         All randomness is keyed by it and the trial number.
     max_retries : int, default 3
         How often a job whose worker died is issued again before it counts as crashed.
+    retry_failed : int, default 0
+        How often a job that failed is issued again before it counts as failed.
     clock : Clock, optional
         Seconds since the epoch; stamps the events.
 
@@ -89,13 +88,15 @@ class Study(StudyView):
         name: str = "",
         seed: int = 0,
         max_retries: int = 3,
+        retry_failed: int = 0,
         clock: Clock | None = None,
     ) -> None:
-        if type(seed) is not int or seed < 0:
-            raise ConfigurationError(f"seed must be a whole number ≥ 0, got {seed!r}")
-        if type(max_retries) is not int or max_retries < 0:
-            raise ConfigurationError(f"max_retries must be a whole number ≥ 0, got {max_retries!r}")
+        counts = {"seed": seed, "max_retries": max_retries, "retry_failed": retry_failed}
+        for option, value in counts.items():
+            if type(value) is not int or value < 0:
+                raise ConfigurationError(f"{option} must be a whole number ≥ 0, got {value!r}")
         self.max_retries = max_retries
+        self.retry_failed = retry_failed
         self._clock: Clock = clock or SystemClock()
         compiled = compile_space(space)
         bind(optimizer, generator, compiled)
@@ -164,24 +165,9 @@ class Study(StudyView):
             How many fit this study's space and budgets; the rest is left out.
         """
         taken = 0
-        for e in evaluations:
-            try:
-                self.space.validate(e.config)
-            except IllegalConfigurationError as error:
-                logger.debug("Left out %r: %s", e.config, error)
-                continue
-            if e.budget not in self.optimizer.budgets:
-                continue
-            outcome = Outcome(
-                e.status, e.loss, e.metrics, e.info, e.error, None, e.started, e.finished, e.worker
-            )
+        for event in borrowed(self._state, evaluations, self._clock):
             with self._lock:
-                self._commit(
-                    ev.Imported(
-                        self._clock(), dict(e.config), e.budget, dict(e.config_info),
-                        outcome,
-                    )
-                )  # fmt: skip
+                self._commit(event)
             taken += 1
         return taken
 
@@ -239,6 +225,7 @@ class Study(StudyView):
 
         Telling twice does no harm: the first result of a job counts. A good result of an attempt
         that was thought lost counts too if the job has not ended otherwise; a bad one does not.
+        A failure is tried again up to `retry_failed` times before it counts.
 
         Parameters
         ----------
@@ -254,7 +241,7 @@ class Study(StudyView):
         Returns
         -------
         bool
-            Whether this result counted.
+            Whether this result counted: as the job's end, or as a failure that is tried again.
 
         Raises
         ------
@@ -280,8 +267,12 @@ class Study(StudyView):
             current = attempt == entry.job.attempt and not entry.waiting
             if attempt > entry.job.attempt:
                 raise StudyError(f"job {number} has no attempt {attempt}: {self._story(entry)}")
-            if not current and not outcome.ok:
-                return False
+            outcome = self._state.objectives.judge(outcome)
+            if not outcome.ok:
+                if not current:
+                    return False
+                if self.retry_failed and self._retry(entry, outcome):
+                    return True
             self._finish(number, attempt, outcome)
             return True
 
@@ -337,6 +328,28 @@ class Study(StudyView):
             )  # fmt: skip
             return decision
 
+    def cancel(self, job: Job | int, reason: str = "cancelled") -> bool:
+        """End a job with status STOPPED, wherever it is; its worker's outcome will be ignored.
+
+        Returns
+        -------
+        bool
+            False when it had ended before.
+
+        Raises
+        ------
+        UnknownJobError
+            When no such job was issued.
+        """
+        with self._lock:
+            self._check()
+            entry = self._entry(_named(job, None)[0])
+            if entry is None:
+                return False
+            outcome = Outcome.failed(reason, status=Status.STOPPED, worker=entry.worker)
+            self._finish(entry.job.number, entry.job.attempt, outcome)
+            return True
+
     def requeue(
         self, job: Job | int, reason: str, *, attempt: int | None = None, counted: bool = True
     ) -> bool:
@@ -364,15 +377,12 @@ class Study(StudyView):
             entry = self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return False
-            attempt = entry.job.attempt
-            if counted and entry.lost >= self.max_retries:
-                error = f"its workers were lost {entry.lost + 1} times, the last time: {reason}"
-                logger.error("Job %d (trial %d) crashed: %s", number, entry.job.trial, error)
-                outcome = Outcome.failed(error, status=Status.CRASHED, worker=entry.worker)
-                self._finish(number, attempt, outcome)
-            else:
-                logger.warning("Job %d of %s is requeued: %s", number, entry.worker or "-", reason)
-                self._commit(ev.JobRequeued(self._clock(), number, attempt, reason, counted))
+            self._commit(
+                after_loss(
+                    entry, reason, counted=counted, max_retries=self.max_retries,
+                    time=self._clock(),
+                )
+            )  # fmt: skip
             return True
 
     def requeue_orphans(self, reason: str, *, counted: bool = False) -> int:
@@ -441,10 +451,17 @@ class Study(StudyView):
         return self._state.open[number].job
 
     def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
-        outcome = self._state.objectives.judge(outcome)
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
+
+    def _retry(self, entry: OpenJob, outcome: Outcome) -> bool:
+        if self._state.stopped is not None:
+            return False
+        event = after_failure(entry, outcome, retry_failed=self.retry_failed, time=self._clock())
+        if event is not None:
+            self._commit(event)
+        return event is not None
 
     def _commit(self, event: ev.Event) -> None:
         """Apply an event and what follows from it, and hand all of it to the journal."""

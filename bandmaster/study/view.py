@@ -197,4 +197,7 @@ class StudyView:
 
 
 def _copy(entry: OpenJob) -> OpenJob:
-    return OpenJob(entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports)
+    return OpenJob(
+        entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports,
+        entry.failed,
+    )  # fmt: skip

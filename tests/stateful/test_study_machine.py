@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from bandmaster.core import codec
 from bandmaster.core import events as ev
 from bandmaster.core.clock import ManualClock
+from bandmaster.core.decisions import Decision
 from bandmaster.core.plan import Plan
 from bandmaster.multifidelity import (
     BOHBIterGenerator,
@@ -36,6 +37,7 @@ SPACE = {
     "x": {"_type": "uniform", "_value": [0.0, 1.0]},
 }
 MAX_RETRIES = 2
+RETRY_FAILED = 1
 
 
 def reload(journal, optimizer, generator):
@@ -48,6 +50,7 @@ def reload(journal, optimizer, generator):
         generator=generator(),
         journal=MemoryJournal(events),
         max_retries=MAX_RETRIES,
+        retry_failed=RETRY_FAILED,
         clock=ManualClock(),
     )
 
@@ -72,13 +75,15 @@ class StudyMachine(RuleBasedStateMachine):
             generator=self.generator(),
             journal=self.journal,
             max_retries=MAX_RETRIES,
+            retry_failed=RETRY_FAILED,
             clock=self.clock,
             seed=7,
         )
         self.study.set_plan(self.plan)
         self.running = {}  # job number → the attempt that a worker has
-        self.stale = []  # attempts that were declared lost
+        self.stale = []  # attempts that were declared lost, or failed
         self.ended = Counter()
+        self.failures = Counter()
 
     @rule()
     def ask(self):
@@ -106,10 +111,26 @@ class StudyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def fail(self, data):
-        """The current attempt ends badly, and counts."""
+        """The current attempt ends badly: it is tried again as often as allowed, then counts."""
         job = self.take(data)
         assert self.study.tell(job, math.nan)
-        self.ended[job.number] += 1
+        self.failures[job.number] += 1
+        again = self.failures[job.number] <= RETRY_FAILED and self.study.stopped is None
+        self.ended[job.number] += not again
+        self.stale.append(job)
+        assert again == any(e.waiting and e.job.number == job.number for e in self.study.open_jobs)
+
+    @precondition(lambda self: self.study.n_jobs)
+    @rule(data=st.data())
+    def cancel(self, data):
+        """Somebody cancels any job: it ends if it had not, and its worker is told to stop."""
+        number = data.draw(st.integers(0, self.study.n_jobs - 1))
+        assert self.study.cancel(number) == (self.ended[number] == 0)
+        self.ended[number] = 1
+        job = self.running.pop(number, None)
+        if job is not None:
+            assert Decision.STOP is self.study.report(job, 0.5)
+            self.stale.append(job)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), counted=st.booleans())
@@ -124,7 +145,7 @@ class StudyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(data=st.data(), loss=st.floats(0, 1))
     def come_back_late(self, data, loss):
-        """A lost attempt turns out to have finished: it counts if it is the first."""
+        """An old attempt turns out to have finished: it counts if it is the first."""
         job = data.draw(st.sampled_from(self.stale))
         accepted = self.study.tell(job, loss)
         assert accepted == (self.ended[job.number] == 0)
@@ -135,7 +156,7 @@ class StudyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(data=st.data())
     def fail_late(self, data):
-        """A lost attempt that comes back with a failure never counts."""
+        """An old attempt that comes back with a failure never counts."""
         job = data.draw(st.sampled_from(self.stale))
         assert not self.study.tell(job, math.nan)
 
@@ -164,7 +185,7 @@ class StudyMachine(RuleBasedStateMachine):
     def fingerprint(self, study):
         """What a study has done, and what it would do next."""
         history = [(e.job, e.attempt, e.trial, dict(e.config), e.loss) for e in study.history]
-        out = [(e.job.number, e.job.attempt, e.waiting, e.lost) for e in study.open_jobs]
+        out = [(e.job.number, e.job.attempt, e.waiting, e.lost, e.failed) for e in study.open_jobs]
         peek = reload(MemoryJournal(list(study._journal.read())), self.optimizer, self.generator)
         job = peek.ask()
         proposal = None if job is None else (job.number, job.attempt, job.budget, dict(job.config))

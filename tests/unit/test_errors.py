@@ -66,6 +66,10 @@ def test_missing_extra_says_what_to_do() -> None:
 @pytest.mark.parametrize("error", CLASSES, ids=lambda c: c.__name__)
 def test_errors_survive_pickling(error: type[Exception]) -> None:
     """An error crosses to another process with its type and message."""
-    made = error("a", "b") if error is errors.MissingExtraError else error("text")
+    arguments: dict[type[Exception], tuple[object, ...]] = {
+        errors.AllFailedError: (10, "traceback"),
+        errors.MissingExtraError: ("a", "b"),
+    }
+    made = error(*arguments.get(error, ("text",)))
     back = pickle.loads(pickle.dumps(made))
     assert (type(made), str(made)) == (type(back), str(back))

@@ -77,3 +77,11 @@ def test_every_kind_of_event_is_in_the_golden_journal():
     """A new event needs a golden form."""
     kinds = {cls for cls in vars(ev).values() if dataclasses.is_dataclass(cls)}
     assert {cls for cls in kinds if hasattr(cls, "kind")} == {type(e) for e in EVENTS}
+
+
+def test_a_retried_failure_has_one_field_more():
+    """Only there: what has no such field is stored as before there was one, and reads as False."""
+    lost, failed = (ev.JobRequeued(5.0, 0, 0, "why", False, failed=f) for f in (False, True))
+    assert ["requeued", 5.0, 0, 0, "why", False] == ev.to_data(lost)
+    assert ["requeued", 5.0, 0, 0, "why", False, True] == ev.to_data(failed)
+    assert [lost, failed] == [ev.from_data(ev.to_data(event)) for event in (lost, failed)]

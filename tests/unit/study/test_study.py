@@ -446,3 +446,81 @@ def test_an_optimizer_sees_the_jobs_that_are_out():
     study.tell(jobs[0], 1.0)
     study.ask()
     assert [([], 0), ([0], 1), ([0, 1], 2), ([1, 2], 2)] == seen
+
+
+def test_a_failure_is_tried_again_as_often_as_was_asked_for(caplog):
+    """The same job, the next attempt; lost workers are counted apart; the last failure counts."""
+    journal = MemoryJournal()
+    study = make(journal=journal, retry_failed=2, max_retries=1)
+    job = study.ask()
+    for attempt in range(2):
+        assert (0, attempt) == (job.number, job.attempt)
+        assert study.tell(job, Outcome.failed("Traceback\nboom"))
+        assert not study.tell(job, Outcome.failed("told twice"))
+        job = study.ask()
+    assert study.requeue(job, "died")
+    job = study.ask()
+    assert (2, 1) == (study.open_jobs[0].failed, study.open_jobs[0].lost)
+    study.tell(job, Outcome.failed("the last"))
+    assert [(3, "the last")] == [(e.attempt, e.error) for e in study.history]
+    assert "is tried again (2 of 2): boom" in caplog.text
+    requeued = [event for event in journal.read() if isinstance(event, ev.JobRequeued)]
+    assert [True, True, False] == [event.failed for event in requeued]
+    assert "Traceback\nboom" == requeued[0].reason
+
+
+@pytest.mark.parametrize(
+    ("outcome", "again"),
+    [
+        (math.nan, True),
+        ({"accuracy": 1.0}, True),  # the study's metric is missing
+        (Outcome.failed("segfault", status=Status.CRASHED), True),
+        (Outcome.failed("too long", status=Status.TIMEOUT), False),
+        (Outcome.failed("cancelled", status=Status.STOPPED), False),
+        (1.0, False),
+    ],
+)
+def test_what_is_tried_again_is_what_failed_by_itself(outcome, again):
+    """Not what ran too long or was stopped, and nothing after the study was stopped."""
+    study = make(retry_failed=1)
+    study.tell(study.ask(), outcome)
+    assert (0 if again else 1) == len(study.history)
+    stopped = make(retry_failed=1)
+    job = stopped.ask()
+    stopped.stop("enough")
+    stopped.tell(job, outcome)
+    assert stopped.finished
+    assert 1 == len(stopped.history)
+
+
+def test_a_late_attempt_counts_only_if_the_study_finds_it_good():
+    """A result that lacks the metric is a failure, so another attempt goes on."""
+    study = make()
+    lost = study.ask()
+    study.requeue(lost, "died")
+    study.ask()
+    assert not study.tell(lost, {"accuracy": 1.0})
+    assert [False] == [entry.waiting for entry in study.open_jobs]
+
+
+def test_a_stop_ends_what_waits_and_says_why_it_waited():
+    """The reason of the last attempt is not lost."""
+    study = make(retry_failed=1)
+    study.tell(study.ask(), Outcome.failed("boom"))
+    study.stop("enough")
+    assert "never ran again: the study was stopped (enough); before: boom" == study.history[0].error
+
+
+def test_a_job_can_be_cancelled_wherever_it_is():
+    """At a worker or waiting: it ends STOPPED, once; what its worker says later is ignored."""
+    study = make(retry_failed=3)
+    out, waiting = study.ask(worker="w"), study.ask()
+    study.requeue(waiting, "died")
+    assert [True, True] == [study.cancel(out, "not needed"), study.cancel(waiting.number)]
+    assert [False, False] == [study.cancel(out), study.tell(out, 1.0)]
+    assert [(Status.STOPPED, "not needed", "w"), (Status.STOPPED, "cancelled", "")] == [
+        (e.status, e.error, e.worker) for e in study.history
+    ]
+    assert [] == study.open_jobs
+    with pytest.raises(UnknownJobError, match="job 7"):
+        study.cancel(7)

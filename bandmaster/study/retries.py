@@ -1,0 +1,45 @@
+"""What becomes of an attempt that was lost with its worker, or that failed."""
+
+from __future__ import annotations
+
+import logging
+
+from bandmaster.core import events as ev
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.trial import OpenJob
+
+__all__ = ["RETRIED", "after_failure", "after_loss"]
+
+logger = logging.getLogger(__name__)
+
+RETRIED = (Status.FAILED, Status.CRASHED)
+"""What `retry_failed` tries again: an exception, a bad loss, an isolated evaluation that died."""
+
+
+def after_loss(
+    entry: OpenJob, reason: str, *, counted: bool, max_retries: int, time: float
+) -> ev.JobRequeued | ev.JobFinished:
+    """Return the event that follows when the worker of a job's current attempt was lost."""
+    job, lost = entry.job, entry.lost
+    if counted and lost >= max_retries:
+        error = f"its workers were lost {lost + 1} times, the last time: {reason}"
+        logger.error("Job %d (trial %d) crashed: %s", job.number, job.trial, error)
+        outcome = Outcome.failed(error, status=Status.CRASHED, worker=entry.worker)
+        return ev.JobFinished(time, job.number, job.attempt, outcome)
+    logger.warning("Job %d of %s is requeued: %s", job.number, entry.worker or "-", reason)
+    return ev.JobRequeued(time, job.number, job.attempt, reason, counted)
+
+
+def after_failure(
+    entry: OpenJob, outcome: Outcome, *, retry_failed: int, time: float
+) -> ev.JobRequeued | None:
+    """Return the event that puts back a job whose attempt failed; None when that was the last."""
+    if outcome.status not in RETRIED or entry.failed >= retry_failed:
+        return None
+    job, error = entry.job, outcome.error or outcome.status.value
+    logger.warning(
+        "Job %d (trial %d) failed and is tried again (%d of %d): %s",
+        job.number, job.trial, entry.failed + 1, retry_failed,
+        error.strip().rpartition("\n")[2],
+    )  # fmt: skip
+    return ev.JobRequeued(time, job.number, job.attempt, error, False, failed=True)
