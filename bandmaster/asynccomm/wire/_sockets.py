@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import stat
 import struct
-import weakref
 from collections.abc import Callable
 
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.forks import own
 from bandmaster.errors import CommError, ConfigurationError
 
 __all__ = ["connect", "describe_peer", "listen", "own", "tune"]
@@ -25,27 +24,6 @@ _KEEPALIVE = {
     "TCP_USER_TIMEOUT": 12_000,
     "TCP_NODELAY": 1,
 }
-
-_owned: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-
-
-def own(sock: socket.socket) -> socket.socket:
-    """Remember a socket, so that children forked from now on close their copy of it."""
-    _owned.add(sock)
-    return sock
-
-
-def _close_inherited() -> None:
-    # A copy held by a child keeps the connection open when its parent dies: the peer would not
-    # notice. detach() and not close(): the objects in this process must not shut the parent's
-    # connection down when they are collected.
-    for sock in list(_owned):
-        with contextlib.suppress(OSError):
-            os.close(sock.detach())
-    _owned.clear()
-
-
-os.register_at_fork(after_in_child=_close_inherited)
 
 
 def tune(sock: socket.socket) -> None:
