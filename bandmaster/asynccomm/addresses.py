@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bandmaster.errors import ConfigurationError
 
@@ -16,7 +16,7 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The address of a server; ``str()`` and `parse` are inverse to each other.
+    """The address of a server; `parse` reads what ``str()`` writes.
 
     Parameters
     ----------
@@ -26,6 +26,9 @@ class Address:
         1 to 65535; 0 for a Unix socket, or for "any free port" of a server that has not started.
     path : str
         The path of the Unix socket; empty for TCP.
+    tls : str
+        To insist on TLS: the SHA-256 of the server's certificate, or `ANY_CERTIFICATE` when the
+        run's key alone vouches for it. Empty for none. It is no part of the text.
 
     Raises
     ------
@@ -36,10 +39,11 @@ class Address:
     host: str = ""
     port: int = 0
     path: str = ""
+    tls: str = ""
 
     def __post_init__(self) -> None:
         if self.path:
-            if self.host or self.port:
+            if self.host or self.port or self.tls:
                 raise ConfigurationError("an address is a host and a port or a path, not both")
             length = len(self.path.encode())
             if length > MAX_UNIX_PATH:
@@ -92,7 +96,11 @@ class Address:
         """The address to connect to: loopback where a server listens on every interface."""
         if self.path or self.host not in _WILDCARDS:
             return self
-        return Address(_WILDCARDS[self.host], self.port)
+        return replace(self, host=_WILDCARDS[self.host])
+
+    def secured(self, tls: str) -> Address:
+        """Return this address with TLS if `tls` says so and it does not say itself."""
+        return self if self.tls or self.path or not tls else replace(self, tls=tls)
 
     def __str__(self) -> str:
         if self.path:

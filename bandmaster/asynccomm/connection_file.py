@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import secrets
 import socket
 import stat
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.certificates import ANY_CERTIFICATE, Certificate, TlsOption
 from bandmaster.asynccomm.naming import check_run_id
 from bandmaster.asynccomm.security import decode_key, encode_key
 from bandmaster.errors import AuthenticationError, ConfigurationError, NameServerError
@@ -24,7 +26,10 @@ __all__ = [
     "DEFAULT_PORT",
     "ConnectionInfo",
     "environment_key",
+    "environment_tls",
     "explained",
+    "find_certificate",
+    "find_file",
     "find_nameserver",
     "list_runs",
     "new_run_id",
@@ -39,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 9090
 _FORMAT = 1
+_SWITCH = {"": None, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_FINGERPRINT = re.compile(r"([0-9a-f]{64})?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,10 @@ class ConnectionInfo:
         The name server's process.
     hostname : str
         The machine that it runs on.
+    tls : str
+        The SHA-256 of the name server's certificate; empty for a run without TLS.
+    certificate : Certificate or None
+        The one that was made for the run, for its master and workers too. Not shown by repr.
     """
 
     run_id: str
@@ -67,6 +78,8 @@ class ConnectionInfo:
     key: bytes | None = field(repr=False)
     pid: int = field(default_factory=os.getpid)
     hostname: str = field(default_factory=socket.gethostname)
+    tls: str = ""
+    certificate: Certificate | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_run_id(self.run_id)
@@ -76,13 +89,16 @@ class ConnectionInfo:
             raise ConfigurationError("pid is a number")
         if not Address(self.host, self.port).port:
             raise ConfigurationError("a name server that runs has a port other than 0")
+        if not isinstance(self.tls, str) or not _FINGERPRINT.match(self.tls):
+            raise ConfigurationError("the fingerprint of a certificate has 64 hexadecimal digits")
 
     @property
     def address(self) -> Address:
         """Where the name server can be reached from this machine."""
-        address = Address(self.host, self.port)
+        address = Address(self.host, self.port, tls=self.tls)
         if address.reachable != address and self.hostname != socket.gethostname():
-            return Address(self.hostname, self.port)  # a home directory shared by many nodes
+            # A home directory shared by many nodes.
+            return Address(self.hostname, self.port, tls=self.tls)
         return address.reachable
 
 
@@ -106,7 +122,7 @@ def write(info: ConnectionInfo) -> Path:
     content = asdict(info) | {
         "format": _FORMAT,
         "key": None if info.key is None else encode_key(info.key),
-    }
+    }  # a certificate is a dict of its two texts
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -193,6 +209,7 @@ def find_nameserver(
     port: int | None = None,
     *,
     connection_file: str | os.PathLike[str] | None = None,
+    tls: TlsOption = None,
 ) -> tuple[Address, bytes | None]:
     """Return where the name server of a run is, and the run's key.
 
@@ -200,6 +217,9 @@ def find_nameserver(
     file named, or else that of this run_id; the environment (``BANDMASTER_NAMESERVER`` as
     host:port, ``BANDMASTER_KEY``, ``BANDMASTER_CONNECTION_FILE``); loopback and port 9090. So a
     host and a port alone are enough where the connection file can be read.
+
+    Whether to use TLS is said by the argument `tls`, the file, or ``BANDMASTER_TLS`` (1 or 0);
+    the file also names the certificate's fingerprint.
 
     Raises
     ------
@@ -210,13 +230,7 @@ def find_nameserver(
     ConfigurationError
         When an argument or the environment is malformed.
     """
-    if connection_file is not None:
-        info: ConnectionInfo | None = _read_named(connection_file)
-    else:
-        info = read(run_id)
-        named = os.environ.get("BANDMASTER_CONNECTION_FILE")
-        if info is None and named:
-            info = _read_named(named)
+    info = find_file(run_id, connection_file)
     known: Address | None = None if info is None else info.address
     if known is None and os.environ.get("BANDMASTER_NAMESERVER"):
         known = Address.parse(os.environ["BANDMASTER_NAMESERVER"])
@@ -226,8 +240,70 @@ def find_nameserver(
     address = Address(
         host if host is not None else (known.host if known else "127.0.0.1"),
         port or (known.port if known else 0) or DEFAULT_PORT,
+        tls=_pin(info, tls),
     )
     return address.reachable, key
+
+
+def find_file(
+    run_id: str, connection_file: str | os.PathLike[str] | None = None
+) -> ConnectionInfo | None:
+    """Return what the connection file says, None when there is none; raises as `find_nameserver`.
+
+    It is the one named, or that of the run, or the one that the environment names.
+    """
+    if connection_file is not None:
+        return _read_named(connection_file)
+    info = read(run_id)
+    named = os.environ.get("BANDMASTER_CONNECTION_FILE")
+    return _read_named(named) if info is None and named else info
+
+
+def find_certificate(
+    run_id: str,
+    tls: TlsOption,
+    *,
+    connection_file: str | os.PathLike[str] | None = None,
+) -> Certificate:
+    """Return what a server of this process shall show.
+
+    That is the user's own, that of the connection file, or a new one for which the run's key
+    vouches.
+
+    Parameters
+    ----------
+    tls : tuple, True or None
+        The files; otherwise the run uses TLS, whoever said so.
+
+    Raises
+    ------
+    ConfigurationError
+        When the files cannot be used.
+    MissingExtraError
+        When one has to be made and the extra `tls` is not installed.
+    """
+    if isinstance(tls, tuple):
+        return Certificate.load(*tls)
+    info = find_file(run_id, connection_file)
+    if info is not None and info.certificate is not None:
+        return info.certificate
+    return Certificate.make(f"bandmaster {run_id}")
+
+
+def environment_tls() -> bool | None:
+    """Return what ``BANDMASTER_TLS`` says: 1 or 0; None when it is not set."""
+    text = os.environ.get("BANDMASTER_TLS", "").strip().lower()
+    if text not in _SWITCH:
+        raise ConfigurationError(f"BANDMASTER_TLS is 1 or 0, got {text!r}")
+    return _SWITCH[text]
+
+
+def _pin(info: ConnectionInfo | None, tls: TlsOption) -> str:
+    if tls is None:
+        tls = bool(info.tls) if info is not None else environment_tls()
+    if not tls:
+        return ""
+    return (info.tls if info is not None else "") or ANY_CERTIFICATE
 
 
 @contextlib.contextmanager
@@ -295,4 +371,15 @@ def _decode(content: Any) -> ConnectionInfo:
         key=None if key is None else decode_key(key),
         pid=content["pid"],
         hostname=content["hostname"],
+        tls=content.get("tls", ""),
+        certificate=_decode_certificate(content.get("certificate")),
     )
+
+
+def _decode_certificate(content: Any) -> Certificate | None:
+    match content:
+        case None:
+            return None
+        case {"pem": str(pem), "private_key": str(private_key)}:
+            return Certificate(pem, private_key)
+    raise ValueError("its certificate is malformed")

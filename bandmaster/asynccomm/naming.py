@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.certificates import ANY_CERTIFICATE
 from bandmaster.asynccomm.net import is_this_machine
 from bandmaster.asynccomm.wire import Client
 from bandmaster.core.codec import pack, unpack
@@ -104,10 +106,11 @@ class Names:
         """
         address = Address.parse(self._call("lookup", (name,)))
         here = self.address.reachable
+        address = address.secured(ANY_CERTIFICATE if here.tls else "")  # all of the run or nobody
         if address.is_unix or here.is_unix or not _LOOPBACK.match(address.reachable.host):
             return address
         # Whoever registers a loopback address shares the name server's machine, which may be ours.
-        return address.reachable if is_this_machine(here.host) else Address(here.host, address.port)
+        return address.reachable if is_this_machine(here.host) else replace(address, host=here.host)
 
     def list(self, prefix: str = "") -> dict[str, str]:
         """Return all names that begin with `prefix`, and their addresses as registered."""

@@ -18,6 +18,7 @@ from bandmaster.asynccomm.wire._pyro import Proxy
 from bandmaster.asynccomm.wire._reply import decode_reply
 from bandmaster.asynccomm.wire._server import MAX_MESSAGE
 from bandmaster.asynccomm.wire._sockets import connect
+from bandmaster.asynccomm.wire._tls import securing_client
 from bandmaster.errors import (
     BandmasterError,
     CommError,
@@ -61,7 +62,7 @@ class Client:
     Parameters
     ----------
     address : Address
-        Where the server is; a wildcard host means loopback.
+        Where the server is, and whether it uses TLS; a wildcard host means loopback.
     object_id : str
         The name under which its handler is registered.
     key : bytes or None
@@ -143,16 +144,25 @@ class Client:
                     f"cannot connect to {self.address}: {error.strerror or error}"
                 ) from error
             try:
-                preamble.greet_server(sock, self._key, timeout=self._connect_timeout)
+                secure = None
+                if self.address.tls:
+                    secure = securing_client(self.address.tls, self._opened)
+                sock = preamble.greet_server(
+                    sock, self._key, timeout=self._connect_timeout, secure=secure
+                )
                 sock.settimeout(None)
             except BaseException as error:
                 sock.close()
+                if self._opening is not None:
+                    self._opening.close()  # that of the TLS handshake
                 if isinstance(error, CommError):
                     raise type(error)(f"{self.address}: {error}") from error
                 raise
             finally:
                 self._opening = None
             connection = Connection(sock, serving=False, max_message=self._max_message)
+            if secure is not None:
+                connection.secured(sock)
             with self._state:
                 if closes != self._closes:
                     connection.close()

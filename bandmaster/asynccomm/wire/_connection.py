@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.asynccomm import frames
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _FIRST, _CHUNK = 1 << 14, 1 << 18  # most frames are small, and a large buffer costs time
+
+PATIENCE = 30.0
+"""Seconds that a server waits for the rest of a frame, and for a client that reads nothing."""
+SLOWEST = 1 << 16
+"""Bytes a second; what a large frame may take beyond `PATIENCE`."""
 
 
 class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
@@ -61,6 +67,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         self._position = 0
         self._closing = threading.RLock()
         self._closed = False
+        self._tls = False
 
     def recv(self, size: int) -> bytes:
         """Return the next `size` bytes of the frame at hand, or of the next one."""
@@ -79,7 +86,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             if len(data) <= _FIRST:  # it fits into the kernel's buffer, which is empty
                 self.sock.sendall(data)
             else:
-                with self.blocked():
+                with self._waiting(len(data)):
+                    if self.deadline is not None:
+                        self._set_timeout()
                     self.sock.sendall(data)
         except OSError as error:
             if _is_deadline(error):
@@ -92,6 +101,19 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             if not self._closed:
                 with contextlib.suppress(OSError):
                     self.sock.shutdown(socket.SHUT_RDWR)
+
+    def secured(self, sock: socket.socket) -> None:
+        """Go on with the socket of the TLS handshake, which has taken the place of ours."""
+        with self._closing:
+            self.sock = sock
+            self._tls = True
+            if self._closed:
+                sock.close()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to read that the kernel does not know of any more."""
+        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
     def close(self) -> None:
         """Hang up and free the descriptor."""
@@ -112,9 +134,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         return self._closed
 
     def _read_frame(self) -> bytes:
-        data = self._receive(_FIRST)
+        data = self._receive_ready() if self._tls and self._serving else self._receive(_FIRST)
         if len(data) < frames.HEADER_SIZE:
-            with self.blocked():
+            with self._waiting(frames.HEADER_SIZE):
                 while len(data) < frames.HEADER_SIZE:
                     data += self._receive(_FIRST)
         check_header: Any = (
@@ -126,7 +148,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             # It grows as the bytes arrive: a header alone makes nobody allocate anything.
             parts = [data]
             missing = size - len(data)
-            with self.blocked():
+            with self._waiting(missing):
                 while missing:
                     parts.append(self._receive(min(missing, _CHUNK)))
                     missing -= len(parts[-1])
@@ -137,6 +159,30 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         check(data[frames.HEADER_SIZE :])
         return data
 
+    def _receive_ready(self) -> bytes:
+        """Return what there is; what has come of a TLS record is nothing until all of it has."""
+        try:
+            self.sock.settimeout(0.0)
+            chunk: bytes = self.sock.recv(_FIRST)
+        except ssl.SSLWantReadError:
+            with self._waiting(_FIRST):
+                return self._receive(_FIRST)
+        except OSError as error:
+            raise MasterLostError(f"the connection broke: {error}") from error
+        return self._not_the_end(chunk)
+
+    @contextlib.contextmanager
+    def _waiting(self, size: int) -> Iterator[None]:
+        """Let others work while we wait for a peer, whom a server gives a bounded time only."""
+        if self._serving:
+            self.deadline = time.monotonic() + PATIENCE + size / SLOWEST
+        try:
+            with self.blocked():
+                yield
+        finally:
+            if self._serving:
+                self.deadline = None
+
     def _receive(self, size: int) -> bytes:
         try:
             if self.deadline is not None or self.sock.gettimeout() is not None:
@@ -146,6 +192,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             if _is_deadline(error):
                 raise CommTimeoutError("no answer in time") from error
             raise MasterLostError(f"the connection broke: {error}") from error
+        return self._not_the_end(chunk)
+
+    def _not_the_end(self, chunk: bytes) -> bytes:
         if not chunk:
             self.ended = True
             raise MasterLostError("the other end hung up")

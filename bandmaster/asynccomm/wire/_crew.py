@@ -180,6 +180,9 @@ class Crew:
         try:
             if not self._serve(connection):
                 return
+            while connection.pending:  # the poller does not know of it
+                if not self._serve(connection):
+                    return
         except BaseException:
             logger.exception("the connection of %s failed", connection.peer)
             return

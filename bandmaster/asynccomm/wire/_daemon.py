@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from bandmaster.asynccomm import preamble
+from bandmaster.asynccomm.preamble import Secure
 from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._peer import Handler, Peer
 from bandmaster.asynccomm.wire._pyro import Daemon, call_context, config
 from bandmaster.asynccomm.wire._reply import encode_error, encode_reply
+from bandmaster.asynccomm.wire._tls import Opened
 from bandmaster.errors import (
     BandmasterError,
     CommError,
@@ -90,6 +93,7 @@ class GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
         self.objectsById = _Objects()
         self.max_message = max_message
         self.key = key
+        self.securing: Callable[[Opened], Secure] | None = None
         self._handlers: dict[str, Handler] = {}
 
     def add(self, object_id: str, handler: Handler) -> None:
@@ -99,8 +103,11 @@ class GuardedDaemon(Daemon):  # type: ignore[misc]  # Pyro5 has no types
 
     def _handshake(self, conn: Connection, denied_reason: str | None = None) -> bool:
         try:
-            preamble.accept_client(conn.sock, self.key, timeout=PREAMBLE_TIMEOUT)
-            conn.sock.settimeout(None)
+            securing = self.securing
+            secure = None if securing is None else securing(conn.secured)
+            preamble.accept_client(
+                conn.sock, self.key, timeout=PREAMBLE_TIMEOUT, secure=secure
+            ).settimeout(None)
         except MasterLostError as error:
             logger.debug("%s left early: %s", conn.peer, error)
             return False

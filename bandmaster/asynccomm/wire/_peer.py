@@ -94,7 +94,9 @@ class Peer:
 
     def _at_end(self) -> bool:
         try:
-            return not self._connection.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            # Of the socket itself: whether what is there is encrypted makes no difference.
+            flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
+            return not socket.socket.recv(self._connection.sock, 1, flags)
         except BlockingIOError:
             return False
         except OSError:

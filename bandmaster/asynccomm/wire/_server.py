@@ -13,13 +13,16 @@ import threading
 
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.certificates import Certificate
 from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.limits import default_max_connections, raise_open_files_limit
+from bandmaster.asynccomm.security import check_access
 from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._crew import Crew
 from bandmaster.asynccomm.wire._daemon import GuardedDaemon
 from bandmaster.asynccomm.wire._peer import Handler, Peer
 from bandmaster.asynccomm.wire._sockets import describe_peer, listen, own, tune
+from bandmaster.asynccomm.wire._tls import securing_server
 from bandmaster.asynccomm.wire._wake import WakeFd
 from bandmaster.errors import ConfigurationError
 
@@ -48,6 +51,10 @@ class Server:
         Clients beyond it are told so.
     max_message : int, default 64 MiB
         The largest message either way, in bytes.
+    certificate : Certificate, optional
+        Use TLS with it.
+    insecure : bool, default False
+        Allow to listen without a key where other machines may come from.
     name : str
         For the names of the threads and the log.
 
@@ -77,6 +84,8 @@ class Server:
         unix_path: str | None = None,
         max_connections: int | None = None,
         max_message: int = MAX_MESSAGE,
+        certificate: Certificate | None = None,
+        insecure: bool = False,
         name: str = "",
     ) -> None:
         if max_connections is not None and max_connections < 1:
@@ -86,7 +95,10 @@ class Server:
         self.max_connections = max_connections
         self.name = name or "server"
         self._wanted = Address.unix(unix_path) if unix_path else Address(host, port)
+        self._insecure = insecure
+        check_access(self._wanted, key, certificate, insecure=insecure)
         self._key = key
+        self._certificate = certificate
         self._max_message = max_message
         self._handlers: dict[str, Handler] = {}
         self._numbers = itertools.count(1)
@@ -130,11 +142,28 @@ class Server:
                 self._daemon.add(object_id, handler)
 
     def use_key(self, key: bytes | None) -> None:
-        """Ask clients that connect from now on for this key; before `start` or after."""
+        """Ask clients that connect from now on for this key; before `start` or after.
+
+        Raises
+        ------
+        ConfigurationError
+            When the constructor would not have taken it.
+        """
         with self._lock:
+            check_access(self._wanted, key, self._certificate, insecure=self._insecure)
             self._key = key
             if self._daemon is not None:
                 self._daemon.key = key
+
+    def use_certificate(self, certificate: Certificate | None) -> None:
+        """Use TLS with this certificate from now on, or none; otherwise as `use_key`."""
+        with self._lock:
+            check_access(self._wanted, self._key, certificate, insecure=self._insecure)
+            self._certificate = certificate
+            if self._daemon is not None:
+                self._daemon.securing = (
+                    None if certificate is None else securing_server(certificate)
+                )
 
     def start(self) -> Address:
         """Begin to listen and return the address.
@@ -165,6 +194,7 @@ class Server:
             undo.callback(self._stop.close)
             self._crew = Crew(self.name, self._serve)
             self._daemon = GuardedDaemon(key=self._key, max_message=self._max_message)
+            self.use_certificate(self._certificate)
             with self._lock:
                 for object_id, handler in self._handlers.items():
                     self._daemon.add(object_id, handler)
