@@ -1,28 +1,30 @@
-"""Fresh interpreters that run what is sent to them over a pipe."""
+"""Fresh interpreters that run what is sent to them over a socket."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
 
 import cloudpickle
 
+from bandmaster.asynccomm.forks import own
 from bandmaster.errors import ConfigurationError
 
-__all__ = ["Child", "dump", "main"]
+__all__ = ["Child", "dump", "main", "read_task"]
 
 _LENGTH = struct.Struct("!Q")
 _BOOTSTRAP = (
-    "import json, os, sys; pipe = os.fdopen(int(sys.argv[1]), 'rb', buffering=0); "
-    "sys.path[:], sys.argv[:] = json.loads(pipe.readline()); "
-    "from bandmaster.asynccomm.child import main; main(pipe)"
+    "import importlib, json, socket, sys; line = socket.socket(fileno=int(sys.argv[1])); "
+    "size = int.from_bytes(line.recv(4, socket.MSG_WAITALL), 'big'); "
+    "sys.path[:], sys.argv[:], entry = json.loads(line.recv(size, socket.MSG_WAITALL)); "
+    "importlib.import_module(entry).main(line)"
 )
 
 Task = Callable[[threading.Event], int]
@@ -53,16 +55,22 @@ class Child:
     ----------
     task : bytes
         As `dump` makes it.
+    entry : str, optional
+        The module whose ``main(line)`` the interpreter calls; default: this one.
+    own_session : bool, default False
+        Whether it is out of reach of what a terminal sends to its foreground processes.
 
     Notes
     -----
-    The pipe stays open as long as the parent lives: its end is what tells the child to leave.
+    The line stays open as long as the parent lives: its end is what tells the child to leave.
     """
 
-    def __init__(self, task: bytes) -> None:
+    def __init__(self, task: bytes, *, entry: str = __name__, own_session: bool = False) -> None:
         self._task = task
+        self._entry = entry
+        self._own_session = own_session
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe = -1
+        self._line: socket.socket | None = None
         self._lock = threading.Lock()
 
     @property
@@ -70,29 +78,33 @@ class Child:
         """Its process id, 0 before `start`."""
         return 0 if self._process is None else self._process.pid
 
+    @property
+    def line(self) -> socket.socket:
+        """The parent's end of the line, which is open."""
+        assert self._line is not None
+        return self._line
+
     def start(self) -> None:
         """Start the interpreter and send it its task."""
-        read, write = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOTSTRAP, str(read)],
-                pass_fds=(read,),
-                stdin=subprocess.DEVNULL,
-            )
-        except BaseException:
-            os.close(write)
-            raise
-        finally:
-            os.close(read)
-        self._pipe = write
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _BOOTSTRAP, str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=self._own_session,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        self._line = own(ours)
         path = [os.path.abspath(entry) if entry == "" else entry for entry in sys.path]
-        header = json.dumps([path, sys.argv]).encode() + b"\n"
-        data = header + _LENGTH.pack(len(self._task)) + self._task
+        header = json.dumps([path, sys.argv, self._entry]).encode()
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(write, view) :]
-        except BrokenPipeError:
+            ours.sendall(len(header).to_bytes(4, "big") + header + _LENGTH.pack(len(self._task)))
+            ours.sendall(self._task)
+        except ConnectionError:
             pass  # it died already; whoever waits for it will see
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -104,11 +116,11 @@ class Child:
             return None
 
     def hang_up(self) -> None:
-        """Close the pipe, which tells the child to leave."""
+        """Close the line, which tells the child to leave."""
         with self._lock:
-            pipe, self._pipe = self._pipe, -1
-        if pipe >= 0:
-            os.close(pipe)
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def kill(self) -> None:
         """Kill it."""
@@ -127,15 +139,14 @@ class Child:
         return code
 
 
-def main(pipe: BinaryIO) -> None:
-    """Run the task that comes over the pipe, in the main thread."""
-    (length,) = _LENGTH.unpack(_read(pipe, _LENGTH.size))
-    data = _read(pipe, length)
+def main(line: socket.socket) -> None:
+    """Run the task that comes over the line, in the main thread."""
+    data = read_task(line)
     orphaned = threading.Event()
 
     def watch() -> None:
         with contextlib.suppress(OSError):
-            pipe.read(1)  # nothing is ever sent: this returns when the parent is gone
+            line.recv(1)  # nothing is ever sent: this returns when the parent is gone
         orphaned.set()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
@@ -143,11 +154,17 @@ def main(pipe: BinaryIO) -> None:
     sys.exit(task(orphaned))
 
 
-def _read(pipe: BinaryIO, size: int) -> bytes:
-    data = b""
+def read_task(line: socket.socket) -> bytes:
+    """Receive the task; ends this process when the parent dies before it is complete."""
+    (length,) = _LENGTH.unpack(_read(line, _LENGTH.size))
+    return _read(line, length)
+
+
+def _read(line: socket.socket, size: int) -> bytes:
+    data = bytearray()
     while len(data) < size:
-        chunk = pipe.read(min(size - len(data), 1 << 20))
+        chunk = line.recv(min(size - len(data), 1 << 20))
         if not chunk:
             sys.exit(1)  # the parent died while it was telling us what to do
         data += chunk
-    return data
+    return bytes(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.child import Child, dump
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.driver import Driver
+from bandmaster.asynccomm.exits import how_it_ended
 from bandmaster.asynccomm.local_task import LOCAL_RUN, LocalTask
 from bandmaster.asynccomm.net import short_socket_dir
 from bandmaster.asynccomm.protocol import Goodbye
@@ -109,7 +109,7 @@ class LocalWorkers:
                     self._dispatcher.fail(CommError(f"no worker process can be started: {error}"))
                     return
                 self._children[number] = child
-            code = child.wait()
+            how = how_it_ended(child.wait())
             child.hang_up()
             with self._lock:
                 del self._children[number]
@@ -117,14 +117,16 @@ class LocalWorkers:
                 return
             if child.pid in self._dispatcher.sessions.pids:
                 false_starts = 0
-                logger.warning("Worker process %d %s; starting another", child.pid, _how(code))
+                logger.warning(
+                    "Worker process %d %s; starting another", child.pid, how_it_ended(code)
+                )
                 continue
             false_starts += 1
             if false_starts == _MOST_FALSE_STARTS:
                 self._dispatcher.fail(
                     CommError(
                         f"{false_starts} worker processes in a row ended before they were ready, "
-                        f"the last one {_how(code)}; what they wrote to standard error says why"
+                        f"the last one {how}; what they wrote to standard error says why"
                     )
                 )
                 return
@@ -230,14 +232,3 @@ def _exception_of(goodbye: Goodbye) -> BaseException:
                 error.__cause__ = RuntimeError(f"in a worker process:\n{goodbye.fatal}")
                 return error
     return CommError(f"an evaluation ended its worker:\n{goodbye.fatal}")
-
-
-def _how(code: int | None) -> str:
-    if code is None:
-        return "runs"
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"
