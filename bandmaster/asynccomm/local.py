@@ -117,9 +117,7 @@ class LocalWorkers:
                 return
             if child.pid in self._dispatcher.sessions.pids:
                 false_starts = 0
-                logger.warning(
-                    "Worker process %d %s; starting another", child.pid, how_it_ended(code)
-                )
+                logger.warning("Worker process %d %s; starting another", child.pid, how)
                 continue
             false_starts += 1
             if false_starts == _MOST_FALSE_STARTS:
