@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from programs import Program
+from programs import Program, bandmaster
 
 from bandmaster import Master, NameServer, RandomOptimizer
+from bandmaster.asynccomm.net import get_a_free_port
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.study.result import Result
 
@@ -43,18 +44,31 @@ def objective(config):
 
 
 class Cluster:
-    """A name server, and workers and masters of one run, all ended with the ``with`` block."""
+    """A name server, and workers and masters of one run, all ended with the ``with`` block.
 
-    def __init__(self, folder: Path, run_id: str = "e2e") -> None:
+    Without `names` the name server is a process that can be killed: start it by `name_server`.
+    """
+
+    def __init__(self, folder: Path, run_id: str = "e2e", *, names: bool = True) -> None:
         self.folder = folder
         self.run_id = run_id
-        self.names = NameServer(run_id=run_id, host="127.0.0.1", port=0)
+        port = 0 if names else get_a_free_port(20_000)
+        self.names = NameServer(run_id=run_id, host="127.0.0.1", port=port)
+        self._serves = names
         self._stack = ExitStack()
 
     def __enter__(self) -> Cluster:
-        self.names.start()
-        self._stack.callback(self.names.shutdown)
+        if self._serves:
+            self.names.start()
+            self._stack.callback(self.names.shutdown)
         return self
+
+    def name_server(self, *options: str) -> Program:
+        """Start the name server in a process of its own and wait until it serves."""
+        command = bandmaster("nameserver", "--run-id", self.run_id, "--port", f"{self.names.port}")
+        program = self._stack.enter_context(Program([*command, *options], cwd=self.folder))
+        program.wait_for(lambda p: "connection file" in p.out)
+        return program
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -90,7 +104,7 @@ class Running:
         self.error: BaseException | None = None
         self._result: Result | None = None
         self._options = options
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

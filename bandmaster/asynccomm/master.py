@@ -25,7 +25,7 @@ from bandmaster.asynccomm.interfaces import choose_interface
 from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.patience import until_found
-from bandmaster.asynccomm.registration import Registration
+from bandmaster.asynccomm.registration import Registration, still_locked
 from bandmaster.asynccomm.sessions import Held, Session
 from bandmaster.asynccomm.wire import Server
 from bandmaster.core.objectives import Metric, Objectives
@@ -176,6 +176,7 @@ class Master:
         self._host, self._port = host, port
         self._warn_after = warn_after
         self._key: bytes | None = None
+        self._locked = False
         self._server: Server | None = None
         self._registration: Registration | None = None
         self._waking: threading.Thread | None = None
@@ -246,7 +247,10 @@ class Master:
             server.start()
             undo.callback(server.close)
             address = Address(advertised_host(interface, nameserver), server.address.port)
-            registration = Registration(self._find, dispatcher_name(self.run_id), str(address))
+            name = dispatcher_name(self.run_id)
+            registration = Registration(
+                self._find, name, str(address), lambda key: self._use_key(server, key)
+            )
             undo.callback(registration.close)
             registration.start(insist=True)
             self.dispatcher.start()
@@ -392,12 +396,21 @@ class Master:
     # -- inside ---------------------------------------------------------------------------------
 
     def _find(self) -> tuple[Address, bytes | None]:
-        return find_nameserver(
+        address, key = find_nameserver(
             self.run_id,
             self._nameserver,
             self._nameserver_port,
             connection_file=self._connection_file,
         )
+        self._locked = still_locked(self.run_id, key, self._locked)
+        return address, key
+
+    def _use_key(self, server: Server, key: bytes | None) -> None:
+        """Go on with the key of a name server that was started anew; connections stay."""
+        if key != self._key:
+            logger.info("Run %s: its name server has a new key", self.run_id)
+            self._key = key
+            server.use_key(key)
 
     def _look(self) -> tuple[Address, bytes | None]:
         """Return what `_find` does if the name server answers."""

@@ -117,7 +117,11 @@ class NameServer:
     port : int, optional
         By default 9090, or the next free port after it; 0 takes any free one.
     key : bytes, optional
-        The run's key; by default that of ``BANDMASTER_KEY``, or a fresh one.
+        The run's key; by default that of ``BANDMASTER_KEY``, or the one that a name server of the
+        run which died has left in the connection file (so that whoever has it may go on), or a
+        fresh one.
+    new_key : bool, default False
+        Make a fresh key in any case. A master that is running takes it over.
     insecure : bool, default False
         Run without a key: whoever reaches the port may join the run.
     write_connection_file : bool, default True
@@ -145,15 +149,17 @@ class NameServer:
         port: int | None = None,
         *,
         key: bytes | None = None,
+        new_key: bool = False,
         insecure: bool = False,
         write_connection_file: bool = True,
     ) -> None:
-        if insecure and key is not None:
-            raise ConfigurationError("give a key or insecure=True, not both")
+        if insecure + new_key + (key is not None) > 1:
+            raise ConfigurationError("give one of key, new_key=True and insecure=True, not both")
         self.run_id = connection_file.new_run_id() if run_id is None else check_run_id(run_id)
         self.host = Address(host, port or 0).host
         self.port = port
         self.key = key
+        self._new_key = new_key
         self._insecure = insecure
         self._write = write_connection_file
         self._server: Server | None = None
@@ -172,10 +178,9 @@ class NameServer:
         """
         if self._server is not None:
             return self.address.host, self.address.port
-        if self._write:
-            _check_vacant(self.run_id)
+        before = _check_vacant(self.run_id) if self._write else None
         if self.key is None and not self._insecure:
-            self.key = connection_file.environment_key() or make_key()
+            self.key = self._choose_key(before)
         server, address = self._listen()
         try:
             if self._write:
@@ -190,6 +195,18 @@ class NameServer:
         self._server, self._pid = server, os.getpid()
         logger.info("run %s: name server at %s", self.run_id, address)
         return address.host, address.port
+
+    def _choose_key(self, before: ConnectionInfo | None) -> bytes:
+        if self._new_key:
+            return make_key()
+        key = connection_file.environment_key()
+        if key is None and before is not None and before.key is not None:
+            logger.info(
+                "Run %s: takes the key of its last name server (pid %d on %s) again",
+                self.run_id, before.pid, before.hostname,
+            )  # fmt: skip
+            key = before.key
+        return key or make_key()
 
     def _listen(self) -> tuple[Server, Address]:
         for attempt in range(10):
@@ -238,15 +255,18 @@ class NameServer:
         self.shutdown()
 
 
-def _check_vacant(run_id: str) -> None:
-    """Refuse to take a run from a name server that is alive: its processes would be lost."""
+def _check_vacant(run_id: str) -> ConnectionInfo | None:
+    """Return what a name server that is gone has left.
+
+    Refuse to take a run from one that is alive: its processes would be lost.
+    """
     try:
         info = connection_file.read(run_id)
     except (AuthenticationError, NameServerError) as error:
         logger.debug("run %s: its connection file tells nothing: %s", run_id, error)
-        return
+        return None
     if info is None:
-        return
+        return None
     near = info.hostname == socket.gethostname()
     # Both are asked: another process may have the pid by now, another server the port.
     if (not near or _runs(info.pid)) and _answers(info):
@@ -259,6 +279,7 @@ def _check_vacant(run_id: str) -> None:
             "Run %r had a name server on host %s (pid %d), which cannot be reached from here: it "
             "is replaced", run_id, info.hostname, info.pid,
         )  # fmt: skip
+    return info
 
 
 def _runs(pid: int) -> bool:

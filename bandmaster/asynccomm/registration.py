@@ -11,9 +11,9 @@ from collections.abc import Callable
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.naming import Names
 from bandmaster.asynccomm.wire import WakeFd
-from bandmaster.errors import BandmasterError
+from bandmaster.errors import BandmasterError, NameServerError
 
-__all__ = ["Registration"]
+__all__ = ["Registration", "still_locked"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,23 @@ class Registration:
             delay = 0.0 if time.monotonic() - began > 1.0 else _FIRST_DELAY
         if self._names is not None:
             self._names.close()
+
+
+def still_locked(run_id: str, key: bytes | None, before: bool) -> bool:
+    """Return whether a run has a key, for the next call's `before`.
+
+    Raises
+    ------
+    NameServerError
+        When it had one `before` and has none now. Its connection file is gone, and whoever
+        listens at the default port without a key is not its name server.
+    """
+    if before and key is None:
+        raise NameServerError(
+            f"the connection file of run {run_id!r} is gone, and with it the run's key: its name "
+            "server was shut down; start it again with the same run_id"
+        )
+    return key is not None
 
 
 def _sleep(stop: WakeFd, seconds: float) -> None:

@@ -22,7 +22,12 @@ __all__ = ["nameserver"]
     type=click.IntRange(0, 65535),
     help="Default: 9090, or the next free one; 0 is any.",
 )
-def nameserver(run_id: str | None, host: str, port: int | None) -> None:
+@click.option(
+    "--new-key",
+    is_flag=True,
+    help="Make a new key also for a run whose name server died; by default its key stays.",
+)
+def nameserver(run_id: str | None, host: str, port: int | None, new_key: bool) -> None:
     """Start the name server of a run and serve until Ctrl-C.
 
     It makes the run's key and writes it, with host and port, to a connection file that only you
@@ -30,7 +35,7 @@ def nameserver(run_id: str | None, host: str, port: int | None) -> None:
     """
     from bandmaster.asynccomm.nameserver import NameServer
 
-    with NameServer(run_id=run_id, host=host, port=port) as server:
+    with NameServer(run_id=run_id, host=host, port=port, new_key=new_key) as server:
         click.echo(f"run id:          {server.run_id}")
         click.echo(f"name server:     {server.address}")
         click.echo(f"connection file: {server.connection_file}")
