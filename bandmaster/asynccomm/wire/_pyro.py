@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 
-__all__ = ["Daemon", "Proxy", "SocketConnection", "call_context", "config"]
+__all__ = ["MSG_RESULT", "Proxy", "SendingMessage", "SocketConnection", "msgpack", "recv_stub"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,14 @@ def _import_pyro() -> None:
 
 _import_pyro()
 
-from Pyro5 import config  # noqa: E402 - after the guard
-from Pyro5.callcontext import current_context as call_context  # noqa: E402 - after the guard
 from Pyro5.client import Proxy  # noqa: E402 - after the guard
-from Pyro5.server import Daemon  # noqa: E402 - after the guard
+from Pyro5.protocol import (  # noqa: E402 - after the guard
+    MSG_RESULT,
+    SendingMessage,
+    recv_stub,
+)
+from Pyro5.serializers import serializers  # noqa: E402 - after the guard
 from Pyro5.socketutil import SocketConnection  # noqa: E402 - after the guard
+
+msgpack = serializers["msgpack"]
+"""Pyro's serializer of this name; there is one where msgpack is installed."""

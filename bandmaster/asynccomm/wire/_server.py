@@ -312,7 +312,7 @@ class Server:
         assert self._crew is not None
         admitted = False
         try:
-            admitted = self._daemon._handshake(connection)
+            admitted = self._daemon.greet(connection)
         finally:
             if admitted:
                 self._crew.watch(connection)
@@ -325,7 +325,7 @@ class Server:
         assert self._daemon is not None
         served = False
         try:
-            self._daemon.handleRequest(connection)
+            self._daemon.answer(connection)
             served = True
         except OSError:  # all of our own errors here are of this kind
             logger.debug("%s is gone", connection.peer)
@@ -339,7 +339,7 @@ class Server:
         assert self._daemon is not None
         connection.close()
         self._forget(connection)
-        self._daemon._clientDisconnect(connection)
+        self._daemon.gone(connection)
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:
