@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import cloudpickle
 
@@ -31,7 +32,7 @@ Task = Callable[[threading.Event], int]
 """What a child runs; it gets an event that is set when the parent is gone."""
 
 
-def dump(task: Task, what: str) -> bytes:
+def dump(task: Any, what: str) -> bytes:
     """Pickle a task by value where it cannot be imported: closures, lambdas, `__main__`.
 
     Raises

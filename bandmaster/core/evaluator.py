@@ -18,9 +18,19 @@ __all__ = ["Evaluator", "InProcess"]
 class Evaluator(ABC):
     """Runs the evaluations of one worker, one at a time.
 
-    `run` is called from one thread, and `close` from the same one when nothing runs any more.
-    `cancel` may be called from any thread, at any time.
+    `start`, `run` and `close` are called from one thread, in this order. `cancel` may be called
+    from any thread, at any time, and from a signal handler.
     """
+
+    @abstractmethod
+    def start(self) -> None:
+        """Get ready; what takes long may go on while this thread does something else.
+
+        Raises
+        ------
+        CommError
+            When the system refuses what is needed.
+        """
 
     @abstractmethod
     def run(self, job: Job, context: Context) -> Outcome:
@@ -68,6 +78,9 @@ class InProcess(Evaluator):
         self._objective = objective
         self._catch = catch
         self._clock = SystemClock()
+
+    def start(self) -> None:
+        """Nothing is needed."""
 
     def run(self, job: Job, context: Context) -> Outcome:
         """Evaluate a job."""

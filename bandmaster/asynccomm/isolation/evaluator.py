@@ -1,0 +1,332 @@
+"""The evaluator that runs evaluations in a child process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import cloudpickle
+
+from bandmaster.asynccomm.child import dump
+from bandmaster.asynccomm.isolation import endings
+from bandmaster.asynccomm.isolation.channel import (
+    DECISION,
+    DONE,
+    FATAL,
+    READY,
+    REPORT,
+    TROUBLE,
+)
+from bandmaster.asynccomm.isolation.keeper import Inmate, Keeper
+from bandmaster.asynccomm.isolation.memory import MemoryWatch, can_measure
+from bandmaster.core.clock import SystemClock
+from bandmaster.core.context import Context
+from bandmaster.core.evaluate import Objective
+from bandmaster.core.evaluator import Evaluator
+from bandmaster.core.isolation import Isolation
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
+from bandmaster.errors import BandmasterError, CommError, ConfigurationError
+
+__all__ = ["Isolated"]
+
+logger = logging.getLogger(__name__)
+
+_MOST_FALSE_STARTS = 3
+_TO_LOAD = 60.0  # seconds, when there is a time limit at all
+_TO_DIE = 10.0
+_TO_END = 2.0  # from hanging up to being gone
+_TO_LEAVE = 2.0
+
+
+class Isolated(Evaluator):
+    """Evaluates in a child process, which may die; another one is made then.
+
+    Parameters
+    ----------
+    objective : Objective
+        Goes to the child by cloudpickle, now: what it changes in itself later stays in the child.
+    isolation : Isolation
+        The limits.
+    catch : tuple of exception types
+        What makes an evaluation fail; anything else is raised by `run`.
+    what : str
+        What the objective is, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        When the objective cannot be sent to another process, or there is a memory limit and this
+        system does not tell how much memory a process uses.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        isolation: Isolation,
+        catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+        what: str = "the objective",
+    ) -> None:
+        if isolation.memory_limit is not None and not can_measure():
+            raise ConfigurationError(
+                "memory_limit needs Linux, where /proc tells how much memory a process uses"
+            )
+        self._task = dump((objective, catch), what)
+        self._limits = isolation
+        self._clock = SystemClock()
+        self._lock = threading.RLock()  # reentrant: signal handlers cancel, too
+        self._keeper: Keeper | None = None
+        self._inmate: Inmate | None = None
+        self._busy = False
+        self._verdict: Callable[[Inmate], Outcome] | None = None
+        self._ended_at = 0.0
+        self._watch: MemoryWatch | None = None
+        self._oom_kills = 0
+
+    def start(self) -> None:
+        """Start the child, which loads the objective while others do something else."""
+        try:
+            self._make()
+        except _Over as over:
+            logger.debug("no child yet: %s", over.outcome.error)  # `run` tries again
+
+    def run(self, job: Job, context: Context) -> Outcome:
+        """Evaluate a job."""
+        with self._lock:
+            self._busy, self._verdict = True, None
+        began = self._clock()
+        try:
+            inmate = self._ready()
+            began = self._clock()
+            outcome = self._evaluate(inmate, job, context)
+        except _Over as over:
+            outcome = over.outcome.timed(began, self._clock(), context.worker)
+        except BaseException:
+            self._discard()
+            raise
+        finally:
+            with self._lock:
+                self._busy = False
+        if self._inmate is None:
+            self.start()  # it loads the objective while the outcome is handed over
+        return outcome
+
+    def cancel(self, reason: str) -> bool:
+        """End the evaluation that is running; True when there is one."""
+        with self._lock:
+            if self._busy:
+                self._end(lambda _: endings.cancelled(reason))
+            return self._busy
+
+    def close(self) -> None:
+        """End the child: in good order when it is idle and does so within 2 s."""
+        with self._lock:
+            keeper, self._keeper = self._keeper, None
+            inmate, self._inmate = self._inmate, None
+        if keeper is not None:
+            keeper.close(inmate, _TO_LEAVE if inmate is not None and inmate.ready else 0.0)
+
+    # -- from job to outcome --------------------------------------------------------------------
+
+    def _evaluate(self, inmate: Inmate, job: Job, context: Context) -> Outcome:
+        limit, watch = self._limits.time_limit, self._watch
+        deadline = None if limit is None else time.monotonic() + limit
+        with contextlib.suppress(OSError):  # it has died: the keeper says so next
+            inmate.channel.send(job.to_wire(), context.worker, context.working_directory)
+        while True:
+            match self._next(inmate, deadline, watch):
+                case (str() as kind, list(fields), bool(fit)) if kind == DONE:
+                    if not fit or (watch is not None and watch.is_crowded()):
+                        logger.debug("job %d has left things behind: a new process", job.number)
+                        self._discard()
+                    return Outcome.from_wire(fields)
+                case (str() as kind, dict(metrics), int(step)) if kind == REPORT:
+                    _answer(inmate, context, metrics, step)
+                case (str() as kind, str(text), bytes() | None as pickled) if kind == FATAL:
+                    _raise(text, pickled)
+                case _:
+                    self._end(lambda _: endings.garbled())
+
+    def _next(
+        self, inmate: Inmate, deadline: float | None, watch: MemoryWatch | None
+    ) -> tuple[Any, ...]:
+        """Return what the child says next; raise _Over when it has ended, whatever of."""
+        while True:
+            try:
+                message = inmate.channel.take()
+            except BandmasterError:
+                self._end(lambda _: endings.garbled())
+                message = None
+            if message is not None:
+                return message
+            if inmate.code is not None:
+                outcome = self._judge(inmate, inmate.code)
+                self._forget()
+                raise _Over(outcome)
+            if self._verdict is None:
+                wait = self._supervise(inmate, deadline, watch)
+            else:
+                wait = self._ended_at + _TO_DIE - time.monotonic()
+            keeper = self._keeper
+            if keeper is None or (wait is not None and wait < 0):
+                outcome = self._judge(inmate, -signal.SIGKILL)
+                self._abandon(inmate)
+                raise _Over(outcome)
+            if not keeper.wait(inmate, wait):
+                self._abandon(inmate)
+                if self._verdict is None:
+                    raise _Over(endings.unwatched())
+
+    def _supervise(
+        self, inmate: Inmate, deadline: float | None, watch: MemoryWatch | None
+    ) -> float | None:
+        """End a child that breaks a limit; return how long nobody needs to look again."""
+        now = time.monotonic()
+        due = [] if deadline is None else [deadline]
+        if deadline is not None and now >= deadline:
+            limit = self._limits.time_limit or 0.0
+            self._end(lambda ended: endings.too_long(limit, ended.crash_report()), dump=True)
+            return _TO_DIE
+        if watch is not None:
+            if now >= watch.due and watch.look():
+                outcome = endings.too_large(watch.limit, watch.used, watch.n_processes)
+                self._end(lambda _: outcome)
+                return _TO_DIE
+            due.append(watch.due)
+        if inmate.hung_up_at is not None:
+            if now >= inmate.hung_up_at + _TO_END:
+                self._end(lambda _: endings.garbled())
+                return _TO_DIE
+            due.append(inmate.hung_up_at + _TO_END)
+        return max(0.0, min(due) - now) if due else None
+
+    def _end(self, verdict: Callable[[Inmate], Outcome], *, dump: bool = False) -> None:
+        """Have the child ended, for this reason unless there is one already."""
+        with self._lock:
+            if self._verdict is None:
+                self._verdict, self._ended_at = verdict, time.monotonic()
+                if self._keeper is not None and self._inmate is not None:
+                    self._keeper.kill(self._inmate, dump=dump)
+
+    def _judge(self, inmate: Inmate, code: int) -> Outcome:
+        if self._verdict is not None:
+            return self._verdict(inmate)
+        kills = endings.out_of_memory_kills() - self._oom_kills
+        return endings.crashed(code, inmate.crash_report(), kills)
+
+    # -- making children and forgetting them ----------------------------------------------------
+
+    def _ready(self) -> Inmate:
+        """Return a child that has loaded the objective."""
+        limit = self._limits.time_limit
+        deadline = None if limit is None else time.monotonic() + max(limit, _TO_LOAD)
+        n_starts = 0
+        while True:
+            inmate = self._make()
+            if inmate.ready:
+                return inmate
+            try:
+                message = self._next(inmate, deadline, None)
+            except _Over as over:
+                if self._verdict is not None:
+                    raise
+                n_starts += 1
+                logger.warning("While the objective was loaded, %s", over.outcome.error)
+                if n_starts == _MOST_FALSE_STARTS:
+                    raise ConfigurationError(
+                        f"the objective cannot be loaded in a process of its own: {n_starts} in a "
+                        f"row have ended; {over.outcome.error}"
+                    ) from None
+                continue
+            if message[0] == READY:
+                inmate.ready = True
+                memory, keeper = self._limits.memory_limit, self._keeper
+                if memory is not None and keeper is not None:
+                    self._watch = MemoryWatch(keeper.pid, memory)
+                return inmate
+            raise ConfigurationError(
+                f"the objective cannot be loaded in a process of its own:\n{message[-1]}"
+            )
+
+    def _make(self) -> Inmate:
+        if self._keeper is None:
+            keeper = Keeper(self._task)
+            try:
+                keeper.start()
+            except OSError as error:
+                raise CommError(f"no process for evaluations can be started: {error}") from error
+            self._keeper = keeper
+        inmate = self._inmate
+        if inmate is None:
+            self._oom_kills = endings.out_of_memory_kills()
+            try:
+                inmate = self._keeper.make()
+            except OSError:
+                self._abandon(None)
+                raise _Over(endings.unwatched()) from None
+            with self._lock:
+                self._inmate = inmate
+                if self._verdict is not None and self._busy:
+                    self._keeper.kill(inmate)  # `cancel` came while there was nobody to be ended
+        return inmate
+
+    def _discard(self) -> None:
+        """End the child, and wait for nothing."""
+        if self._inmate is not None and self._keeper is not None:
+            self._keeper.kill(self._inmate)
+        self._forget()
+
+    def _forget(self) -> None:
+        with self._lock:
+            inmate, self._inmate, self._watch = self._inmate, None, None
+        if inmate is not None:
+            inmate.close()
+
+    def _abandon(self, inmate: Inmate | None) -> None:
+        """Go on without a keeper that is gone, or that cannot end its child."""
+        with self._lock:
+            keeper, self._keeper = self._keeper, None
+        if inmate is not None and inmate.pid:
+            with contextlib.suppress(OSError):
+                os.killpg(inmate.pid, signal.SIGKILL)
+        self._forget()
+        if keeper is not None:
+            keeper.abandon()
+
+
+class _Over(Exception):
+    """The child has ended without an outcome; this one stands for it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.error)
+        self.outcome = outcome
+
+
+def _answer(inmate: Inmate, context: Context, metrics: dict[str, Any], step: int) -> None:
+    """Pass a report on, and its answer back."""
+    try:
+        answer: tuple[str, Any] = DECISION, context.report(metrics, step=step).value
+    except BandmasterError as error:  # the evaluation is to see it, as it would elsewhere
+        answer = TROUBLE, cloudpickle.dumps(error)
+    with contextlib.suppress(OSError):  # it has died: the keeper says so next
+        inmate.channel.send(*answer)
+
+
+def _raise(text: str, pickled: bytes | None) -> NoReturn:
+    """Raise here what an evaluation raised there. It is our own process: unpickling is safe."""
+    error: Any = None
+    if pickled is not None:
+        try:
+            error = cloudpickle.loads(pickled)
+        except Exception as problem:  # noqa: BLE001 - unpickling runs the user's code
+            logger.debug("the exception cannot be unpickled: %s", problem)
+    if not isinstance(error, BaseException):
+        raise CommError(f"an evaluation ended its worker:\n{text}")
+    raise error from RuntimeError(f"in the process of the evaluation:\n{text}")
