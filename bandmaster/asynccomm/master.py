@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
-from bandmaster.asynccomm.connection_file import explained, find_nameserver
+from bandmaster.asynccomm.certificates import TlsOption
 from bandmaster.asynccomm.control import (
     call_worker,
     call_workers,
@@ -21,11 +21,11 @@ from bandmaster.asynccomm.control import (
 )
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.driver import Driver
-from bandmaster.asynccomm.interfaces import choose_interface
+from bandmaster.asynccomm.entrance import Entrance
 from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.patience import until_found
-from bandmaster.asynccomm.registration import Registration, still_locked
+from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.sessions import Held, Session
 from bandmaster.asynccomm.wire import Server
 from bandmaster.core.objectives import Metric, Objectives
@@ -97,6 +97,11 @@ class Master:
         run.
     connection_file : path, optional
         Names the connection file of the run.
+    tls : bool or (path, path), optional
+        Insist on TLS; the files of a certificate and its private key to show to workers. Default:
+        as the connection file says, with a certificate that was made for the run.
+    insecure : bool, default False
+        Listen without a key where other machines may come from, if the run has none.
     warn_after : float, default 30.0
         Seconds without news after which a warning says what the run waits for.
 
@@ -136,6 +141,8 @@ class Master:
         journal: Journal | None = None,
         callbacks: Iterable[Callback] = (),
         connection_file: str | os.PathLike[str] | None = None,
+        tls: TlsOption = None,
+        insecure: bool = False,
         warn_after: float = 30.0,
     ) -> None:
         if config_space is None:
@@ -146,6 +153,10 @@ class Master:
                 )
             config_space = optimizer.space
         self.run_id = check_run_id(run_id)
+        self._entrance = Entrance(
+            run_id, nameserver, nameserver_port, connection_file=connection_file, tls=tls,
+            insecure=insecure,
+        )  # fmt: skip
         if checkpoint_file is not None:
             if journal is not None:
                 raise ConfigurationError("give checkpoint_file or journal, not both")
@@ -171,12 +182,8 @@ class Master:
         self.dispatcher = Dispatcher(self.study, run_id=run_id, job_timeout=job_timeout)
         self._progress = progress_callback
         self._callbacks = tuple(callbacks)
-        self._nameserver, self._nameserver_port = nameserver, nameserver_port
-        self._connection_file = connection_file
         self._host, self._port = host, port
         self._warn_after = warn_after
-        self._key: bytes | None = None
-        self._locked = False
         self._server: Server | None = None
         self._registration: Registration | None = None
         self._waking: threading.Thread | None = None
@@ -230,26 +237,26 @@ class Master:
             raise ConfigurationError("this master was shut down: make another one")
         if self._server is not None:
             return
-        nameserver, self._key = until_found(
+        nameserver, key = until_found(
             self._look,
             f"Master of run {self.run_id!r}",
             patience=wait_for_nameserver,
             stop=self._closed,
         )
-        interface = self._host or choose_interface(
-            self.run_id, self._nameserver, nameserver, self._connection_file
-        )
-        server = Server(
-            key=self._key, host=interface, port=self._port, name=f"master-{self.run_id}"
+        entrance = self._entrance
+        server = entrance.server(
+            nameserver, key, host=self._host, port=self._port, name=f"master-{self.run_id}"
         )
         server.register(protocol.DISPATCHER, self.dispatcher)
         with contextlib.ExitStack() as undo:
             server.start()
             undo.callback(server.close)
-            address = Address(advertised_host(interface, nameserver), server.address.port)
-            name = dispatcher_name(self.run_id)
+            host = advertised_host(entrance.interface, nameserver)
             registration = Registration(
-                self._find, name, str(address), lambda key: self._use_key(server, key)
+                entrance.find,
+                dispatcher_name(self.run_id),
+                str(Address(host, server.address.port)),
+                lambda key: entrance.admit(server, key),
             )
             undo.callback(registration.close)
             registration.start(insist=True)
@@ -395,32 +402,11 @@ class Master:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _find(self) -> tuple[Address, bytes | None]:
-        address, key = find_nameserver(
-            self.run_id,
-            self._nameserver,
-            self._nameserver_port,
-            connection_file=self._connection_file,
-        )
-        self._locked = still_locked(self.run_id, key, self._locked)
-        return address, key
-
-    def _use_key(self, server: Server, key: bytes | None) -> None:
-        """Go on with the key of a name server that was started anew; connections stay."""
-        if key != self._key:
-            logger.info("Run %s: its name server has a new key", self.run_id)
-            self._key = key
-            server.use_key(key)
-
     def _look(self) -> tuple[Address, bytes | None]:
-        """Return what `_find` does if the name server answers."""
-        address, key = self._find()
-        with (
-            explained(self.run_id, self._nameserver, connection_file=self._connection_file),
-            Names(address, key=key) as names,
-        ):
+        """Return where the name server is, and the key, if it answers."""
+        with self._entrance.names() as (names, key):
             names.list(dispatcher_name(self.run_id))
-        return address, key
+        return names.address, key
 
     def _make_progress(self) -> Progress:
         if self._progress is None:
@@ -456,16 +442,17 @@ class Master:
 
     def _cancel(self, session: Session, held: Held) -> None:
         if session.hello.control:
-            address = Address.parse(session.hello.control)
+            address = self._entrance.secured(Address.parse(session.hello.control))
+            key = self._entrance.key
             in_background(
-                lambda: call_worker(address, self._key, "cancel", [held.job, held.attempt]),
+                lambda: call_worker(address, key, "cancel", [held.job, held.attempt]),
                 f"cancel-{held.job}",
             )
 
     def _tell_all(self, method: str, argument: object) -> None:
         """Say a word to all workers that are registered, connected or not."""
         try:
-            address, key = self._find()
+            address, key = self._entrance.find()
             with Names(address, key=key) as names:
                 workers = registered_workers(names, f"bandmaster.{self.run_id}.worker.")
         except BandmasterError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.certificates import Certificate, TlsOption, check_tls
 from bandmaster.asynccomm.connection_file import DEFAULT_PORT, ConnectionInfo
 from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.naming import NAMES_OBJECT, check_run_id
@@ -124,6 +125,10 @@ class NameServer:
         Make a fresh key in any case. A master that is running takes it over.
     insecure : bool, default False
         Run without a key: whoever reaches the port may join the run.
+    tls : bool or (path, path), optional
+        Use TLS for the whole run: the files of a certificate and its private key (PEM), or True
+        for one that is made for the run and goes, with its private key, to the connection file.
+        Default: ``BANDMASTER_TLS``, or none.
     write_connection_file : bool, default True
         Whether processes of this user shall find the run, and its key, by its run_id.
 
@@ -151,6 +156,7 @@ class NameServer:
         key: bytes | None = None,
         new_key: bool = False,
         insecure: bool = False,
+        tls: TlsOption = None,
         write_connection_file: bool = True,
     ) -> None:
         if insecure + new_key + (key is not None) > 1:
@@ -161,6 +167,9 @@ class NameServer:
         self.key = key
         self._new_key = new_key
         self._insecure = insecure
+        self._tls = check_tls(tls)
+        if self._tls and insecure:
+            raise ConfigurationError("TLS needs the run's key: leave out insecure=True")
         self._write = write_connection_file
         self._server: Server | None = None
         self._info: ConnectionInfo | None = None
@@ -181,10 +190,18 @@ class NameServer:
         before = _check_vacant(self.run_id) if self._write else None
         if self.key is None and not self._insecure:
             self.key = self._choose_key(before)
-        server, address = self._listen()
+        certificate = self._choose_certificate(before)
+        server, address = self._listen(certificate)
         try:
             if self._write:
-                info = ConnectionInfo(self.run_id, self.host, address.port, self.key)
+                info = ConnectionInfo(
+                    self.run_id,
+                    self.host,
+                    address.port,
+                    self.key,
+                    tls="" if certificate is None else certificate.fingerprint,
+                    certificate=None if isinstance(self._tls, tuple) else certificate,
+                )
                 path = connection_file.write(info)
                 self._info = info
                 logger.debug("run %s: connection file %s", self.run_id, path)
@@ -208,10 +225,28 @@ class NameServer:
             key = before.key
         return key or make_key()
 
-    def _listen(self) -> tuple[Server, Address]:
+    def _choose_certificate(self, before: ConnectionInfo | None) -> Certificate | None:
+        if isinstance(self._tls, tuple):
+            return Certificate.load(*self._tls)
+        if self._tls is None:
+            self._tls = connection_file.environment_tls()
+        if not self._tls:
+            return None
+        if before is not None and before.certificate is not None and not self._new_key:
+            return before.certificate
+        return Certificate.make(f"bandmaster {self.run_id}")
+
+    def _listen(self, certificate: Certificate | None) -> tuple[Server, Address]:
         for attempt in range(10):
             wanted = get_a_free_port(DEFAULT_PORT, self.host) if self.port is None else self.port
-            server = Server(key=self.key, host=self.host, port=wanted, name="nameserver")
+            server = Server(
+                key=self.key,
+                host=self.host,
+                port=wanted,
+                certificate=certificate,
+                insecure=self._insecure,
+                name="nameserver",
+            )
             server.register(NAMES_OBJECT, Registry())
             try:
                 return server, server.start()
