@@ -13,11 +13,11 @@ from typing import Any
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.leaving import leave_when
-from bandmaster.asynccomm.signals import Interrupted, interruptible
 from bandmaster.asynccomm.wire import Address, Client
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.evaluator import InProcess
+from bandmaster.interrupts import Interrupts
 
 __all__ = ["LOCAL_RUN", "LocalTask"]
 
@@ -52,7 +52,8 @@ class LocalTask:
 
     def __call__(self, orphaned: threading.Event) -> int:
         """Work; returns the exit code."""
-        # Ctrl-C reaches the whole process group: the parent decides what becomes of us.
+        # Ctrl-C reaches the whole process group: the parent decides what becomes of us. SIGTERM
+        # may come for us alone: what runs is finished, unless it is the parent's way to end us.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop = WorkerLoop(
             InProcess(Objective(self.function), catch=self.catch),
@@ -65,11 +66,14 @@ class LocalTask:
             patience=0.0,
         )
         leave_when(orphaned, loop)
+        interrupts = Interrupts(
+            f"Worker {self.slot}", drain=loop.drain, hurry=orphaned.is_set, sigterm_grace=None
+        )
         try:
-            with interruptible(loop.stop):
+            with interrupts:
                 loop.run()
-        except Interrupted as error:
-            return error.exit_code
+        except SystemExit as error:
+            return error.code if isinstance(error.code, int) else 1
         except BaseException as error:  # noqa: BLE001 - the parent has it from the goodbye, and raises it
             logger.debug("worker %d ends: %r", self.slot, error)
             return 1

@@ -23,12 +23,12 @@ from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name, wo
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.security import make_key
-from bandmaster.asynccomm.signals import Interrupted, interruptible
 from bandmaster.asynccomm.wire import Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.evaluator import InProcess
 from bandmaster.errors import BandmasterError, CommError, ConfigurationError
+from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 
 __all__ = ["Worker"]
 
@@ -65,6 +65,9 @@ class Worker:
         Names the connection file of the run.
     timeout : float, optional
         Seconds after which it gives up when there is no master. Default: never.
+    sigterm_grace : float, optional
+        Seconds that SIGTERM leaves to the evaluation that is running; None: as many as it takes.
+        Default: 10.
 
     Raises
     ------
@@ -90,6 +93,7 @@ class Worker:
         working_directory: str = ".",
         connection_file: str | os.PathLike[str] | None = None,
         timeout: float | None = None,
+        sigterm_grace: float | None = SIGTERM_GRACE,
     ) -> None:
         self.run_id = check_run_id(run_id)
         self.nameserver = nameserver
@@ -99,6 +103,7 @@ class Worker:
         self.working_directory = working_directory
         self.connection_file = connection_file
         self.timeout = timeout
+        self.sigterm_grace = sigterm_grace
         self.error: BaseException | None = None
         self._function: Callable[..., Any] | None = None
         self._loop: WorkerLoop | None = None
@@ -147,17 +152,27 @@ class Worker:
         """
         raise NotImplementedError("give the worker a function with initialize, or override compute")
 
-    def run(self, background: bool = False, concurrent_type: str = "thread") -> None:
+    def run(
+        self,
+        background: bool = False,
+        concurrent_type: str = "thread",
+        *,
+        handle_signals: bool = True,
+    ) -> None:
         """Work until the master ends the run, or `shutdown`.
 
         Parameters
         ----------
         background : bool, default False
-            False works in the calling thread; Ctrl-C and SIGTERM then give the job back at once
-            and end the process with exit code 130 or 143.
+            False works in the calling thread. Ctrl-C and SIGTERM then let the running evaluation
+            end, hand its outcome over and leave with exit code 130 or 143; a second signal, and
+            the end of `sigterm_grace`, gives the job back at once.
         concurrent_type : {"thread", "process"}, default "thread"
             Where to work in the background. A process is a fresh interpreter, to which the worker
             goes by cloudpickle: closures and classes of a notebook will do.
+        handle_signals : bool, default True
+            Whether Ctrl-C and SIGTERM have that meaning, in the foreground and in a process. False
+            leaves the handlers of signals as they are.
 
         Raises
         ------
@@ -175,13 +190,10 @@ class Worker:
             raise ConfigurationError(f"worker {self.worker_id} runs already")
         objective = self._objective()
         if not background:
-            try:
-                self._work(objective, None)
-            except Interrupted as error:
-                raise SystemExit(error.exit_code) from None
+            self._work(objective, None, handle_signals)
             return
         if concurrent_type == "process":
-            self._child = Child(dump(_WorkerTask(self), f"worker {self.worker_id}"))
+            self._child = Child(dump(_WorkerTask(self, handle_signals), f"worker {self.worker_id}"))
             self._child.start()
         self._thread = threading.Thread(
             target=self._reap if self._child else self._work_in_background,
@@ -252,8 +264,10 @@ class Worker:
         client.connect()
         return client
 
-    def _work(self, objective: Objective, orphaned: threading.Event | None) -> str:
-        """Serve, register, and run the loop; returns why it ended."""
+    def _work(
+        self, objective: Objective, orphaned: threading.Event | None, handle_signals: bool = True
+    ) -> None:
+        """Serve, register, and run the loop; SystemExit when a signal ended it."""
         host, pid = socket.gethostname(), os.getpid()
         address, key = self._find()
         interface = self.host or choose_interface(
@@ -283,15 +297,24 @@ class Worker:
                 "WORKER(worker_id='bandmaster.run_%s.worker.%s.%d.%s'): start listening for jobs",
                 self.run_id, host, pid, self.worker_id,
             )  # fmt: skip
+            interrupts = Interrupts(
+                f"Worker {self.worker_id} of run {self.run_id!r}",
+                drain=loop.drain,
+                hurry=None if orphaned is None else orphaned.is_set,
+                sigterm_grace=self.sigterm_grace,
+                keyboard_interrupt=False,
+                enabled=handle_signals,
+            )
             try:
-                with interruptible(loop.stop):
+                with interrupts:
                     if control:
                         registration.start()
                     reason = loop.run()
             finally:
                 registration.close()
         logger.info("Worker %s of run %s has left: %s", self.worker_id, self.run_id, reason)
-        return reason
+        if interrupts.signum is not None:
+            raise SystemExit(128 + interrupts.signum)
 
     def _control_address(self, server: Server, interface: str, nameserver: Address) -> str:
         try:
@@ -329,14 +352,16 @@ class Worker:
 class _WorkerTask:
     """What the process of a background worker does."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, handle_signals: bool) -> None:
         self._worker = worker
+        self._handle_signals = handle_signals
 
     def __call__(self, orphaned: threading.Event) -> int:
+        worker = self._worker
         try:
-            self._worker._work(self._worker._objective(), orphaned)
-        except Interrupted as error:
-            return 0 if orphaned.is_set() else error.exit_code
+            worker._work(worker._objective(), orphaned, self._handle_signals)
+        except SystemExit as error:
+            return 0 if orphaned.is_set() or not isinstance(error.code, int) else error.code
         except BandmasterError as error:
             logger.error("Worker %s ends: %s", self._worker.worker_id, error)
             return 1

@@ -12,7 +12,6 @@ from typing import Any
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
-from bandmaster.asynccomm.signals import Interrupted
 from bandmaster.asynccomm.wire import Client
 from bandmaster.core.codec import native, pack, unpack
 from bandmaster.core.context import Context
@@ -30,6 +29,7 @@ from bandmaster.errors import (
     ProtocolError,
     ProtocolVersionError,
 )
+from bandmaster.interrupts import Interrupted
 
 __all__ = ["WorkerLoop"]
 
@@ -61,7 +61,7 @@ class WorkerLoop:
 
     Notes
     -----
-    `stop`, `cancel` and `wake` may be called from any thread.
+    `stop`, `drain`, `cancel` and `wake` may be called from any thread.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class WorkerLoop:
         self._finished: tuple[Ticket, Outcome] | None = None
         self._cancelled: Ticket | None = None
         self._stop: str | None = None
+        self._draining = False
         self._dropped = False
 
     # -- from any thread ------------------------------------------------------------------------
@@ -121,6 +122,7 @@ class WorkerLoop:
         with self._state:
             if self._stop is None:
                 self._stop = reason
+            self._draining = False
             clients = [self._opening, None if self._running else self._client]
             if self._running is not None:
                 self._running[1].should_stop = True
@@ -129,6 +131,14 @@ class WorkerLoop:
         for client in clients:
             if client is not None:
                 client.close()
+
+    def drain(self, reason: str) -> None:
+        """Leave after the evaluation that is running, undisturbed, and hand its outcome over."""
+        with self._state:
+            if self._running is not None:
+                self._stop, self._draining = self._stop or reason, True
+                return
+        self.stop(reason)
 
     def cancel(self, job: int, attempt: int) -> bool:
         """Tell the evaluation that is running to stop, if it is this one and looks."""
@@ -166,6 +176,7 @@ class WorkerLoop:
         """
         fatal: BaseException | None = None
         try:
+            self._evaluator.start()
             while self._stop is None:
                 self._find()
                 try:
@@ -223,6 +234,8 @@ class WorkerLoop:
             reporter=self._report,
         )
         with self._state:
+            if self._stop is not None:
+                return  # the goodbye gives it back
             self._running = ticket, context
         outcome = self._evaluator.run(job, context)
         with self._state:
@@ -234,7 +247,7 @@ class WorkerLoop:
         payload = pack([job.number, job.attempt, native(metrics, path="metrics"), step])
         with self._state:
             running, client = self._running, self._client
-            stopped = self._stop is not None
+            stopped = self._stop is not None and not self._draining
             study = self._study
         if stopped or (
             running is not None and (running[0] == self._cancelled or running[0].study != study)
@@ -343,6 +356,12 @@ class WorkerLoop:
         )  # fmt: skip
 
     def _leave(self, fatal: BaseException | None) -> None:
+        if fatal is None and self._client is None and self._finished is not None:
+            try:
+                self._connect()  # which hands it over
+            except BandmasterError as error:
+                logger.warning("Worker %s leaves with the outcome of job %d: %s",
+                               self._worker, self._finished[0].job, error)  # fmt: skip
         with self._state:
             client, self._client = self._client, None
             finished, self._running = self._finished, None

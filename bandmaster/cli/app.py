@@ -6,7 +6,6 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import click
 
@@ -15,6 +14,7 @@ from bandmaster.cli.master import master
 from bandmaster.cli.nameserver import nameserver
 from bandmaster.cli.worker import worker
 from bandmaster.errors import BandmasterError
+from bandmaster.interrupts import Interrupted, terminate
 
 __all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_TERMINATED", "app", "main"]
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0, or `EXIT_ERROR`, `EXIT_INTERRUPTED`, `EXIT_TERMINATED`.
     """
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    previous = signal.signal(signal.SIGTERM, terminate)
     try:
         app.main(arguments, prog_name="bandmaster", standalone_mode=False)
     except click.ClickException as error:
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
         return _farewell(EXIT_INTERRUPTED)
-    except _Terminated:
-        return _farewell(EXIT_TERMINATED)
+    except Interrupted as error:
+        return _farewell(error.exit_code)
     except SystemExit as error:  # a worker's way to end, once it has given its job back
         return _farewell(error.code if isinstance(error.code, int) else 1)
     finally:
@@ -86,11 +86,3 @@ def _farewell(code: int) -> int:
     if code in words:
         click.echo(words[code], err=True)
     return code
-
-
-class _Terminated(BaseException):
-    """SIGTERM came; goes up through every ``finally`` as KeyboardInterrupt does."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated

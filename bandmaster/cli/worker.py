@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +44,6 @@ def worker(
         connection_file=connection_file,
         worker_id=worker_id,
     )
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the worker has a handler of its own
     made.run(background=False)
 
 
