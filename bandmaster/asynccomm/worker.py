@@ -14,15 +14,14 @@ from typing import Any
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.certificates import TlsOption
 from bandmaster.asynccomm.child import Child, dump
-from bandmaster.asynccomm.connection_file import explained, find_nameserver
 from bandmaster.asynccomm.control import ControlHandler
-from bandmaster.asynccomm.interfaces import choose_interface
+from bandmaster.asynccomm.entrance import Entrance
 from bandmaster.asynccomm.leaving import leave_when
-from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name, worker_name
+from bandmaster.asynccomm.naming import check_run_id, dispatcher_name, worker_name
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.registration import Registration
-from bandmaster.asynccomm.security import make_key
 from bandmaster.asynccomm.wire import Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
@@ -37,6 +36,10 @@ logger = logging.getLogger(__name__)
 _numbers = itertools.count()
 _alive: weakref.WeakSet[Worker] = weakref.WeakSet()
 _LEAVE_WITHIN = 5.0
+_PATIENCE = 90.0
+"""Seconds until an answer must be there: a master keeps us waiting for 20 s, or for 60 s when its
+journal is in trouble. Kernels notice dead links sooner, but not when something between acknowledges
+what it does not deliver."""
 
 
 class Worker:
@@ -63,6 +66,11 @@ class Worker:
         For evaluations that ask for it.
     connection_file : path, optional
         Names the connection file of the run.
+    tls : bool or (path, path), optional
+        Insist on TLS; the files of a certificate and its private key to show to the master.
+        Default: as the connection file says, with a certificate that was made for the run.
+    insecure : bool, default False
+        Listen without a key where other machines may come from, if the run has none.
     timeout : float, optional
         Seconds after which it gives up when there is no master. Default: never.
     sigterm_grace : float, optional
@@ -92,10 +100,16 @@ class Worker:
         host: str | None = None,
         working_directory: str = ".",
         connection_file: str | os.PathLike[str] | None = None,
+        tls: TlsOption = None,
+        insecure: bool = False,
         timeout: float | None = None,
         sigterm_grace: float | None = SIGTERM_GRACE,
     ) -> None:
         self.run_id = check_run_id(run_id)
+        self._entrance = Entrance(
+            run_id, nameserver, nameserver_port, connection_file=connection_file, tls=tls,
+            insecure=insecure,
+        )  # fmt: skip
         self.nameserver = nameserver
         self.nameserver_port = nameserver_port
         self.worker_id = next(_numbers) if worker_id is None else worker_id
@@ -245,22 +259,10 @@ class Worker:
             )
         return Objective(self.compute)
 
-    def _find(self) -> tuple[Address, bytes | None]:
-        return find_nameserver(
-            self.run_id,
-            self.nameserver,
-            self.nameserver_port,
-            connection_file=self.connection_file,
-        )
-
     def _connect(self) -> Client:
-        address, key = self._find()
-        with (
-            explained(self.run_id, self.nameserver, connection_file=self.connection_file),
-            Names(address, key=key) as names,
-        ):
+        with self._entrance.names() as (names, key):
             dispatcher = names.lookup(dispatcher_name(self.run_id))
-        client = Client(dispatcher, protocol.DISPATCHER, key=key)
+        client = Client(dispatcher, protocol.DISPATCHER, key=key, patience=_PATIENCE)
         client.connect()
         return client
 
@@ -269,14 +271,12 @@ class Worker:
     ) -> None:
         """Serve, register, and run the loop; SystemExit when a signal ended it."""
         host, pid = socket.gethostname(), os.getpid()
-        address, key = self._find()
-        interface = self.host or choose_interface(
-            self.run_id, self.nameserver, address, self.connection_file
-        )
-        # Before the name server is there we may not know the key: until then nobody gets in.
-        locked = make_key() if key is None else key
-        with Server(key=locked, host=interface, name=f"worker-{self.worker_id}") as server:
-            control = self._control_address(server, interface, address)
+        entrance = self._entrance
+        address, key = entrance.find()
+        with entrance.server(
+            address, key, host=self.host, name=f"worker-{self.worker_id}", early=True
+        ) as server:
+            control = self._control_address(server, entrance.interface, address)
             loop = self._loop = WorkerLoop(
                 InProcess(objective),
                 self._connect,
@@ -290,7 +290,9 @@ class Worker:
             )
             server.register(protocol.CONTROL, ControlHandler(loop))
             name = worker_name(self.run_id, host, pid, self.worker_id)
-            registration = Registration(self._find, name, control, server.use_key)
+            registration = Registration(
+                entrance.find, name, control, lambda key: entrance.admit(server, key)
+            )
             if orphaned is not None:
                 leave_when(orphaned, loop)
             logger.info(

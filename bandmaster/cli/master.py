@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bandmaster.cli.options import connection_options, make_run_id, number
+from bandmaster.cli.options import connection_options, make_run_id, make_tls, number
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def master(
     host: str | None,
     port: int | None,
     connection_file: str | None,
+    tls: bool,
+    certificate: tuple[str, str] | None,
+    insecure: bool,
     optimizer: str,
     generator: str,
     min_budget: float | None,
@@ -115,6 +118,8 @@ def master(
         nameserver=host,
         nameserver_port=port,
         connection_file=connection_file,
+        tls=make_tls(tls, certificate),
+        insecure=insecure,
         checkpoint_file=checkpoint_file,
         random_state=seed,
         job_timeout=job_timeout,

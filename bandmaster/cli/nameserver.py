@@ -6,6 +6,8 @@ import threading
 
 import click
 
+from bandmaster.cli.options import make_tls, security_options
+
 __all__ = ["nameserver"]
 
 
@@ -22,12 +24,22 @@ __all__ = ["nameserver"]
     type=click.IntRange(0, 65535),
     help="Default: 9090, or the next free one; 0 is any.",
 )
+@security_options
 @click.option(
     "--new-key",
     is_flag=True,
     help="Make a new key also for a run whose name server died; by default its key stays.",
 )
-def nameserver(run_id: str | None, host: str, port: int | None, new_key: bool) -> None:
+def nameserver(
+    *,
+    run_id: str | None,
+    host: str,
+    port: int | None,
+    new_key: bool,
+    tls: bool,
+    certificate: tuple[str, str] | None,
+    insecure: bool,
+) -> None:
     """Start the name server of a run and serve until Ctrl-C.
 
     It makes the run's key and writes it, with host and port, to a connection file that only you
@@ -35,7 +47,14 @@ def nameserver(run_id: str | None, host: str, port: int | None, new_key: bool) -
     """
     from bandmaster.asynccomm.nameserver import NameServer
 
-    with NameServer(run_id=run_id, host=host, port=port, new_key=new_key) as server:
+    with NameServer(
+        run_id=run_id,
+        host=host,
+        port=port,
+        new_key=new_key,
+        tls=make_tls(tls, certificate),
+        insecure=insecure,
+    ) as server:
         click.echo(f"run id:          {server.run_id}")
         click.echo(f"name server:     {server.address}")
         click.echo(f"connection file: {server.connection_file}")

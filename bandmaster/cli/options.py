@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["connection_options", "make_run_id", "number"]
+__all__ = ["connection_options", "make_run_id", "make_tls", "number", "security_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,7 +37,8 @@ def number(value: str) -> int | float:
 
 
 def connection_options(command: Command) -> Command:
-    """Add what says where the run is: --run-id, --host, --port, --connection-file."""
+    """Add what says where the run is: --run-id, --host, --port, --connection-file, --tls, …"""
+    command = security_options(command)
     for option in (
         click.option(
             "--connection-file",
@@ -55,6 +56,38 @@ def connection_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def security_options(command: Command) -> Command:
+    """Add what protects a run: --tls, --certificate, --insecure."""
+    for option in (
+        click.option(
+            "--insecure",
+            is_flag=True,
+            help="Do without a key, also where other machines may connect from.",
+        ),
+        click.option(
+            "--certificate",
+            nargs=2,
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="CERTIFICATE KEY",
+            help="Use TLS with this certificate and private key (PEM files) instead of one that is "
+            "made for the run.",
+        ),
+        click.option(
+            "--tls",
+            is_flag=True,
+            help="Encrypt all connections. Masters and workers do it by themselves when the name "
+            "server does; with this they insist.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def make_tls(tls: bool, certificate: tuple[str, str] | None) -> bool | tuple[str, str] | None:
+    """Return the argument ``tls`` for what --tls and --certificate say."""
+    return certificate or (True if tls else None)
 
 
 def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | None) -> str:

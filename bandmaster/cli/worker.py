@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bandmaster.cli.options import connection_options, make_run_id
+from bandmaster.cli.options import connection_options, make_run_id, make_tls
 from bandmaster.cli.targets import load_target
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bandmaster.asynccomm.certificates import TlsOption
     from bandmaster.asynccomm.worker import Worker
 
 __all__ = ["make_worker", "worker"]
@@ -27,6 +28,9 @@ def worker(
     host: str | None,
     port: int | None,
     connection_file: str | None,
+    tls: bool,
+    certificate: tuple[str, str] | None,
+    insecure: bool,
     worker_id: str | None,
 ) -> None:
     """Evaluate configurations until the master ends the run, or Ctrl-C.
@@ -42,6 +46,8 @@ def worker(
         nameserver=host,
         nameserver_port=port,
         connection_file=connection_file,
+        tls=make_tls(tls, certificate),
+        insecure=insecure,
         worker_id=worker_id,
     )
     made.run(background=False)
@@ -55,6 +61,8 @@ def make_worker(
     nameserver_port: int | None,
     connection_file: str | None,
     worker_id: str | None,
+    tls: TlsOption = None,
+    insecure: bool = False,
 ) -> Worker:
     """Return a worker that runs a function, or one of the given class.
 
@@ -71,12 +79,17 @@ def make_worker(
             f"{thing!r} evaluates nothing: expected a function of a configuration or a subclass "
             "of bandmaster.Worker"
         )
+    # Only what was asked for: a subclass may have a constructor of its own.
+    security: dict[str, Any] = {} if tls is None else {"tls": tls}
+    if insecure:
+        security["insecure"] = True
     made: Worker = (thing if is_worker_class else Worker)(
         run_id=run_id,
         nameserver=nameserver,
         nameserver_port=nameserver_port,
         connection_file=connection_file,
         worker_id=worker_id,
+        **security,
     )
     if not is_worker_class:
         made.initialize(thing)
