@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -31,30 +32,22 @@ class History(Sequence[Evaluation]):
 
     Notes
     -----
-    An append is amortised O(dim): the arrays double.
+    Rows may be read in any thread while one appends. The columns are made when they are asked for,
+    of what is new since the last time; their arrays double.
     """
 
     def __init__(self, dim: int) -> None:
         self._rows: list[Evaluation] = []
         self._table = np.zeros(16, dtype=_FIELDS)
         self._vectors = np.full((16, dim), np.nan)
+        self._tabulated = 0
+        self._lock = threading.Lock()
         self._by_budget: dict[float, list[int]] = {}
         self._best: dict[float, tuple[float, Evaluation]] = {}
 
     def append(self, evaluation: Evaluation) -> None:
         """Add a row (the study's business)."""
-        n = len(self._rows)
-        if n == len(self._table):
-            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
-            self._vectors = np.concatenate([self._vectors, np.full_like(self._vectors, np.nan)])
-        e = evaluation
-        loss = np.nan if e.loss is None else e.loss
-        self._table[n] = (
-            e.job, e.trial, e.budget, loss, e.ok, e.bracket, e.rung,
-            e.submitted, e.started, e.finished,
-        )  # fmt: skip
-        if e.vector is not None:
-            self._vectors[n] = e.vector
+        e, n = evaluation, len(self._rows)
         self._rows.append(e)
         self._by_budget.setdefault(e.budget, []).append(n)
         if e.loss is not None and e.ok:
@@ -86,7 +79,8 @@ class History(Sequence[Evaluation]):
     @property
     def vectors(self) -> np.ndarray:
         """Encoded configurations, shape (n, dim); NaN where a parameter is inactive."""
-        return _frozen(self._vectors[: len(self)])
+        n = self._tabulate()
+        return _frozen(self._vectors[:n])
 
     def column(self, name: str) -> np.ndarray:
         """Return one column, shape (n,).
@@ -97,7 +91,8 @@ class History(Sequence[Evaluation]):
             job, trial, budget, loss (NaN when there is none), ok, bracket, rung, submitted,
             started or finished.
         """
-        return _frozen(self._table[name][: len(self)])
+        n = self._tabulate()
+        return _frozen(self._table[name][:n])
 
     @property
     def losses(self) -> np.ndarray:
@@ -129,6 +124,34 @@ class History(Sequence[Evaluation]):
             budget = max(self._best, default=None)
         best = None if budget is None else self._best.get(budget)
         return None if best is None else best[1]
+
+    def _tabulate(self) -> int:
+        """Write the rows that are new into the arrays; returns how many rows there are now.
+
+        Only when somebody looks at columns: many rows at once cost a third of one by one, and some
+        optimizers never look.
+        """
+        first, n = self._tabulated, len(self._rows)
+        if first == n:
+            return n
+        with self._lock:
+            first, n = self._tabulated, len(self._rows)
+            while n > len(self._table):
+                self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+                self._vectors = np.concatenate([self._vectors, np.full_like(self._vectors, np.nan)])
+            rows = self._rows[first:n]
+            self._table[first:n] = [
+                (
+                    e.job, e.trial, e.budget, np.nan if e.loss is None else e.loss, e.ok,
+                    e.bracket, e.rung, e.submitted, e.started, e.finished,
+                )
+                for e in rows
+            ]  # fmt: skip
+            for row, e in enumerate(rows, first):
+                if e.vector is not None:
+                    self._vectors[row] = e.vector
+            self._tabulated = n
+            return n
 
 
 def _frozen(view: np.ndarray) -> np.ndarray:
