@@ -8,6 +8,7 @@ from typing import Any
 
 from bandmaster import wiring
 from bandmaster.core.clock import Clock
+from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import Progress
@@ -171,6 +172,9 @@ class Study(_Study):
         parallel_strategy: str = "AsyncComm",
         job_timeout: float | None = None,
         progress: Progress | Callable[[], Progress] | bool = False,
+        isolate: bool = False,
+        time_limit: float | None = None,
+        memory_limit: int | str | None = None,
     ) -> Result:
         """Evaluate `objective` until a limit is reached; called again, the search goes on.
 
@@ -203,6 +207,14 @@ class Study(_Study):
             A job that is silent for longer is given up (AsyncComm).
         progress : Progress, callable or bool, default False
             True shows a bar.
+        isolate : bool, default False
+            Evaluate in child processes of the workers: what kills such a process, or breaks a
+            limit, makes one failed evaluation (AsyncComm).
+        time_limit : float, optional
+            Seconds that an evaluation may take, with `isolate`.
+        memory_limit : int or str, optional
+            Bytes, or ``"512MB"``, ``"2GiB"``, that an evaluation may use, with `isolate`. Linux
+            only.
 
         Returns
         -------
@@ -213,9 +225,10 @@ class Study(_Study):
         ConfigurationError
             When nothing would end the run, or arguments do not fit together.
         """
+        isolation = isolation_of(isolate, time_limit, memory_limit)
         n_jobs = wiring.count_jobs(n_jobs)
         # With one job "flat" means Serial, whatever the generator.
-        strategy = wiring.choose_strategy(parallel_strategy, n_jobs, flat=True)
+        strategy = wiring.choose_strategy(parallel_strategy, n_jobs, flat=True, isolated=isolate)
         self.set_plan(
             Plan(
                 n_trials=None if n_trials is None else self.n_trials + n_trials,
@@ -227,5 +240,6 @@ class Study(_Study):
         wiring.run(
             self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks, progress=progress,
+            isolation=isolation,
         )  # fmt: skip
         return self.result

@@ -8,6 +8,7 @@ from typing import Any
 
 from bandmaster import wiring
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.errors import ConfigurationError
@@ -48,6 +49,9 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     job_timeout: float | None = None,
     storage: str | Storage | None = None,
     study_name: str = "fmin",
+    isolate: bool = False,
+    time_limit: float | None = None,
+    memory_limit: int | str | None = None,
 ) -> Result:
     """Find the configuration for which `eval_func` returns the least.
 
@@ -106,6 +110,13 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         name goes on where it was, and the limits count from its beginning.
     study_name : str, default "fmin"
         The study's name in the storage.
+    isolate : bool, default False
+        Evaluate in child processes of the workers: what kills such a process, or breaks a limit,
+        makes one failed evaluation (AsyncComm).
+    time_limit : float, optional
+        Seconds that an evaluation may take, with `isolate`.
+    memory_limit : int or str, optional
+        Bytes, or ``"512MB"``, ``"2GiB"``, that an evaluation may use, with `isolate`. Linux only.
 
     Returns
     -------
@@ -134,12 +145,14 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
                 "give checkpoint_file or storage, not both: they are one thing"
             )
         storage = f"sqlite:///{os.fspath(checkpoint_file)}"
+    isolation = isolation_of(isolate, time_limit, memory_limit)
     n_jobs = wiring.count_jobs(n_jobs)
     strategy = wiring.choose_strategy(
         parallel_strategy,
         n_jobs,
         flat=multi_fidelity_iter_generator is None,
         auto_identify_serial=auto_identify_serial_strategy,
+        isolated=isolate,
     )
     with Study(
         config_space,
@@ -166,7 +179,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         wiring.run(
             study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks,
-            progress=show_progressbar,
+            progress=show_progressbar, isolation=isolation,
         )  # fmt: skip
         return study.result
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bandmaster.core.evaluate import Objective
+from bandmaster.core.isolation import Isolation
 from bandmaster.core.progress import NoProgress, Progress
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
@@ -81,7 +82,12 @@ def count_jobs(n_jobs: int) -> int:
 
 
 def choose_strategy(
-    strategy: str, n_jobs: int, *, flat: bool, auto_identify_serial: bool = True
+    strategy: str,
+    n_jobs: int,
+    *,
+    flat: bool,
+    auto_identify_serial: bool = True,
+    isolated: bool = False,
 ) -> str:
     """Return the parallel strategy to use.
 
@@ -94,6 +100,8 @@ def choose_strategy(
         Whether no iteration generator was given.
     auto_identify_serial : bool, default True
         Whether one job without an iteration generator means Serial.
+    isolated : bool, default False
+        Whether evaluations are to run in processes of their own, which AsyncComm alone does.
 
     Raises
     ------
@@ -111,6 +119,12 @@ def choose_strategy(
             f"parallel_strategy='Serial' runs one evaluation at a time, but n_jobs={n_jobs}: "
             "use parallel_strategy='AsyncComm' (or 'MapReduce')"
         )
+    if isolated:
+        if chosen != "AsyncComm":
+            raise ConfigurationError(
+                f"isolate=True needs parallel_strategy='AsyncComm', not {chosen!r}"
+            )
+        return chosen
     if auto_identify_serial and n_jobs == 1 and flat:
         return "Serial"
     return chosen
@@ -127,6 +141,7 @@ def run(
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
     callbacks: Iterable[Callback] = (),
     progress: Progress | Callable[[], Progress] | bool | None = None,
+    isolation: Isolation | None = None,
 ) -> None:
     """Run a study that has its plan to its end, with the strategy that was chosen.
 
@@ -177,6 +192,7 @@ def run(
             run_local(
                 study, function, n_jobs,
                 follower=follower, timeout=timeout, job_timeout=job_timeout, catch=catch,
+                isolation=isolation,
             )  # fmt: skip
     finally:
         follower.close()

@@ -21,6 +21,7 @@ from bandmaster.asynccomm.security import make_key
 from bandmaster.asynccomm.sessions import Session
 from bandmaster.asynccomm.wire import Server
 from bandmaster.core.evaluate import Objective
+from bandmaster.core.isolation import Isolation
 from bandmaster.errors import CommError, ConfigurationError
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
@@ -141,6 +142,7 @@ def run_local(
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
     grace: float = 1.0,
     working_directory: str = ".",
+    isolation: Isolation | None = None,
 ) -> None:
     """Run a study to its end with worker processes on this machine.
 
@@ -166,6 +168,8 @@ def run_local(
         What makes an evaluation fail. Any other exception ends the run and is raised here.
     working_directory : str, default "."
         For evaluations that ask for it.
+    isolation : Isolation, optional
+        Evaluate in a child of each worker process, with these limits.
 
     Raises
     ------
@@ -181,7 +185,7 @@ def run_local(
         key, path = make_key(), str(directory / "s")
 
         def make_task(slot: int) -> bytes:
-            task = LocalTask(function, path, key, slot, catch, working_directory)
+            task = LocalTask(function, path, key, slot, catch, working_directory, isolation)
             return dump(task, f"the objective {function!r}")
 
         def fatal(goodbye: Goodbye) -> None:

@@ -16,7 +16,8 @@ from bandmaster.asynccomm.leaving import leave_when
 from bandmaster.asynccomm.wire import Address, Client
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
-from bandmaster.core.evaluator import InProcess
+from bandmaster.core.evaluator import Evaluator, InProcess
+from bandmaster.core.isolation import Isolation
 from bandmaster.interrupts import Interrupts
 
 __all__ = ["LOCAL_RUN", "LocalTask"]
@@ -41,6 +42,8 @@ class LocalTask:
         For the worker's name.
     catch : tuple of exception types
     working_directory : str
+    isolation : Isolation, optional
+        Evaluate in a child of the worker process, with these limits.
     """
 
     function: Callable[..., Any]
@@ -49,6 +52,7 @@ class LocalTask:
     slot: int
     catch: tuple[type[BaseException], ...]
     working_directory: str
+    isolation: Isolation | None = None
 
     def __call__(self, orphaned: threading.Event) -> int:
         """Work; returns the exit code."""
@@ -56,7 +60,7 @@ class LocalTask:
         # may come for us alone: what runs is finished, unless it is the parent's way to end us.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop = WorkerLoop(
-            InProcess(Objective(self.function), catch=self.catch),
+            self._evaluator(),
             self._connect,
             run_id=LOCAL_RUN,
             worker=f"local.{self.slot}.{os.getpid()}",
@@ -78,6 +82,17 @@ class LocalTask:
             logger.debug("worker %d ends: %r", self.slot, error)
             return 1
         return 0
+
+    def _evaluator(self) -> Evaluator:
+        objective = Objective(self.function)
+        if self.isolation is None:
+            return InProcess(objective, catch=self.catch)
+        from bandmaster.asynccomm.isolation import Isolated
+
+        return Isolated(
+            objective, isolation=self.isolation, catch=self.catch,
+            what=f"the objective {self.function!r}",
+        )  # fmt: skip
 
     def _connect(self) -> Client:
         client = Client(Address.unix(self.path), protocol.DISPATCHER, key=self.key)

@@ -25,7 +25,8 @@ from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.wire import Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.evaluate import Objective
-from bandmaster.core.evaluator import InProcess
+from bandmaster.core.evaluator import Evaluator, InProcess
+from bandmaster.core.isolation import isolation_of
 from bandmaster.errors import BandmasterError, CommError, ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 
@@ -76,11 +77,22 @@ class Worker:
     sigterm_grace : float, optional
         Seconds that SIGTERM leaves to the evaluation that is running; None: as many as it takes.
         Default: 10.
+    isolate : bool, default False
+        Evaluate in a child process of the worker, which is kept from job to job. What kills the
+        child (a segmentation fault, ``os._exit``, the kernel when memory is short, a limit) makes
+        one failed outcome that says so; the worker makes another child and lives on. The worker
+        goes to the child by pickle as it is when `run` is called: what `compute` changes in it
+        stays in the child and is lost with it. See `docs/isolation.md`.
+    time_limit : float, optional
+        Seconds that an evaluation may take, with `isolate`.
+    memory_limit : int or str, optional
+        Bytes, or ``"512MB"``, ``"2GiB"``, that the child and all that it starts may use, with
+        `isolate`. Linux only.
 
     Raises
     ------
     ConfigurationError
-        When an argument is malformed.
+        When an argument is malformed, or a limit is given without `isolate`.
 
     Examples
     --------
@@ -104,6 +116,9 @@ class Worker:
         insecure: bool = False,
         timeout: float | None = None,
         sigterm_grace: float | None = SIGTERM_GRACE,
+        isolate: bool = False,
+        time_limit: float | None = None,
+        memory_limit: int | str | None = None,
     ) -> None:
         self.run_id = check_run_id(run_id)
         self._entrance = Entrance(
@@ -118,6 +133,7 @@ class Worker:
         self.connection_file = connection_file
         self.timeout = timeout
         self.sigterm_grace = sigterm_grace
+        self.isolation = isolation_of(isolate, time_limit, memory_limit)
         self.error: BaseException | None = None
         self._function: Callable[..., Any] | None = None
         self._loop: WorkerLoop | None = None
@@ -202,15 +218,16 @@ class Worker:
             )
         if self._thread is not None and self._thread.is_alive():
             raise ConfigurationError(f"worker {self.worker_id} runs already")
-        objective = self._objective()
+        evaluator = self._evaluator()
         if not background:
-            self._work(objective, None, handle_signals)
+            self._work(evaluator, None, handle_signals)
             return
         if concurrent_type == "process":
             self._child = Child(dump(_WorkerTask(self, handle_signals), f"worker {self.worker_id}"))
             self._child.start()
         self._thread = threading.Thread(
             target=self._reap if self._child else self._work_in_background,
+            args=() if self._child else (evaluator,),
             name=f"worker-{self.run_id}-{self.worker_id}",
             daemon=True,
         )
@@ -249,15 +266,21 @@ class Worker:
 
     # -- working --------------------------------------------------------------------------------
 
-    def _objective(self) -> Objective:
+    def _evaluator(self) -> Evaluator:
         if self._function is not None:
-            return Objective(self._function)
-        if type(self).compute is Worker.compute:
+            objective = Objective(self._function)
+        elif type(self).compute is Worker.compute:
             raise ConfigurationError(
                 "this worker has nothing to run: give it a function with initialize, or override "
                 "compute in a subclass"
             )
-        return Objective(self.compute)
+        else:
+            objective = Objective(self.compute)
+        if self.isolation is None:
+            return InProcess(objective)
+        from bandmaster.asynccomm.isolation import Isolated
+
+        return Isolated(objective, isolation=self.isolation, what=f"worker {self.worker_id}")
 
     def _connect(self) -> Client:
         with self._entrance.names() as (names, key):
@@ -267,18 +290,19 @@ class Worker:
         return client
 
     def _work(
-        self, objective: Objective, orphaned: threading.Event | None, handle_signals: bool = True
+        self, evaluator: Evaluator, orphaned: threading.Event | None, handle_signals: bool = True
     ) -> None:
         """Serve, register, and run the loop; SystemExit when a signal ended it."""
         host, pid = socket.gethostname(), os.getpid()
         entrance = self._entrance
         address, key = entrance.find()
         with entrance.server(
-            address, key, host=self.host, name=f"worker-{self.worker_id}", early=True
-        ) as server:
+            address, key, host=self.host, name=f"worker-{self.worker_id}", early=True,
+            max_request=1 << 16,  # the words of a master are short
+        ) as server:  # fmt: skip
             control = self._control_address(server, entrance.interface, address)
             loop = self._loop = WorkerLoop(
-                InProcess(objective),
+                evaluator,
                 self._connect,
                 run_id=self.run_id,
                 worker=f"{host}.{pid}.{self.worker_id}",
@@ -325,9 +349,9 @@ class Worker:
             logger.warning("Worker %s cannot be reached by its master: %s", self.worker_id, error)
             return ""
 
-    def _work_in_background(self) -> None:
+    def _work_in_background(self, evaluator: Evaluator) -> None:
         try:
-            self._work(self._objective(), None)
+            self._work(evaluator, None)
         except BandmasterError as error:
             self.error = error
             logger.error("Worker %s of run %s ends: %s", self.worker_id, self.run_id, error)
@@ -361,7 +385,7 @@ class _WorkerTask:
     def __call__(self, orphaned: threading.Event) -> int:
         worker = self._worker
         try:
-            worker._work(worker._objective(), orphaned, self._handle_signals)
+            worker._work(worker._evaluator(), orphaned, self._handle_signals)
         except SystemExit as error:
             return 0 if orphaned.is_set() or not isinstance(error.code, int) else error.code
         except BandmasterError as error:

@@ -8,6 +8,7 @@ import click
 
 from bandmaster.cli.options import connection_options, make_run_id, make_tls
 from bandmaster.cli.targets import load_target
+from bandmaster.core.isolation import isolation_of
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ __all__ = ["make_worker", "worker"]
 @click.argument("target")
 @connection_options
 @click.option("--worker-id", help="A name for the log; by default the process's number.")
+@click.option("--isolate", is_flag=True, help="Evaluate in a child process, which may die.")
+@click.option("--time-limit", type=float, help="Seconds for an evaluation, with --isolate.")
+@click.option("--memory-limit", help="Memory for an evaluation, e.g. 2GiB, with --isolate.")
 def worker(
     *,
     target: str,
@@ -32,6 +36,9 @@ def worker(
     certificate: tuple[str, str] | None,
     insecure: bool,
     worker_id: str | None,
+    isolate: bool,
+    time_limit: float | None,
+    memory_limit: str | None,
 ) -> None:
     """Evaluate configurations until the master ends the run, or Ctrl-C.
 
@@ -39,6 +46,7 @@ def worker(
     or of a subclass of bandmaster.Worker. The worker may start before the name server
     and the master. Without --run-id it joins the only run of yours there is.
     """
+    isolation = isolation_of(isolate, time_limit, memory_limit)
     run_id = make_run_id(run_id, connection_file)
     made = make_worker(
         load_target(target),
@@ -50,6 +58,8 @@ def worker(
         insecure=insecure,
         worker_id=worker_id,
     )
+    if isolation is not None:
+        made.isolation = isolation
     made.run(background=False)
 
 

@@ -50,7 +50,7 @@ def crashed(code: int, report: str, oom_kills: int) -> Outcome:
 def too_long(limit: float, report: str) -> Outcome:
     """Return the outcome of an evaluation that was ended by its time limit."""
     return _outcome(
-        Status.TIMEOUT, f"the evaluation ran longer than time_limit={limit:g} s; it was at", report
+        Status.TIMEOUT, f"the evaluation ran longer than time_limit={limit:g} s", report
     )
 
 
@@ -59,7 +59,8 @@ def too_large(limit: int, used: int, n_processes: int) -> Outcome:
     owner = "its process" if n_processes == 1 else f"its {n_processes} processes"
     return _outcome(
         Status.CRASHED,
-        f"the evaluation needed more than memory_limit={_mib(limit)}: {owner} used {_mib(used)}",
+        f"the evaluation needed more than memory_limit={_size(limit, limit)}: {owner} used "
+        f"{_size(used, limit)}",
     )
 
 
@@ -69,7 +70,7 @@ def cancelled(reason: str) -> Outcome:
 
 
 def garbled() -> Outcome:
-    """Return the outcome of an evaluation that has closed its line to the worker, or wrote on it."""
+    """Return the outcome of an evaluation that has closed its line to the worker."""
     return _outcome(
         Status.CRASHED,
         "the evaluation has closed the connection of its process to the worker, or written on it",
@@ -92,12 +93,10 @@ def out_of_memory_kills() -> int:
 
 
 def _outcome(status: Status, text: str, report: str = "") -> Outcome:
-    if report:
-        text = f"{text}\n{report}"
-    elif text.endswith("; it was at"):
-        text = text.removesuffix("; it was at")
-    return Outcome.failed(text, status=status)
+    # The message comes last, as in a traceback: summaries show the last line.
+    return Outcome.failed(f"{report.strip()}\n{text}" if report.strip() else text, status=status)
 
 
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.0f} MiB"
+def _size(size: int, like: int) -> str:
+    """Write a size in the unit in which `like` is a whole number, MB or MiB."""
+    return f"{size / 2**20:.0f} MiB" if like % 2**20 == 0 else f"{size / 10**6:.0f} MB"
