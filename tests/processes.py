@@ -132,7 +132,7 @@ def running(master: Master, **options: Any) -> Iterator[Running]:
     finally:
         master.study.stop("the test is over")
         for entry in master.study.open_jobs:
-            master.dispatcher.abandon(entry.job.number, entry.job.attempt, "the test is over")
+            master.dispatcher.cancel(entry.job, "the test is over")
         run._thread.join(10)
 
 

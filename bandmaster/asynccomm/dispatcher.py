@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from bandmaster.asynccomm import protocol
-from bandmaster.asynccomm.deadlines import Deadlines
+from bandmaster.asynccomm.losses import Losses
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
 from bandmaster.asynccomm.sessions import Held, Session, Sessions
 from bandmaster.asynccomm.waiters import Waiters
@@ -17,7 +17,7 @@ from bandmaster.asynccomm.wire import Peer
 from bandmaster.core.codec import pack, unpack
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
-from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.outcome import Outcome
 from bandmaster.errors import (
     ConfigurationError,
     ProtocolError,
@@ -32,9 +32,6 @@ __all__ = ["Dispatcher"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_MOST_FREE_LOSSES = 10
-"""How often a job may get lost on its way at no cost, before it counts as lost at a worker."""
 
 
 class Dispatcher:
@@ -62,6 +59,9 @@ class Dispatcher:
         Gets the Session whose job was taken away by `job_timeout`, after its connection is closed.
     on_fatal : callable, optional
         Gets the Goodbye of a worker that was ended by an exception.
+    on_stop : callable, optional
+        Gets the Session, and what it holds, of each evaluation that is to stop, to tell it at once;
+        otherwise its worker hears it with its next report.
 
     Notes
     -----
@@ -80,27 +80,33 @@ class Dispatcher:
         grace: float | None = 30.0,
         on_silent: Callable[[Session], None] | None = None,
         on_fatal: Callable[[Goodbye], None] | None = None,
+        on_stop: Callable[[Session, Held], None] | None = None,
     ) -> None:
         if job_timeout is not None and not job_timeout > 0:
             raise ConfigurationError(f"job_timeout must be positive seconds, got {job_timeout!r}")
         self.study = study
         self.run_id = run_id
-        self.job_timeout = job_timeout
         self.poll = poll
-        self.grace = grace
         self.failure: BaseException | None = None
         self.sessions = Sessions()
         self.waiters = Waiters()
         self._token = f"{study.created!r}/{study.seed}"
-        self._on_silent = on_silent
         self._on_fatal = on_fatal
-        self._deadlines = Deadlines(self._expired, name=f"deadlines-{run_id or 'local'}")
+        self._on_stop = on_stop
+        self._losses = Losses(
+            study,
+            self.sessions,
+            lambda change: self._guarded(change, False),
+            self.wake,
+            job_timeout=job_timeout,
+            grace=grace,
+            on_silent=on_silent,
+            name=f"deadlines-{run_id or 'local'}",
+        )
         self._open = False
+        self._draining: str | None = None
         self._stopping: str | None = None
-        self._leaving = False
-        self._free_losses: dict[int, int] = {}
-        self._cancelled: set[tuple[int, int]] = set()
-        self._orphans: set[tuple[int, int]] = set()
+        self._asked: set[tuple[int, int]] = set()  # to stop
         self._lock = threading.Lock()
         self._calls: dict[str, Callable[[Peer, bytes], bytes]] = {
             "hello": self._hello,
@@ -113,22 +119,29 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin the grace period of the jobs that are out already."""
-        if self.grace is None:
-            return
-        for entry in self.study.open_jobs:
-            if not entry.waiting:
-                self._orphans.add((entry.job.number, entry.job.attempt))
-                key = ("orphan", entry.job.number, entry.job.attempt)
-                self._deadlines.set(key, self.grace)
+        self._losses.start()
 
     def open(self) -> None:
         """Hand out jobs from now on."""
-        self._open = True
+        self._open, self._draining = True, None
         self.wake()
 
     def pause(self) -> None:
         """Hand out no jobs until `open` is called again."""
         self._open = False
+
+    def drain(self, reason: str) -> None:
+        """Hand out nothing more, until `open`, and let the driving thread know."""
+        self._open, self._draining = False, reason
+        self._note(f"drained: {reason}")
+
+    @property
+    def drained(self) -> bool:
+        """Whether `drain` was called, and what was out has ended or waits for another run."""
+        return self._draining is not None and all(
+            entry.waiting or (entry.job.number, entry.job.attempt) in self._losses.orphans
+            for entry in self.study.open_jobs
+        )
 
     def wake(self) -> None:
         """Look whether there is something to do for those who wait.
@@ -147,24 +160,42 @@ class Dispatcher:
                 return
             self.failure = error
         logger.debug("Run %r fails", self.run_id, exc_info=error)
-        try:
-            # It also wakes the thread that drives the run.
-            self.study.note(f"failed: {error!r}")
-        except (StudyError, OSError) as second:
-            logger.debug("no note of it: %s", second)
+        self._note(f"failed: {error!r}")
 
-    def cancel(self, job: int, attempt: int) -> Session | None:
-        """Answer STOP to the job's reports from now on; returns who has it."""
+    def ask_to_stop(self, job: int, attempt: int) -> None:
+        """Tell the evaluation of a job to stop; its outcome still counts."""
         with self._lock:
-            self._cancelled.add((job, attempt))
-        return self.sessions.holder(job)
+            self._asked.add((job, attempt))
+        session = self.sessions.holder(job)
+        held = None if session is None else session.held
+        if session is not None and held is not None and self._on_stop is not None:
+            self._on_stop(session, held)
 
-    def abandon(self, job: int, attempt: int, reason: str) -> None:
-        """End a job with status STOPPED, whatever its worker is doing."""
-        session = self.sessions.take(job, attempt)
-        worker = "" if session is None else session.worker
-        outcome = Outcome.failed(reason, status=Status.STOPPED, worker=worker)
-        self._guarded(lambda: self.study.tell(job, outcome, attempt=attempt, durable=False), False)
+    def cancel(self, job: Job | int, reason: str = "cancelled") -> bool:
+        """End a job with status STOPPED, and tell its evaluation to stop.
+
+        Returns
+        -------
+        bool
+            False when it had ended before.
+
+        Raises
+        ------
+        UnknownJobError
+            When no such job was issued.
+        """
+        if not self.study.cancel(job, reason):
+            return False
+        number = job.number if isinstance(job, Job) else int(job)
+        session = self.sessions.holder(number)
+        held = None if session is None else session.held
+        if session is not None and held is not None and held.job == number:
+            self.sessions.take(number, held.attempt)
+            self._losses.settle(number, held.attempt)
+            if self._on_stop is not None:
+                self._on_stop(session, held)
+        self.wake()  # something may start in its place
+        return True
 
     def stop(self, reason: str, *, requeue: bool = False) -> None:
         """Tell every worker to leave, with its next call or at once when it waits.
@@ -178,20 +209,20 @@ class Dispatcher:
             back: its workers will tell how their jobs ended.
         """
         self._open = False
-        self._leaving = not requeue
+        self._losses.leaving = not requeue
         self._stopping = reason
         self.waiters.wake_all()
 
     def detach(self) -> None:
         """Requeue nothing from now on: the workers stay, and will come to the next master."""
         self._open = False
-        self._leaving = True
+        self._losses.leaving = True
 
     def close(self) -> None:
         """End the timer. Call it after the server was closed, so that nobody is parked."""
         self._stopping = self._stopping or "the master closed"
         self.waiters.wake_all()
-        self._deadlines.close()
+        self._losses.close()
 
     # -- the handler ----------------------------------------------------------------------------
 
@@ -213,7 +244,7 @@ class Dispatcher:
         if held is not None:
             arrived = peer.read_everything
             reason = "its connection broke" if arrived else "it never arrived there"
-            self._lost(session, held, reason, counted=arrived)
+            self._losses.lost(session, held, reason, counted=arrived)
 
     def _hello(self, peer: Peer, payload: bytes) -> bytes:
         data = unpack(payload)
@@ -233,7 +264,7 @@ class Dispatcher:
             self._take(session, ticket, outcome)
         self.sessions.add(session)
         keep = hello.running is not None and self._claim(session, hello.running)
-        self._requeue_orphans_of(session)
+        self._losses.back(session)
         logger.info("Worker %s joined run %s", session, self.run_id)
         return Welcome(self._token, keep).encode()
 
@@ -257,12 +288,12 @@ class Dispatcher:
         held = session.held
         if held is None or (held.job, held.attempt) != (job, attempt):
             return pack(Decision.STOP.value)
-        self._heard(job, attempt)
+        self._losses.heard(job, attempt)
         decision = self._guarded(
             lambda: self.study.report(job, metrics, step=step, attempt=attempt), Decision.STOP
         )
         self._make_durable(peer)
-        if (job, attempt) in self._cancelled:
+        if (job, attempt) in self._asked:
             decision = Decision.STOP
         return pack(decision.value)
 
@@ -273,7 +304,7 @@ class Dispatcher:
             self._take(session, *goodbye.finished)
         held = self.sessions.release(session)
         if held is not None:
-            self._lost(session, held, f"its worker left: {goodbye.reason}", counted=False)
+            self._losses.lost(session, held, f"its worker left: {goodbye.reason}", counted=False)
         logger.info("Worker %s left run %s: %s", session, self.run_id, goodbye.reason)
         if goodbye.fatal is not None and self._on_fatal is not None:
             self._on_fatal(goodbye)
@@ -289,9 +320,9 @@ class Dispatcher:
             return None
         held = Held.of(job)
         if not self.sessions.assign(session, held):
-            self._lost(session, held, "its worker was gone", counted=False)
+            self._losses.lost(session, held, "its worker was gone", counted=False)
             return None
-        self._heard(job.number, job.attempt)
+        self._losses.heard(job.number, job.attempt)
         self.wake()  # there may be more
         return job
 
@@ -320,7 +351,10 @@ class Dispatcher:
         held = session.held
         if held is not None and (held.job, held.attempt) == (job, attempt):
             self.sessions.release(session)
-        self._settle(job, attempt)
+        self._losses.settle(job, attempt)
+        if self._asked:
+            with self._lock:
+                self._asked.discard((job, attempt))
         told = self._guarded(
             lambda: self.study.tell(job, outcome, attempt=attempt, durable=False),
             False,
@@ -353,92 +387,21 @@ class Dispatcher:
         if other is not None and other.worker != session.worker:
             self.sessions.assign(other, Held.of(entry.job))
             return False
-        self._accounted_for(ticket.job, ticket.attempt)
+        self._losses.accounted_for(ticket.job, ticket.attempt)
         if not self.sessions.assign(session, Held.of(entry.job)):
             return False
-        self._heard(ticket.job, ticket.attempt)
+        self._losses.heard(ticket.job, ticket.attempt)
         logger.info("Worker %s goes on with job %d", session, ticket.job)
         return True
 
-    def _requeue_orphans_of(self, session: Session) -> None:
-        """A worker is back: what it is said to have, and does not claim, never arrived there."""
-        if not self._orphans:
-            return
-        for entry in self.study.open_jobs:
-            job = entry.job
-            if (job.number, job.attempt) not in self._orphans or entry.worker != session.worker:
-                continue
-            if not entry.waiting and self.sessions.holder(job.number) is None:
-                self._lost(session, Held.of(job), "it has come back without it", counted=False)
-
-    def _accounted_for(self, job: int, attempt: int) -> None:
-        """Nobody has to wait any more for who had this job before the study was loaded."""
-        if (job, attempt) in self._orphans:
-            self._orphans.discard((job, attempt))
-            self._deadlines.discard(("orphan", job, attempt))
-
-    def _lost(self, session: Session, held: Held, reason: str, *, counted: bool) -> None:
-        self._settle(held.job, held.attempt)
-        if self._leaving:
-            return
-        if not counted:
-            with self._lock:
-                losses = self._free_losses[held.job] = self._free_losses.get(held.job, 0) + 1
-            counted = losses > _MOST_FREE_LOSSES
-        text = f"{session}: {reason}"
-        self._guarded(
-            lambda: self.study.requeue(held.job, text, attempt=held.attempt, counted=counted), False
-        )
-        self.wake()
-
-    # -- time -----------------------------------------------------------------------------------
-
-    def _heard(self, job: int, attempt: int) -> None:
-        if self.job_timeout is not None:
-            self._deadlines.set(("job", job, attempt), self.job_timeout)
-
-    def _settle(self, job: int, attempt: int) -> None:
-        self._accounted_for(job, attempt)
-        if self.job_timeout is not None:
-            self._deadlines.discard(("job", job, attempt))
-        if self._cancelled:
-            with self._lock:
-                self._cancelled.discard((job, attempt))
-
-    def _expired(self, key: Hashable) -> None:
-        assert isinstance(key, tuple)
-        kind, job, attempt = key
-        if kind == "orphan":
-            self._accounted_for(job, attempt)
-            if self.sessions.holder(job) is None:
-                reason = f"nobody came back with it within {self.grace:g} s"
-                self._guarded(
-                    lambda: self.study.requeue(job, reason, attempt=attempt, counted=False), False
-                )
-                self.wake()
-            return
-        session = self.sessions.take(job, attempt)
-        if session is None:
-            return
-        self._timed_out(session, job, attempt)
-        session.peer.close()
-        self.wake()
-        if self._on_silent is not None:
-            self._on_silent(session)
-
-    def _timed_out(self, session: Session, job: int, attempt: int) -> None:
-        reason = f"{session} was silent for {self.job_timeout:g} s (job_timeout)"
-        entry = self.study.open_job(job)
-        if entry is not None and entry.lost >= self.study.max_retries:
-            logger.error("Job %d (trial %d) timed out: %s", job, entry.job.trial, reason)
-            outcome = Outcome.failed(reason, status=Status.TIMEOUT, worker=session.worker)
-            self._guarded(
-                lambda: self.study.tell(job, outcome, attempt=attempt, durable=False), False
-            )
-        else:
-            self._guarded(lambda: self.study.requeue(job, reason, attempt=attempt), False)
-
     # -- inside ---------------------------------------------------------------------------------
+
+    def _note(self, text: str) -> None:
+        """Write it into the journal, which also wakes the thread that drives the run."""
+        try:
+            self.study.note(text)
+        except (StudyError, OSError) as error:
+            logger.debug("no note of it: %s", error)
 
     def _session(self, peer: Peer) -> Session:
         session = self.sessions.get(peer)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bandmaster.asynccomm.dispatcher import Dispatcher
-from bandmaster.asynccomm.sessions import Held, Session
+from bandmaster.asynccomm.sessions import Session
 from bandmaster.errors import StudyPoisonedError
 from bandmaster.study.follower import Follower
 
@@ -30,8 +30,6 @@ class Driver:
         Seconds after which nothing is issued any more. Evaluations that are running are asked to
         stop, and end with status STOPPED after `grace` more seconds.
     grace : float, default 5.0
-    ask_to_stop : callable, optional
-        Gets each Session, and what it holds, whose evaluation is asked to stop.
     give_up : callable, optional
         Gets each Session whose evaluation was ended that way.
     warn_after : float, default 30.0
@@ -45,7 +43,6 @@ class Driver:
         *,
         timeout: float | None = None,
         grace: float = 5.0,
-        ask_to_stop: Callable[[Session, Held], None] | None = None,
         give_up: Callable[[Session], None] | None = None,
         warn_after: float = 30.0,
     ) -> None:
@@ -54,19 +51,18 @@ class Driver:
         self._follower = follower
         self._timeout = timeout
         self._grace = grace
-        self._ask_to_stop = ask_to_stop
         self._give_up = give_up
         self._warn_after = warn_after
 
     def run(self) -> None:
-        """Return when nothing is out and nothing will start.
+        """Return when nothing is out and nothing will start, or the dispatcher is drained.
 
         Raises
         ------
         Exception
             What the user's optimizer, generator or callback raised.
         """
-        study, started = self._study, time.monotonic()
+        study, dispatcher, started = self._study, self._dispatcher, time.monotonic()
         deadline = None if self._timeout is None else started + self._timeout
         kill_at: float | None = None
         quiet_since, patience = started, self._warn_after
@@ -74,14 +70,15 @@ class Driver:
             position = study.position
             shown = self._follower.catch_up()
             self._raise_failure()
-            if study.finished:
+            if study.finished or dispatcher.drained:
                 self._follower.catch_up()
                 return
-            self._dispatcher.wake()
+            dispatcher.wake()
             now = time.monotonic()
             if deadline is not None and now >= deadline:
                 study.stop(f"timeout of {self._timeout:g} s")
-                self._cancel_all()
+                for _, held in dispatcher.sessions.running():
+                    dispatcher.ask_to_stop(held.job, held.attempt)
                 deadline, kill_at = None, now + self._grace
                 continue
             if kill_at is not None and now >= kill_at:
@@ -117,18 +114,12 @@ class Driver:
         except StudyPoisonedError as error:
             raise (error.__cause__ or error) from None
 
-    def _cancel_all(self) -> None:
-        for session, held in self._dispatcher.sessions.running():
-            self._dispatcher.cancel(held.job, held.attempt)
-            if self._ask_to_stop is not None:
-                self._ask_to_stop(session, held)
-
     def _abandon_all(self) -> None:
         """End what is still out: jobs at our workers, and those of workers that never came back."""
         holders = {held.job: session for session, held in self._dispatcher.sessions.running()}
         for entry in self._study.open_jobs:
             reason = self._study.stopped or "the run was stopped"
-            self._dispatcher.abandon(entry.job.number, entry.job.attempt, reason)
+            self._dispatcher.cancel(entry.job, reason)
             session = holders.get(entry.job.number)
             if session is not None and self._give_up is not None:
                 self._give_up(session)

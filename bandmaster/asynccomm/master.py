@@ -179,7 +179,9 @@ class Master:
                 journal.close()
             raise
         self._owns_journal = checkpoint_file is not None
-        self.dispatcher = Dispatcher(self.study, run_id=run_id, job_timeout=job_timeout)
+        self.dispatcher = Dispatcher(
+            self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._tell_to_stop
+        )
         self._progress = progress_callback
         self._callbacks = tuple(callbacks)
         self._host, self._port = host, port
@@ -333,7 +335,6 @@ class Master:
                 follower,
                 timeout=left,
                 grace=grace,
-                ask_to_stop=self._cancel,
                 warn_after=self._warn_after,
             ).run()
         finally:
@@ -440,7 +441,7 @@ class Master:
             )  # fmt: skip
             patience = max(2 * patience, self._warn_after)
 
-    def _cancel(self, session: Session, held: Held) -> None:
+    def _tell_to_stop(self, session: Session, held: Held) -> None:
         if session.hello.control:
             address = self._entrance.secured(Address.parse(session.hello.control))
             key = self._entrance.key

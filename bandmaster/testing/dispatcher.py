@@ -30,7 +30,12 @@ from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
-from bandmaster.errors import ConfigurationError, ProtocolError, ProtocolVersionError
+from bandmaster.errors import (
+    ConfigurationError,
+    ProtocolError,
+    ProtocolVersionError,
+    UnknownJobError,
+)
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.study.study import Study
@@ -363,26 +368,76 @@ class DispatcherSuite(abc.ABC):
             assert study.wait_finished(_LONG)
             assert [Status.TIMEOUT] == [e.status for e in study.history]
 
-    def test_cancelled_job_is_told_to_stop_when_it_reports(self) -> None:
-        """Who cannot be reached hears it with his next call."""
+    def test_an_evaluation_that_shall_stop_hears_it_when_it_reports(self) -> None:
+        """Who cannot be reached hears it with his next call; what he brings then counts."""
         with self.started() as (dispatcher, [worker]):
             job = worker.exchange()
             assert Decision.CONTINUE is worker.report(job, loss=1.0)
-            dispatcher.cancel(job.number, job.attempt)
+            dispatcher.ask_to_stop(job.number, job.attempt)
             assert Decision.STOP is worker.report(job, loss=1.0)
+            worker.exchange(job, 0.5)
+            assert [0.5] == [e.loss for e in dispatcher.study.history]
+
+    def test_cancelled_job_ends_at_once_and_gives_its_place_to_another(self) -> None:
+        """It ends STOPPED; its evaluation hears it at once or when it reports; the rest goes on."""
+        told: list[tuple[str, int]] = []
+        options = {"on_stop": lambda session, held: told.append((session.worker, held.job))}
+        with self.started(n_workers=2, n_evaluations=2, **options) as (dispatcher, workers):
+            first, other = workers
+            job = first.exchange()
+            assert dispatcher.cancel(job.number, "not needed")
+            assert [("w0", 0)] == told
+            assert [(Status.STOPPED, "not needed", "w0")] == [
+                (e.status, e.error, e.worker) for e in dispatcher.study.history
+            ]
+            assert 1 == other.exchange().number
+            assert Decision.STOP is first.report(job, loss=1.0)
+            assert first.exchange(job, 0.5) is None
+            assert 1 == len(dispatcher.study.history)
+
+    def test_cancelling_again_does_nothing_and_an_unknown_job_is_an_error(self) -> None:
+        """A job that waits for another worker ends too, and nobody is told."""
+        with self.started(n_evaluations=1, on_stop=pytest.fail) as (dispatcher, [worker]):
+            job = worker.exchange()
+            worker.goodbye()
+            assert [True, False] == [dispatcher.cancel(job), dispatcher.cancel(job.number)]
+            assert dispatcher.study.finished
+            with pytest.raises(UnknownJobError, match="job 1 was never issued"):
+                dispatcher.cancel(1)
+
+    def test_a_failure_that_is_tried_again_goes_to_who_asks_next(self) -> None:
+        """The same job, the next attempt, before anything new."""
+        study = make_study(2, retry_failed=1)
+        with self.started(study=study) as (_, [worker]):
+            job = worker.exchange()
+            again = worker.exchange(job, Outcome.failed("boom"))
+            assert (job.number, 1) == (again.number, again.attempt)
+            assert 1 == worker.exchange(again, Outcome.failed("boom")).number
+            assert [Status.FAILED] == [e.status for e in study.history]
+
+    def test_drained_is_what_hands_out_nothing_and_waits_for_nobody(self) -> None:
+        """What is out may end; what is lost meanwhile waits for another run; `open` goes on."""
+        with self.started(n_workers=3, n_evaluations=3) as (dispatcher, [first, second, third]):
+            out, lost = first.exchange(), second.exchange()
+            dispatcher.drain("Ctrl-C")
+            assert (third.exchange(), dispatcher.drained) == (None, False)
+            assert Decision.CONTINUE is first.report(out, loss=1.0)
+            second.drop()
+            assert not dispatcher.drained
+            assert first.exchange(out, 0.5) is None
+            assert dispatcher.drained
+            assert (None, [0.5]) == (
+                dispatcher.study.stopped,
+                [e.loss for e in dispatcher.study.history],
+            )
+            dispatcher.open()
+            assert not dispatcher.drained
+            assert (lost.number, 1) == ((job := third.exchange()).number, job.attempt)
 
     def test_report_of_a_job_that_is_not_yours_is_answered_stop(self) -> None:
         """An attempt that was given away has nothing to go on for."""
         with self.started(n_workers=2) as (_, [first, second]):
             assert Decision.STOP is second.report(first.exchange(), loss=1.0)
-
-    def test_abandoned_job_ends_stopped(self) -> None:
-        """A job can be ended without its worker, whose late outcome is ignored."""
-        with self.started(n_evaluations=1) as (dispatcher, [worker]):
-            job = worker.exchange()
-            dispatcher.abandon(job.number, job.attempt, "time is up")
-            worker.exchange(job, 0.5)
-            assert [Status.STOPPED] == [e.status for e in dispatcher.study.history]
 
     def test_strangers_are_refused(self) -> None:
         """Another run, another version, no hello, an unknown method: typed errors."""
