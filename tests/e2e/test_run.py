@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,17 +89,43 @@ def test_killed_workers_job_runs_elsewhere_within_a_second(folder: Path) -> None
         assert second.process.poll() is None
 
 
-@pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_interrupted_worker_gives_its_job_back(folder: Path, signal: str, code: int) -> None:
-    """Ctrl-C and SIGTERM in a job: a clean goodbye, no retry is used up, the usual exit code."""
-    import signal as signals
+BOTH_SIGNALS = pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 
+
+@BOTH_SIGNALS
+def test_an_interrupted_worker_hands_its_outcome_over(
+    folder: Path, signum: signal.Signals, code: int
+) -> None:
+    """The first Ctrl-C or SIGTERM lets the evaluation end, and takes no other job."""
+    with Cluster(folder) as cluster:
+        master = cluster.master()
+        first = cluster.worker(SLOW.format(seconds=0.7), "first")
+        with running(master, n_trials=2) as run:
+            first.wait_for(lambda p: "begins" in p.out)
+            first.process.send_signal(signum)
+            assert code == first.finish(5)
+            assert (1, 1) == (first.out.count("begins"), first.out.count("ends"))
+            assert [(0, True)] == [(e.attempt, e.ok) for e in master.study.history]
+            cluster.worker(QUICK, "second")
+            assert 2 == len(run.result().history)
+        assert [] == first.bad_lines
+
+
+@BOTH_SIGNALS
+def test_a_worker_interrupted_twice_gives_its_job_back(
+    folder: Path, signum: signal.Signals, code: int
+) -> None:
+    """A clean goodbye at once, no retry is used up, the usual exit code."""
     with Cluster(folder) as cluster:
         master = cluster.master(max_retries=0)
         first = cluster.worker(SLOW.format(seconds=60), "first")
         with running(master, n_trials=1) as run:
             first.wait_for(lambda p: "begins" in p.out)
-            first.process.send_signal(getattr(signals, signal))
+            first.process.send_signal(signum)
+            first.wait_for(lambda p: "is interrupted" in p.err)
+            first.process.send_signal(signum)
             assert code == first.finish(3)
             cluster.worker(QUICK, "second")
             [evaluation] = run.result().history
@@ -108,18 +135,16 @@ def test_interrupted_worker_gives_its_job_back(folder: Path, signal: str, code: 
 
 def test_stopped_worker_is_noticed_by_job_timeout(folder: Path) -> None:
     """SIGSTOP: its kernel still answers, so the master's job_timeout takes the job away."""
-    import signal as signals
-
     with Cluster(folder) as cluster:
         master = cluster.master(job_timeout=0.5)
         hung = cluster.worker(SLOW.format(seconds=2), "hung")
         with running(master, n_trials=1) as run:
             hung.wait_for(lambda p: "begins" in p.out)
-            hung.process.send_signal(signals.SIGSTOP)
+            hung.process.send_signal(signal.SIGSTOP)
             cluster.worker(QUICK, "second")
             [evaluation] = run.result().history
             assert (1, True) == (evaluation.attempt, evaluation.ok)
-            hung.process.send_signal(signals.SIGCONT)
+            hung.process.send_signal(signal.SIGCONT)
             # It finds its master again, and its late outcome is judged by the study.
             hung.wait_for(lambda p: "lost its master" in p.err)
             wait_until(lambda: master.n_workers == 2)
