@@ -58,6 +58,11 @@ class Session:
         """The worker's name."""
         return self.hello.worker
 
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """What tells this worker apart, also from one that has the same name by accident."""
+        return self.hello.worker, self.hello.pid, self.hello.control
+
     def __str__(self) -> str:
         return f"{self.worker} (pid {self.hello.pid} on {self.hello.host}, {self.peer.address})"
 
@@ -66,7 +71,8 @@ class Sessions:
     """The connections and the assignments, which are keyed by connection.
 
     A connection that ends late releases only what it still holds itself, so that it never takes
-    away a job that was given to somebody else in the meantime. Thread-safe.
+    away a job that was given to somebody else in the meantime. A worker has one connection: a new
+    one takes the place of one whose end has not been noticed yet. Thread-safe.
 
     Attributes
     ----------
@@ -79,20 +85,27 @@ class Sessions:
         self._joined = threading.Condition(self._lock)
         self._sessions: dict[int, Session] = {}
         self._holders: dict[int, Session] = {}
+        self._last: dict[tuple[str, int, str], Session] = {}  # of each worker
         self.pids: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def add(self, session: Session) -> None:
-        """A worker said hello; what its connection had before is forgotten."""
+    def add(self, session: Session) -> Session | None:
+        """A worker said hello; returns the session of its last connection if that still stands.
+
+        What the same connection had before is forgotten.
+        """
         with self._joined:
             before = self._sessions.get(session.peer.id)
             if before is not None:
                 before.waiter.close()
+            last = self._last.get(session.identity)
+            self._last[session.identity] = session
             self._sessions[session.peer.id] = session
             self.pids.add(session.hello.pid)
             self._joined.notify_all()
+            return None if last is before else last
 
     def get(self, peer: Peer) -> Session | None:
         """Return who is on a connection."""
@@ -105,9 +118,17 @@ class Sessions:
             if session is None:
                 return None
             session.gone = True
+            if self._last.get(session.identity) is session:
+                del self._last[session.identity]
             held = self._release(session)
             self._joined.notify_all()
             return session, held
+
+    def retire(self, session: Session) -> Held | None:
+        """Give a connection no job any more; returns what it still had."""
+        with self._lock:
+            session.gone = True
+            return self._release(session)
 
     def assign(self, session: Session, held: Held) -> bool:
         """Give a job to a connection; False when that has ended."""

@@ -17,7 +17,7 @@ from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._pyro import Proxy
 from bandmaster.asynccomm.wire._reply import decode_reply
 from bandmaster.asynccomm.wire._server import MAX_MESSAGE
-from bandmaster.asynccomm.wire._sockets import connect
+from bandmaster.asynccomm.wire._sockets import connect, give_up_after
 from bandmaster.asynccomm.wire._tls import securing_client
 from bandmaster.errors import (
     BandmasterError,
@@ -69,6 +69,9 @@ class Client:
         The run's key, or None when the server runs without one.
     connect_timeout : float, default 5.0
         Seconds to connect, and again for the preamble.
+    patience : float, optional
+        Seconds to wait for the answer to a call that has no timeout of its own. It costs no time
+        in a call. Default: as long as the server lives.
     max_message : int, default 64 MiB
         The largest message either way, in bytes.
 
@@ -87,12 +90,14 @@ class Client:
         *,
         key: bytes | None,
         connect_timeout: float = 5.0,
+        patience: float | None = None,
         max_message: int = MAX_MESSAGE,
     ) -> None:
         self.address = address
         self.object_id = check_name(object_id, "an object")
         self._key = key
         self._connect_timeout = connect_timeout
+        self._patience = patience
         self._max_message = max_message
         self._opening: socket.socket | None = None
         self._connection: Connection | None = None
@@ -151,6 +156,8 @@ class Client:
                     sock, self._key, timeout=self._connect_timeout, secure=secure
                 )
                 sock.settimeout(None)
+                if self._patience is not None:
+                    give_up_after(sock, self._patience)
             except BaseException as error:
                 sock.close()
                 if self._opening is not None:
@@ -180,7 +187,7 @@ class Client:
         payload : bytes
             Whatever the handler expects.
         timeout : float, optional
-            Seconds; by default it waits as long as the server lives.
+            Seconds; by default the client's patience.
 
         Raises
         ------
@@ -198,6 +205,8 @@ class Client:
                 f"the payload of {method!r} has {len(payload)} bytes, at most "
                 f"{self._max_message - 1024} are allowed"
             )
+        if timeout is None and self.address.tls:
+            timeout = self._patience  # OpenSSL tries again when the kernel gives up
         with self._turn:
             connection, proxy = self._connection, self._proxy
             if connection is None or proxy is None:

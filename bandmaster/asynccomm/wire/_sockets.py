@@ -12,7 +12,7 @@ from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.forks import own
 from bandmaster.errors import CommError, ConfigurationError
 
-__all__ = ["connect", "describe_peer", "listen", "own", "tune"]
+__all__ = ["connect", "describe_peer", "give_up_after", "listen", "own", "tune"]
 
 _KEEPALIVE = {
     # A silent peer is asked after 5 s, then every 3 s, and given up after three questions.
@@ -147,9 +147,7 @@ def _connect_unix(
         created(sock)
         # A non-blocking connect fails when the server's queue is full instead of waiting in it,
         # so this one blocks, and the kernel keeps the time.
-        seconds = max(timeout, 0.001)
-        limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(timeout))
         sock.connect(path)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 0))
     except BlockingIOError as error:
@@ -159,6 +157,17 @@ def _connect_unix(
         sock.close()
         raise
     return sock
+
+
+def give_up_after(sock: socket.socket, seconds: float) -> None:
+    """Have the kernel end each read and write of a blocking socket with EAGAIN after `seconds`."""
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, _timeval(seconds))
+
+
+def _timeval(seconds: float) -> bytes:
+    seconds = max(seconds, 0.001)
+    return struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
 
 
 def describe_peer(sock: socket.socket) -> str:
