@@ -105,6 +105,7 @@ class Entrance:
         host: str | None,
         port: int = 0,
         name: str,
+        max_request: int | None = None,
         early: bool = False,
     ) -> Server:
         """Return the server of this process, not started.
@@ -122,6 +123,8 @@ class Entrance:
         port : int, default 0
         name : str
             For its threads.
+        max_request : int, optional
+            As for `Server`.
 
         Raises
         ------
@@ -138,6 +141,7 @@ class Entrance:
             key=make_key() if key is None and early else key,
             host=self._interface,
             port=port,
+            max_request=max_request,
             insecure=self._insecure,
             name=name,
         )

@@ -243,6 +243,7 @@ class NameServer:
                 key=self.key,
                 host=self.host,
                 port=wanted,
+                max_request=1 << 16,  # names and addresses are short
                 certificate=certificate,
                 insecure=self._insecure,
                 name="nameserver",

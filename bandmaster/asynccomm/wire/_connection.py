@@ -61,6 +61,8 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         self.peer: Peer | None = None
         self.ended = False
         self.deadline: float | None = None
+        self.until: Callable[[], None] | None = None
+        self.held: bytes | None = None  # an answer that is to leave after `until`
         self.max_message = max_message
         self._serving = serving
         self._inbox = b""
@@ -94,6 +96,14 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             if _is_deadline(error):
                 raise CommTimeoutError("the other end reads nothing") from error
             raise MasterLostError(f"the connection broke while sending: {error}") from error
+
+    def release(self) -> None:
+        """Send the answer that is held back, once it may leave."""
+        until, data = self.until, self.held
+        self.until = self.held = None
+        if until is not None and data is not None:
+            until()
+            self.send(data)
 
     def hang_up(self) -> None:
         """Wake whoever waits for this connection, here and at the other end."""
@@ -190,7 +200,8 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             chunk: bytes = self.sock.recv(size)
         except OSError as error:
             if _is_deadline(error):
-                raise CommTimeoutError("no answer in time") from error
+                what = "the rest of a message did not come" if self._serving else "no answer"
+                raise CommTimeoutError(f"{what} in time") from error
             raise MasterLostError(f"the connection broke: {error}") from error
         return self._not_the_end(chunk)
 
@@ -212,4 +223,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
 
 def _is_deadline(error: OSError) -> bool:
     # The kernel's ETIMEDOUT is a TimeoutError too, but means that the link or the peer is dead.
-    return isinstance(error, TimeoutError) and error.errno is None
+    # A socket that blocks raises BlockingIOError when the kernel gives up (a client's patience).
+    return isinstance(error, BlockingIOError) or (
+        isinstance(error, TimeoutError) and error.errno is None
+    )

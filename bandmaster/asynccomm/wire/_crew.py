@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from bandmaster.asynccomm.wire._connection import Connection
-from bandmaster.asynccomm.wire._ready import Ready
+from bandmaster.asynccomm.wire._ready import NOTHING, Ready
 
 __all__ = ["Crew"]
 
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 _AT_WORK = 1
 _SPARE = 8
+_MOST_HELD = 64  # answers
 
 
 class Crew:
@@ -28,8 +29,11 @@ class Crew:
 
     So one thread waits for a connection that has something to say, serves one call of it, and
     waits again: more of them would only pass the interpreter's lock to and fro. A thread that is
-    about to block (a parked worker, a peer that sends slowly, a commit) says so with `blocked`,
-    and another one takes its place in the meantime.
+    about to block (a parked worker, a peer that sends slowly) says so with `blocked`, and another
+    one takes its place in the meantime.
+
+    Answers that have to wait for something (a commit) are held back until no other connection is
+    ready, and then let go together: the first waits for all of them.
 
     Parameters
     ----------
@@ -37,11 +41,19 @@ class Crew:
         What the threads are called.
     serve : callable
         Serves one call of a connection that is ready; returns whether the connection lives on.
+    release : callable
+        Sends the answer that a connection holds back; returns likewise.
     """
 
-    def __init__(self, name: str, serve: Callable[[Connection], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        serve: Callable[[Connection], bool],
+        release: Callable[[Connection], bool],
+    ) -> None:
         self._name = name
         self._serve = serve
+        self._release = release
         self._ready = Ready()
         self._lock = threading.Lock()
         self._relief = threading.Condition(self._lock)
@@ -164,29 +176,44 @@ class Crew:
 
     def _lead(self) -> None:
         """Serve what is ready until there are too many at work."""
+        held: list[Connection] = []
         while True:
-            fd = self._ready.wait()
+            fd = self._ready.wait(blocking=not held)
+            if fd == NOTHING or len(held) == _MOST_HELD:
+                self._let_go(held)
+                held.clear()
+            if fd == NOTHING:
+                continue
             with self._lock:
                 connection = None if fd is None else self._connections.pop(fd, None)
-            if connection is not None:
-                self._one(connection)
+            if connection is not None and self._step(connection, self._serve):
+                held.append(connection)
             with self._lock:
-                if fd is None or self._at_work > _AT_WORK:
-                    self._at_work -= 1
-                    return
+                if fd is not None and self._at_work <= _AT_WORK:
+                    continue
+                self._at_work -= 1
+            self._let_go(held)
+            return
 
-    def _one(self, connection: Connection) -> None:
-        fd = connection.fileno()
+    def _let_go(self, held: list[Connection]) -> None:
+        for connection in held:
+            while self._step(connection, self._release):
+                pass
+
+    def _step(self, connection: Connection, act: Callable[[Connection], bool]) -> bool:
+        """Serve or release a connection; returns whether it holds an answer now."""
         try:
-            if not self._serve(connection):
-                return
-            while connection.pending:  # the poller does not know of it
-                if not self._serve(connection):
-                    return
+            alive = act(connection)
+            # What it has read more than it used, the poller does not know of.
+            while alive and connection.held is None and connection.pending:
+                alive = self._serve(connection)
         except BaseException:
             logger.exception("the connection of %s failed", connection.peer)
-            return
-        with self._lock:
-            self._connections[fd] = connection
-            if not self._closed:
-                self._ready.arm(fd)
+            return False
+        if alive and connection.held is None:
+            fd = connection.fileno()
+            with self._lock:
+                self._connections[fd] = connection
+                if not self._closed:
+                    self._ready.arm(fd)
+        return alive and connection.held is not None

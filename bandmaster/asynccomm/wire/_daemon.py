@@ -11,6 +11,7 @@ from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._peer import Handler
 from bandmaster.asynccomm.wire._pyro import MSG_RESULT, SendingMessage, msgpack, recv_stub
 from bandmaster.asynccomm.wire._reply import encode_error, encode_reply
+from bandmaster.asynccomm.wire._throttle import Throttle
 from bandmaster.asynccomm.wire._tls import Opened
 from bandmaster.errors import (
     BandmasterError,
@@ -39,9 +40,12 @@ class GuardedDaemon:
         The run's key.
     max_message : int
         The largest payload in bytes.
+    log : Throttle
+        For what strangers can cause.
     """
 
-    def __init__(self, *, key: bytes | None, max_message: int) -> None:
+    def __init__(self, *, key: bytes | None, max_message: int, log: Throttle) -> None:
+        self._log = log
         self.max_message = max_message
         self.key = key
         self.securing: Callable[[Opened], Secure] | None = None
@@ -63,7 +67,7 @@ class GuardedDaemon:
             logger.debug("%s left early: %s", conn.peer, error)
             return False
         except (BandmasterError, OSError) as error:
-            logger.warning("refused %s: %s", conn.peer, error)
+            self._log.warning("refused %s: %s", conn.peer, error)
             return False
         return True
 
@@ -78,12 +82,16 @@ class GuardedDaemon:
         try:
             request = recv_stub(conn)
         except ProtocolError as error:
-            logger.warning("closing the connection of %s: %s", conn.peer, error)
+            self._log.warning("closing the connection of %s: %s", conn.peer, error)
             raise
         name, _, (method, payload), _ = msgpack.loadsCall(request.data)
         reply = self._reply(conn, name, method, payload)
         seq = request.seq
-        conn.send(SendingMessage(MSG_RESULT, 0, seq, msgpack.serializer_id, reply).data)
+        data = SendingMessage(MSG_RESULT, 0, seq, msgpack.serializer_id, reply).data
+        if conn.until is None:
+            conn.send(data)
+        else:
+            conn.held = data
 
     def _reply(self, conn: Connection, name: str, method: str, payload: bytes) -> bytes:
         assert conn.peer is not None
@@ -100,8 +108,8 @@ class GuardedDaemon:
             reply = encode_reply(bytes(answer))
         except BandmasterError as error:
             reply = encode_error(error)
-        except BaseException as error:
-            logger.exception("%s: %s of %s failed", name, method, conn.peer)
+        except BaseException as error:  # noqa: BLE001 - logged with its traceback, and answered
+            self._log.exception("%s: %s of %s failed", name, method, conn.peer)
             reply = encode_error(
                 CommError(
                     f"the other end failed in {method!r} with {type(error).__name__}; its log "

@@ -6,6 +6,7 @@ import contextlib
 import select
 import socket
 import time
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from bandmaster.asynccomm.wire._connection import Connection
@@ -62,6 +63,15 @@ class Peer:
     def blocked(self) -> contextlib.AbstractContextManager[None]:
         """Return a context in which `Handler.handle` may block: others are served meanwhile."""
         return self._connection.blocked()
+
+    def hold(self, until: Callable[[], None]) -> None:
+        """Let the answer that `Handler.handle` is about to return leave only after `until()`.
+
+        It is called when no other connection is ready, one after the other for all answers that
+        are held, so that the first can do what they all wait for. It may block. When it raises,
+        the connection ends without an answer.
+        """
+        self._connection.until = until
 
     def _park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
         deadline = None if timeout is None else time.monotonic() + timeout

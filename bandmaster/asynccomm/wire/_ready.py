@@ -9,6 +9,11 @@ from bandmaster.asynccomm.wire._wake import WakeFd
 
 __all__ = ["Ready"]
 
+__all__ = ["NOTHING", "Ready"]
+
+NOTHING = -1
+"""In place of a descriptor: none is ready."""
+
 if sys.platform == "linux":
 
     class _Poller:
@@ -26,8 +31,8 @@ if sys.platform == "linux":
         def arm(self, fd: int) -> None:
             self._epoll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT)
 
-        def wait(self) -> list[int]:
-            return [fd for fd, _ in self._epoll.poll(maxevents=1)]
+        def wait(self, timeout: float | None) -> list[int]:
+            return [fd for fd, _ in self._epoll.poll(timeout, 1)]
 
         def close(self) -> None:
             self._epoll.close()
@@ -46,8 +51,8 @@ else:  # BSD and macOS
 
         arm = add
 
-        def wait(self) -> list[int]:
-            return [event.ident for event in self._kqueue.control(None, 1)]
+        def wait(self, timeout: float | None) -> list[int]:
+            return [event.ident for event in self._kqueue.control(None, 1, timeout)]
 
         def close(self) -> None:
             self._kqueue.close()
@@ -76,11 +81,16 @@ class Ready:
         """Watch a descriptor again after it was told."""
         self._poller.arm(fd)
 
-    def wait(self) -> int | None:
-        """Return a descriptor that is ready; None once stopped."""
+    def wait(self, *, blocking: bool = True) -> int | None:
+        """Return a descriptor that is ready; None once stopped.
+
+        Not `blocking`, it returns `NOTHING` when there is none.
+        """
         while True:  # an empty list means that a signal came
-            for fd in self._poller.wait():
+            for fd in self._poller.wait(None if blocking else 0):
                 return None if fd == self._stop.fileno() else fd
+            if not blocking:
+                return NOTHING
 
     def stop(self) -> None:
         """Let everybody who waits return, now and from now on."""

@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Callable
 
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.addresses import Address
@@ -20,11 +21,13 @@ from bandmaster.asynccomm.security import check_access
 from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._crew import Crew
 from bandmaster.asynccomm.wire._daemon import GuardedDaemon
+from bandmaster.asynccomm.wire._lobby import Lobby
 from bandmaster.asynccomm.wire._peer import Handler, Peer
 from bandmaster.asynccomm.wire._sockets import describe_peer, listen, own, tune
+from bandmaster.asynccomm.wire._throttle import Throttle
 from bandmaster.asynccomm.wire._tls import securing_server
 from bandmaster.asynccomm.wire._wake import WakeFd
-from bandmaster.errors import ConfigurationError
+from bandmaster.errors import CommTimeoutError, ConfigurationError
 
 __all__ = ["MAX_MESSAGE", "Server"]
 
@@ -51,6 +54,9 @@ class Server:
         Clients beyond it are told so.
     max_message : int, default 64 MiB
         The largest message either way, in bytes.
+    max_request : int, optional
+        The largest that may arrive, if that is less. Plain data in memory takes up to 64 times as
+        much as on the wire.
     certificate : Certificate, optional
         Use TLS with it.
     insecure : bool, default False
@@ -84,6 +90,7 @@ class Server:
         unix_path: str | None = None,
         max_connections: int | None = None,
         max_message: int = MAX_MESSAGE,
+        max_request: int | None = None,
         certificate: Certificate | None = None,
         insecure: bool = False,
         name: str = "",
@@ -100,6 +107,7 @@ class Server:
         self._key = key
         self._certificate = certificate
         self._max_message = max_message
+        self._max_request = max_message if max_request is None else max_request
         self._handlers: dict[str, Handler] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -112,6 +120,8 @@ class Server:
         self._stop: WakeFd | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._lobby = Lobby()
+        self._log = Throttle(logger)
 
     @property
     def address(self) -> Address:
@@ -192,8 +202,10 @@ class Server:
             undo.callback(os.close, self._spare)
             self._stop = WakeFd()
             undo.callback(self._stop.close)
-            self._crew = Crew(self.name, self._serve)
-            self._daemon = GuardedDaemon(key=self._key, max_message=self._max_message)
+            self._crew = Crew(self.name, self._serve, self._release)
+            self._daemon = GuardedDaemon(
+                key=self._key, max_message=self._max_message, log=self._log
+            )
             self.use_certificate(self._certificate)
             with self._lock:
                 for object_id, handler in self._handlers.items():
@@ -223,6 +235,7 @@ class Server:
         for connection in self._crew.close():
             self._end(connection)
         self._stop.close()
+        self._log.flush()
 
     def __enter__(self) -> Server:
         self.start()
@@ -269,19 +282,25 @@ class Server:
             tune(sock)
         assert self._crew is not None
         connection = Connection(
-            sock, serving=True, max_message=self._max_message, blocked=self._crew.blocked
+            sock, serving=True, max_message=self._max_request, blocked=self._crew.blocked
         )
         connection.peer = Peer(connection, next(self._numbers), describe_peer(sock))
         with self._lock:
             self._connections.add(connection)
+        late = self._lobby.enter(connection)
+        if late is not None:
+            self._log.warning(
+                "%s hung up on %s: too many say nothing at the same time", self.name, late.peer
+            )
         try:
             self._crew.run(lambda: self._greet(connection))
         except RuntimeError as error:  # the system starts no more threads
+            self._lobby.leave(connection)
             self._forget(connection)
             self._refuse(sock, str(error))
 
     def _refuse(self, sock: socket.socket, reason: str) -> None:
-        logger.warning("%s refused %s: %s", self.name, describe_peer(sock), reason)
+        self._log.warning("%s refused %s: %s", self.name, describe_peer(sock), reason)
         preamble.refuse_full(sock)
         sock.close()
 
@@ -297,7 +316,7 @@ class Server:
             sock, _ = self._listener.accept()
             self._refuse(sock, error.strerror or str(error))
         except OSError:
-            logger.warning("%s cannot accept: %s", self.name, error)
+            self._log.warning("%s cannot accept: %s", self.name, error)
             waiting = select.poll()  # the listener would be ready at once
             waiting.register(self._stop.fileno(), select.POLLIN)
             waiting.poll(200)
@@ -314,6 +333,7 @@ class Server:
         try:
             admitted = self._daemon.greet(connection)
         finally:
+            self._lobby.leave(connection)
             if admitted:
                 self._crew.watch(connection)
             else:
@@ -323,16 +343,25 @@ class Server:
     def _serve(self, connection: Connection) -> bool:
         """Answer one call; False when the connection has ended."""
         assert self._daemon is not None
-        served = False
+        return self._lives(connection, self._daemon.answer)
+
+    def _release(self, connection: Connection) -> bool:
+        """Send the answer that was held back; False when the connection has ended."""
+        return self._lives(connection, Connection.release)
+
+    def _lives(self, connection: Connection, act: Callable[[Connection], None]) -> bool:
+        done = False
         try:
-            self._daemon.answer(connection)
-            served = True
+            act(connection)
+            done = True
+        except CommTimeoutError as error:
+            self._log.warning("closing the connection of %s: %s", connection.peer, error)
         except OSError:  # all of our own errors here are of this kind
             logger.debug("%s is gone", connection.peer)
         finally:
-            if not served:
+            if not done:
                 self._end(connection)
-        return served
+        return done
 
     def _end(self, connection: Connection) -> None:
         # The place is free before anybody hears of it, so that a handler can count on it.
