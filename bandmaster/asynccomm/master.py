@@ -10,33 +10,28 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.announcing import Announcer
 from bandmaster.asynccomm.certificates import TlsOption
-from bandmaster.asynccomm.control import (
-    call_worker,
-    call_workers,
-    in_background,
-    registered_workers,
-)
+from bandmaster.asynccomm.control import in_background
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.driver import Driver
 from bandmaster.asynccomm.entrance import Entrance
-from bandmaster.asynccomm.naming import Names, check_run_id, dispatcher_name
-from bandmaster.asynccomm.net import advertised_host
-from bandmaster.asynccomm.patience import until_found
-from bandmaster.asynccomm.registration import Registration
-from bandmaster.asynccomm.sessions import Held, Session
-from bandmaster.asynccomm.wire import Server
+from bandmaster.asynccomm.gathering import wait_for_workers
+from bandmaster.asynccomm.naming import check_run_id
+from bandmaster.asynccomm.reception import Reception
+from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import NoProgress, Progress
-from bandmaster.errors import BandmasterError, ConfigurationError
+from bandmaster.errors import ConfigurationError
+from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.storage import Journal, open_study_journal
-from bandmaster.study.follower import Callback, Follower
+from bandmaster.study.critical import CRITICAL
+from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast
 from bandmaster.study.study import Study
 
@@ -48,7 +43,6 @@ __all__ = ["Master"]
 logger = logging.getLogger(__name__)
 
 _LEAVE_WITHIN = 2.0
-_FIRST_WARNING = 5.0  # seconds without any worker
 
 
 class Master:
@@ -89,6 +83,10 @@ class Master:
         whatever its connection says; after `max_retries` it ends with status TIMEOUT.
     max_retries : int, default 3
         How often a job whose worker died is given to another one.
+    retry_failed : int, default 0
+        How often a job that failed is tried again before it counts as failed.
+    max_initial_failures : int or None, default 10
+        End a run with AllFailedError when so many evaluations have failed and none has succeeded.
     journal : Journal, optional
         Where the events are kept. One that has events already is gone on with: jobs that are out
         wait 30 s for their workers to come back.
@@ -115,6 +113,11 @@ class Master:
     >>> with Master(run_id="tuning", optimizer=optimizer) as master:    # doctest: +SKIP
     ...     result = master.run(n_trials=100)
 
+    Attributes
+    ----------
+    interrupted : int or None
+        The signal that ended the last `run` early.
+
     Notes
     -----
     The constructor starts nothing; the first `run` does.
@@ -138,6 +141,8 @@ class Master:
         random_state: int = 0,
         job_timeout: float | None = None,
         max_retries: int = 3,
+        retry_failed: int = 0,
+        max_initial_failures: int | None = MAX_INITIAL_FAILURES,
         journal: Journal | None = None,
         callbacks: Iterable[Callback] = (),
         connection_file: str | os.PathLike[str] | None = None,
@@ -173,21 +178,23 @@ class Master:
                 name=run_id,
                 seed=random_state,
                 max_retries=max_retries,
+                retry_failed=retry_failed,
             )
         except BaseException:
             if checkpoint_file is not None and journal is not None:
                 journal.close()
             raise
         self._owns_journal = checkpoint_file is not None
+        self._announcer = Announcer(run_id, self._entrance)
         self.dispatcher = Dispatcher(
-            self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._tell_to_stop
+            self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
         )
+        self.interrupted: int | None = None
+        self._most_failures = max_initial_failures
         self._progress = progress_callback
         self._callbacks = tuple(callbacks)
-        self._host, self._port = host, port
+        self._reception = Reception(run_id, self._entrance, self.dispatcher, host, port)
         self._warn_after = warn_after
-        self._server: Server | None = None
-        self._registration: Registration | None = None
         self._waking: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -213,9 +220,7 @@ class Master:
     @property
     def address(self) -> Address:
         """Where it listens; ConfigurationError before `start`."""
-        if self._server is None:
-            raise ConfigurationError("the master has not been started")
-        return self._server.address
+        return self._reception.address
 
     # -- driving --------------------------------------------------------------------------------
 
@@ -237,36 +242,12 @@ class Master:
         """
         if self._closed.is_set():
             raise ConfigurationError("this master was shut down: make another one")
-        if self._server is not None:
+        if self._reception.open:
             return
-        nameserver, key = until_found(
-            self._look,
-            f"Master of run {self.run_id!r}",
-            patience=wait_for_nameserver,
-            stop=self._closed,
+        self._reception.start(patience=wait_for_nameserver, stop=self._closed)
+        self._waking = in_background(
+            lambda: self._announcer.tell_all("wake", None), f"wake-{self.run_id}"
         )
-        entrance = self._entrance
-        server = entrance.server(
-            nameserver, key, host=self._host, port=self._port, name=f"master-{self.run_id}"
-        )
-        server.register(protocol.DISPATCHER, self.dispatcher)
-        with contextlib.ExitStack() as undo:
-            server.start()
-            undo.callback(server.close)
-            host = advertised_host(entrance.interface, nameserver)
-            registration = Registration(
-                entrance.find,
-                dispatcher_name(self.run_id),
-                str(Address(host, server.address.port)),
-                lambda key: entrance.admit(server, key),
-            )
-            undo.callback(registration.close)
-            registration.start(insist=True)
-            self.dispatcher.start()
-            undo.pop_all()
-        self._server, self._registration = server, registration
-        self._waking = in_background(lambda: self._tell_all("wake", None), f"wake-{self.run_id}")
-        logger.info("Master of run %s listens on %s", self.run_id, server.address)
 
     def run(
         self,
@@ -278,6 +259,8 @@ class Master:
         target_loss: float | None = None,
         min_n_workers: int = 1,
         grace: float = 5.0,
+        handle_signals: bool = True,
+        sigterm_grace: float | None = SIGTERM_GRACE,
     ) -> Result:
         """Search until a limit is reached; more can be run afterwards with higher limits.
 
@@ -297,10 +280,16 @@ class Master:
         min_n_workers : int, default 1
             Begin when so many workers are connected.
         grace : float, default 5.0
+        handle_signals : bool, default True
+            Whether, in the main thread, a first Ctrl-C or SIGTERM drains (see `drain`) and a
+            second one ends the run at once. Handlers that you have set yourself are left alone.
+        sigterm_grace : float or None, default 10.0
+            Seconds after which SIGTERM ends the run whatever is running; None: never.
 
         Returns
         -------
         Result
+            Of what there is, when the run was drained.
 
         Raises
         ------
@@ -308,9 +297,14 @@ class Master:
             When nothing would ever end the run.
         NameServerError
             When the name server cannot be reached.
+        AllFailedError
+            When nothing but failures comes in.
+        KeyboardInterrupt, SystemExit
+            When it was interrupted twice. The study is whole, and another run goes on.
         Exception
             What the optimizer, the iteration generator or a callback raised.
         """
+        self.interrupted = None
         plan = Plan(n_trials, n_evaluations, n_iterations, target_loss)
         if not plan.bounded and timeout is None and target_loss is None and not self._callbacks:
             raise ConfigurationError(
@@ -321,27 +315,86 @@ class Master:
         self.start()
         study = self.study
         study.set_plan(plan)
-        follower = Follower(study, progress=self._make_progress(), callbacks=self._callbacks)
+        follower = Follower(
+            study, progress=self._make_progress(), callbacks=self._callbacks,
+            max_initial_failures=self._most_failures,
+        )  # fmt: skip
+        interrupts = Interrupts(
+            f"Run {self.run_id!r}", drain=self.dispatcher.drain, end=self.dispatcher.fail,
+            sigterm_grace=sigterm_grace, enabled=handle_signals, unsafe=CRITICAL,
+        )  # fmt: skip
         expected = forecast(study.generator, plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
         logger.info("Run %s: %s", self.run_id, expected or "an open number of evaluations")
         try:
-            if not self._wait_for_workers(min_n_workers, timeout):
+            if not wait_for_workers(
+                self.dispatcher.sessions, self.run_id, min_n_workers,
+                timeout=timeout, warn_after=self._warn_after,
+            ):  # fmt: skip
                 study.stop(f"timeout of {timeout} s before {min_n_workers} workers came")
             follower.start(None if expected is None else expected.n_evaluations)
             self.dispatcher.open()
             left = None if timeout is None else max(0.0, timeout - time.monotonic() + started)
-            Driver(
-                self.dispatcher,
-                follower,
-                timeout=left,
-                grace=grace,
-                warn_after=self._warn_after,
-            ).run()
+            driver = Driver(
+                self.dispatcher, follower,
+                timeout=left, grace=grace, warn_after=self._warn_after,
+            )  # fmt: skip
+            with interrupts:
+                driver.run()
         finally:
+            self.interrupted = interrupts.signum
             self.dispatcher.pause()
             follower.close()
-        logger.info("Run %s is over after %d evaluations", self.run_id, len(study.history))
+        drained = "" if study.finished else "; it was drained, and another run goes on"
+        logger.info("Run %s is over after %d evaluations%s",
+                    self.run_id, len(study.history), drained)  # fmt: skip
         return self.result
+
+    def drain(self, reason: str = "drained") -> None:
+        """Let what is running end, start nothing more, and have `run` return; from any thread.
+
+        The study is not stopped: the next `run` goes on where it was.
+        """
+        self.dispatcher.drain(reason)
+
+    def cancel(
+        self,
+        job: Job | int | None = None,
+        *,
+        trial: int | None = None,
+        reason: str = "cancelled",
+    ) -> bool:
+        """End a job, or whatever a trial has out, with status STOPPED; from any thread.
+
+        Its evaluation is ended at once when its worker isolates it, otherwise it hears of it with
+        its next report. What it still brings is ignored.
+
+        Parameters
+        ----------
+        job : Job or int, optional
+            The job, or its number.
+        trial : int, optional
+            The number of a trial, instead.
+        reason : str, default "cancelled"
+
+        Returns
+        -------
+        bool
+            Whether anything was out.
+
+        Raises
+        ------
+        UnknownJobError
+            When there is no such job or trial.
+        """
+        if (job is None) == (trial is None):
+            raise ConfigurationError("say what to cancel: give either a job or a trial")
+        if job is not None:
+            return self.dispatcher.cancel(job, reason)
+        assert trial is not None
+        ended = [
+            self.dispatcher.cancel(entry.job, reason) for entry in self.study.open_jobs_of(trial)
+        ]
+        return any(ended)
 
     def shutdown(self, shutdown_workers: bool = True) -> None:
         """Stop serving; safe to call again.
@@ -355,44 +408,39 @@ class Master:
         if self._closed.is_set():
             return
         self._closed.set()
-        if self._server is None:
-            self.dispatcher.close()
-            self._close_journal()
-            return
-        logger.info(
-            "Master of run %s: shutdown initiated, shutdown_workers = %s",
-            self.run_id, shutdown_workers,
-        )  # fmt: skip
-        assert self._registration is not None
-        assert self._waking is not None
-        try:
-            self._waking.join()
-            if shutdown_workers:
-                self._registration.close()  # nobody new shall find us
-                self.dispatcher.stop("the master ended the run")
-                if not self.dispatcher.sessions.wait_for_count(0, 0, _LEAVE_WITHIN):
-                    busy = [str(session) for session in self.dispatcher.sessions.all()]
-                    logger.warning("These workers leave when they are done: %s", ", ".join(busy))
-                self._tell_all("shutdown", "the master ended the run")
-            else:
+        if self._reception.open:
+            logger.info(
+                "Master of run %s: shutdown initiated, shutdown_workers = %s",
+                self.run_id, shutdown_workers,
+            )  # fmt: skip
+        with contextlib.ExitStack() as ending:  # each step, whatever happens in another
+            if self._owns_journal:
+                ending.callback(self.study.close)
+            ending.callback(self.dispatcher.close)
+            ending.callback(self._reception.close)
+            if self._waking is not None:
+                self._waking.join()
+            if not shutdown_workers:
                 self.dispatcher.detach()
-        finally:
-            self._registration.close()
-            self._server.close()
-            self.dispatcher.close()
-            self._close_journal()
+            elif self._reception.open:
+                self._dismiss()
 
-    def _close_journal(self) -> None:
-        if self._owns_journal:
-            self.study.close()
+    def _dismiss(self) -> None:
+        reason = "the master ended the run"
+        self._reception.withdraw()
+        self.dispatcher.stop(reason)
+        if not self.dispatcher.sessions.wait_for_count(0, 0, _LEAVE_WITHIN):
+            busy = [str(session) for session in self.dispatcher.sessions.all()]
+            logger.warning("These workers leave when they are done: %s", ", ".join(busy))
+        self._announcer.tell_all("shutdown", reason)
 
     def __repr__(self) -> str:
         if self._closed.is_set():
             state = "shut down"
-        elif self._server is None:
+        elif not self._reception.open:
             state = "not started"
         else:
-            state = f"at {self._server.address}, workers: {self.n_workers}"
+            state = f"at {self.address}, workers: {self.n_workers}"
         return f"<Master of run {self.run_id!r}, {state}>"
 
     def __enter__(self) -> Master:
@@ -403,61 +451,9 @@ class Master:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _look(self) -> tuple[Address, bytes | None]:
-        """Return where the name server is, and the key, if it answers."""
-        with self._entrance.names() as (names, key):
-            names.list(dispatcher_name(self.run_id))
-        return names.address, key
-
     def _make_progress(self) -> Progress:
         if self._progress is None:
             return NoProgress()
         from bandmaster.progress import make_progress
 
         return make_progress(self._progress, self.study.objectives)
-
-    def _wait_for_workers(self, wanted: int, timeout: float | None) -> bool:
-        sessions, started = self.dispatcher.sessions, time.monotonic()
-        deadline = None if timeout is None else started + timeout
-        patience = min(_FIRST_WARNING, self._warn_after)
-        if len(sessions) < wanted:
-            logger.info("Run %r waits for workers: %d of %d are connected",
-                        self.run_id, len(sessions), wanted)  # fmt: skip
-        while True:
-            left = patience
-            if deadline is not None:
-                left = min(left, max(0.0, deadline - time.monotonic()))
-            if sessions.wait_for_count(wanted, timeout=left):
-                return True
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-            count, waited = len(sessions), time.monotonic() - started
-            logger.warning(
-                "%s: %d of %d are connected after %.0f s; start one with: "
-                "bandmaster worker module:function --run-id %s",
-                f"Run {self.run_id!r} waits for more workers" if count
-                else f"No worker has joined run {self.run_id!r} yet",
-                count, wanted, waited, self.run_id,
-            )  # fmt: skip
-            patience = max(2 * patience, self._warn_after)
-
-    def _tell_to_stop(self, session: Session, held: Held) -> None:
-        if session.hello.control:
-            address = self._entrance.secured(Address.parse(session.hello.control))
-            key = self._entrance.key
-            in_background(
-                lambda: call_worker(address, key, "cancel", [held.job, held.attempt]),
-                f"cancel-{held.job}",
-            )
-
-    def _tell_all(self, method: str, argument: object) -> None:
-        """Say a word to all workers that are registered, connected or not."""
-        try:
-            address, key = self._entrance.find()
-            with Names(address, key=key) as names:
-                workers = registered_workers(names, f"bandmaster.{self.run_id}.worker.")
-        except BandmasterError as error:
-            logger.debug("the workers of run %s cannot be told to %s: %s",
-                         self.run_id, method, error)  # fmt: skip
-            return
-        call_workers(workers, key, method, argument)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ from bandmaster.core.context import Context
 from bandmaster.core.evaluate import Objective, evaluate
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
-from bandmaster.errors import StudyPoisonedError
+from bandmaster.interrupts import Interrupts
+from bandmaster.runners.leftovers import give_back, worker_name
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
@@ -28,6 +30,7 @@ def run_batches(
     timeout: float | None = None,
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
     working_directory: str = ".",
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Run a study to its end in batches of up to `n_jobs` jobs, in joblib's worker processes.
 
@@ -48,34 +51,36 @@ def run_batches(
         Start no batch after this many seconds.
     catch : tuple of exception types
         What makes an evaluation fail. Any other exception ends the run.
+    interrupts : Interrupts, optional
+        The run ends when it says so, after the batch that is running.
     """
     import joblib
 
     clock = SystemClock()
+    interrupts = interrupts or Interrupts("MapReduce", enabled=False)
+    worker, here = worker_name("mapreduce"), os.getpid()
     objective = Objective(function)
     deadline = None if timeout is None else clock() + timeout
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         one = joblib.delayed(_evaluate)
-        jobs: list[Job] = []
         try:
-            while True:
+            while not interrupts.draining:
                 if deadline is not None and clock() >= deadline:
                     study.stop(f"timeout of {timeout} s")
-                jobs = []
-                while len(jobs) < n_jobs and (job := study.ask(worker="mapreduce")) is not None:
+                jobs: list[Job] = []
+                while len(jobs) < n_jobs and (job := study.ask(worker=worker)) is not None:
                     jobs.append(job)
                 if not jobs:
                     break
                 outcomes = parallel(
-                    one(objective, job.to_wire(), catch, working_directory) for job in jobs
+                    one(objective, job.to_wire(), catch, working_directory, here) for job in jobs
                 )
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     study.tell(job, outcome)
                 follower.catch_up()
+            interrupts.check()
         except BaseException as error:
-            with contextlib.suppress(StudyPoisonedError):
-                for job in jobs:  # requeueing one that has ended does nothing
-                    study.requeue(job, f"the run was ended by {error!r}", counted=False)
+            give_back(study, worker, error)
             raise
 
 
@@ -84,7 +89,11 @@ def _evaluate(
     fields: list[Any],
     catch: tuple[type[BaseException], ...],
     working_directory: str,
+    parent: int,
 ) -> Outcome:
+    if os.getpid() != parent and threading.current_thread() is threading.main_thread():
+        # Ctrl-C reaches the whole process group: the parent decides what becomes of us.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = Job.from_wire(fields)
     context = Context(job, worker=f"mapreduce.{os.getpid()}", working_directory=working_directory)
     return evaluate(objective, job, context, SystemClock(), catch=catch)

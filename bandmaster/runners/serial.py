@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +10,8 @@ from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluate import Objective, evaluate
 from bandmaster.core.job import Job
-from bandmaster.errors import StudyPoisonedError
+from bandmaster.interrupts import Interrupts
+from bandmaster.runners.leftovers import give_back, worker_name
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
@@ -28,6 +27,7 @@ def run_serial(
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
     working_directory: str = ".",
     clock: Clock | None = None,
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Run a study to its end.
 
@@ -44,18 +44,20 @@ def run_serial(
     catch : tuple of exception types
         What makes an evaluation fail. Any other exception ends the run; its job is requeued, so
         that the study can go on later.
+    interrupts : Interrupts, optional
+        The run ends when it says so, after the evaluation that is running.
     """
     clock = clock or SystemClock()
+    interrupts = interrupts or Interrupts("Serial", enabled=False)
     objective = Objective(function)
-    worker = f"serial.{os.getpid()}"
+    worker = worker_name("serial")
     deadline = None if timeout is None else clock() + timeout
 
     def reporter(job: Job, metrics: Any, step: int) -> Decision:
         return study.report(job, metrics, step=step)
 
-    job = None
     try:
-        while True:
+        while not interrupts.draining:
             if deadline is not None and clock() >= deadline:
                 study.stop(f"timeout of {timeout} s")
             job = study.ask(worker=worker)
@@ -66,8 +68,7 @@ def run_serial(
             )
             study.tell(job, evaluate(objective, job, context, clock, catch=catch))
             follower.catch_up()
+        interrupts.check()
     except BaseException as error:
-        if job is not None:  # requeueing one that has ended does nothing
-            with contextlib.suppress(StudyPoisonedError):
-                study.requeue(job, f"the run was ended by {error!r}", counted=False)
+        give_back(study, worker, error)
         raise

@@ -12,11 +12,14 @@ from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.study.incumbent import IncumbentLog
 from bandmaster.study.study import Study
 
-__all__ = ["Callback", "Follower"]
+__all__ = ["MAX_INITIAL_FAILURES", "Callback", "Follower"]
 
 Callback = Callable[[Study, Evaluation], None]
 
 logger = logging.getLogger(__name__)
+
+MAX_INITIAL_FAILURES = 10
+"""After how many failures and no success a run is ended, unless it is told otherwise."""
 
 
 class Follower:

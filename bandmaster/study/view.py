@@ -9,7 +9,7 @@ from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.trial import OpenJob
-from bandmaster.errors import StorageError, StudyPoisonedError
+from bandmaster.errors import StorageError, StudyPoisonedError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
@@ -117,6 +117,22 @@ class StudyView:
         with self._lock:
             entry = self._state.open.get(number)
             return None if entry is None else _copy(entry)
+
+    def open_jobs_of(self, trial: int) -> list[OpenJob]:
+        """Return copies of a trial's jobs that are out or waiting.
+
+        Raises
+        ------
+        UnknownJobError
+            When there is no such trial.
+        """
+        with self._lock:
+            if not 0 <= trial < self._state.n_trials:
+                raise UnknownJobError(
+                    f"trial {trial} was never issued; the study {self.name!r} has issued "
+                    f"{self._state.n_trials} trials"
+                )
+            return [_copy(e) for e in self._state.open.values() if e.job.trial == trial]
 
     @property
     def finished(self) -> bool:

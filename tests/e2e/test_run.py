@@ -369,7 +369,7 @@ def test_lack_of_workers_is_said(
 ) -> None:
     """At INFO at once, then as a warning with the command that would help, long before 30 s."""
     caplog.set_level("INFO")
-    monkeypatch.setattr("bandmaster.asynccomm.master._FIRST_WARNING", 0.2)
+    monkeypatch.setattr("bandmaster.asynccomm.gathering._FIRST_WARNING", 0.2)
     with Cluster(folder) as cluster:
         cluster.master().run(n_trials=1, timeout=0.5)
     said = [(r.levelname, r.getMessage()) for r in caplog.records if "connected" in r.getMessage()]

@@ -1,0 +1,54 @@
+"""Waiting until enough workers are there, and saying so when they do not come."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from bandmaster.asynccomm.sessions import Sessions
+
+__all__ = ["wait_for_workers"]
+
+logger = logging.getLogger(__name__)
+
+_FIRST_WARNING = 5.0  # seconds without any worker
+
+
+def wait_for_workers(
+    sessions: Sessions, run_id: str, wanted: int, *, timeout: float | None, warn_after: float
+) -> bool:
+    """Block until `wanted` workers are connected; False when `timeout` seconds passed first.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    run_id : str
+        For the log.
+    wanted : int
+    timeout : float or None
+    warn_after : float
+        Seconds between two warnings; the first one comes after 5 s at the latest.
+    """
+    started = time.monotonic()
+    deadline = None if timeout is None else started + timeout
+    patience = min(_FIRST_WARNING, warn_after)
+    if len(sessions) < wanted:
+        logger.info("Run %r waits for workers: %d of %d are connected",
+                    run_id, len(sessions), wanted)  # fmt: skip
+    while True:
+        left = patience
+        if deadline is not None:
+            left = min(left, max(0.0, deadline - time.monotonic()))
+        if sessions.wait_for_count(wanted, timeout=left):
+            return True
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        count, waited = len(sessions), time.monotonic() - started
+        logger.warning(
+            "%s: %d of %d are connected after %.0f s; start one with: "
+            "bandmaster worker module:function --run-id %s",
+            f"Run {run_id!r} waits for more workers" if count
+            else f"No worker has joined run {run_id!r} yet",
+            count, wanted, waited, run_id,
+        )  # fmt: skip
+        patience = max(2 * patience, warn_after)

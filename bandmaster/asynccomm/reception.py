@@ -1,0 +1,103 @@
+"""Where workers find a master: its server, and its entry at the name server."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+
+from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.dispatcher import Dispatcher
+from bandmaster.asynccomm.entrance import Entrance
+from bandmaster.asynccomm.naming import dispatcher_name
+from bandmaster.asynccomm.net import advertised_host
+from bandmaster.asynccomm.patience import until_found
+from bandmaster.asynccomm.registration import Registration
+from bandmaster.asynccomm.wire import Server
+from bandmaster.errors import ConfigurationError
+
+__all__ = ["Reception"]
+
+logger = logging.getLogger(__name__)
+
+
+class Reception:
+    """Serves a dispatcher to the workers of a run.
+
+    Parameters
+    ----------
+    run_id : str
+    entrance : Entrance
+    dispatcher : Dispatcher
+    host : str or None
+        The interface to listen on; None chooses.
+    port : int
+        0 is any.
+    """
+
+    def __init__(
+        self, run_id: str, entrance: Entrance, dispatcher: Dispatcher, host: str | None, port: int
+    ) -> None:
+        self._run_id = run_id
+        self._entrance = entrance
+        self._dispatcher = dispatcher
+        self._host, self._port = host, port
+        self._server: Server | None = None
+        self._registration: Registration | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it was started."""
+        return self._server is not None
+
+    @property
+    def address(self) -> Address:
+        """Where it listens; ConfigurationError before `start`."""
+        if self._server is None:
+            raise ConfigurationError("the master has not been started")
+        return self._server.address
+
+    def start(self, *, patience: float | None, stop: threading.Event) -> None:
+        """Listen and register; `patience` and `stop` are those of `until_found`."""
+        nameserver, key = until_found(
+            self._look, f"Master of run {self._run_id!r}", patience=patience, stop=stop
+        )
+        entrance = self._entrance
+        server = entrance.server(
+            nameserver, key, host=self._host, port=self._port, name=f"master-{self._run_id}"
+        )
+        server.register(protocol.DISPATCHER, self._dispatcher)
+        with contextlib.ExitStack() as undo:
+            server.start()
+            undo.callback(server.close)
+            host = advertised_host(entrance.interface, nameserver)
+            registration = Registration(
+                entrance.find,
+                dispatcher_name(self._run_id),
+                str(Address(host, server.address.port)),
+                lambda key: entrance.admit(server, key),
+            )
+            undo.callback(registration.close)
+            registration.start(insist=True)
+            self._dispatcher.start()
+            undo.pop_all()
+        self._server, self._registration = server, registration
+        logger.info("Master of run %s listens on %s", self._run_id, server.address)
+
+    def withdraw(self) -> None:
+        """Let nobody new find us."""
+        if self._registration is not None:
+            self._registration.close()
+
+    def close(self) -> None:
+        """Stop serving; twice does nothing."""
+        self.withdraw()
+        if self._server is not None:
+            self._server.close()
+
+    def _look(self) -> tuple[Address, bytes | None]:
+        """Return where the name server is, and the key, if it answers."""
+        with self._entrance.names() as (names, key):
+            names.list(dispatcher_name(self._run_id))
+        return names.address, key
