@@ -32,7 +32,7 @@ from bandmaster.core.evaluate import Objective
 from bandmaster.core.evaluator import InProcess
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
-from bandmaster.errors import CodecError, ProtocolError
+from bandmaster.errors import ProtocolError
 
 __all__ = ["LINE_LOST", "run"]
 
@@ -100,7 +100,7 @@ class _Evaluations:
         _flush()
         try:
             self._channel.send(DONE, outcome.to_wire(), not _goes_on())
-        except (CodecError, ProtocolError) as error:
+        except (ValueError, ProtocolError) as error:  # a CodecError is a ValueError
             failed = Outcome.failed(f"the outcome could not be sent: {error}")
             failed = failed.timed(outcome.started, outcome.finished, worker)
             self._channel.send(DONE, failed.to_wire(), not _goes_on())

@@ -114,6 +114,8 @@ class Isolated(Evaluator):
         finally:
             with self._lock:
                 self._busy = False
+                if self._verdict is not None:
+                    self._discard()  # it is being ended, although it had just said how it went
         if self._inmate is None:
             self.start()  # it loads the objective while the outcome is handed over
         return outcome
@@ -159,13 +161,14 @@ class Isolated(Evaluator):
     ) -> tuple[Any, ...]:
         """Return what the child says next; raise _Over when it has ended, whatever of."""
         while True:
-            try:
-                message = inmate.channel.take()
-            except BandmasterError:
-                self._end(lambda _: endings.garbled())
-                message = None
-            if message is not None:
-                return message
+            if self._verdict is None:  # what it says in its last moments may come of a signal
+                try:
+                    message = inmate.channel.take()
+                except BandmasterError:
+                    self._end(lambda _: endings.garbled())
+                    continue
+                if message is not None:
+                    return message
             if inmate.code is not None:
                 outcome = self._judge(inmate, inmate.code)
                 self._forget()

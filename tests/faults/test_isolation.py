@@ -1,0 +1,423 @@
+"""An isolated evaluation that dies costs one outcome, which says of what."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from faults.isolated import alive, isolated, sockets_of
+from processes import wait_until
+
+from bandmaster.core.decisions import Decision
+from bandmaster.core.outcome import Outcome, Status
+from bandmaster.errors import CodecError, CommError, ConfigurationError
+
+MIB = 1 << 20
+
+
+def _last(outcome: Outcome) -> str:
+    return (outcome.error or "").splitlines()[-1]
+
+
+def deadly() -> Callable[..., Any]:
+    """Return a function that dies as it is told, else returns its process id."""
+
+    def evaluate(config: Any) -> Any:  # a closure goes to the child by value
+        match config["do"]:
+            case "segfault":
+                ctypes.string_at(0)
+            case "abort":
+                os.abort()
+            case "exit":
+                os._exit(7)
+            case "exit 0":
+                os._exit(0)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "spin":
+                while True:
+                    pass
+            case "hold the GIL":
+                ctypes.PyDLL(None).usleep(60_000_000)
+            case "swallow":
+                while True:
+                    try:
+                        time.sleep(60)
+                    except BaseException:  # noqa: BLE001 - that is the test
+                        continue
+            case "close":
+                os.closerange(3, 1024)
+            case "raise":
+                raise KeyError("no more than this")
+        return {"loss": 0.5, "info": os.getpid()}
+
+    return evaluate
+
+
+def test_whatever_ends_the_process_is_one_crash_that_names_it() -> None:
+    """Signals, exits and a closed connection: status CRASHED, the cause last, and life goes on."""
+    expected = {
+        "segfault": "the process of the evaluation was ended by SIGSEGV",
+        "abort": "the process of the evaluation was ended by SIGABRT",
+        "exit": "the process of the evaluation ended with exit code 7",
+        "exit 0": "the process of the evaluation ended with exit code 0",
+        "kill": "the process of the evaluation was ended by SIGKILL, which this worker did not",
+        "close": "the evaluation has closed the connection of its process to the worker",
+    }
+    with isolated(deadly()) as evaluations:
+        pids = {evaluations.run().info}
+        for how, message in expected.items():
+            outcome = evaluations.run(how)
+            assert Status.CRASHED is outcome.status, how
+            assert message in _last(outcome)
+            assert "w" == outcome.worker
+            assert 0 < outcome.started <= outcome.finished
+            after = evaluations.run()
+            assert Status.OK is after.status
+            pids.add(after.info)
+        assert len(expected) + 1 == len(pids)
+
+
+def test_a_crash_tells_the_line_of_python_where_it_happened() -> None:
+    """The interpreter's own traceback of a segmentation fault is part of the error."""
+    with isolated(deadly()) as evaluations:
+        error = evaluations.run("segfault").error or ""
+    assert "Fatal Python error: Segmentation fault" in error
+    assert "test_isolation.py" in error
+    assert "bandmaster/asynccomm" not in error
+
+
+@pytest.mark.parametrize("how", ["spin", "hold the GIL", "swallow", "stop"])
+def test_time_limit_ends_what_cannot_be_interrupted(how: str) -> None:
+    """Status TIMEOUT with the limit, little later than it; also when Python cannot run any more."""
+    with isolated(deadly(), time_limit=0.3) as evaluations:
+        evaluations.run()
+        began = time.monotonic()
+        outcome = evaluations.run(how)
+        assert time.monotonic() - began < 1.3
+        assert Status.TIMEOUT is outcome.status
+        assert "the evaluation ran longer than time_limit=0.3 s" == _last(outcome)
+        if how != "stop":
+            assert "test_isolation.py" in (outcome.error or "")
+        assert evaluations.run().ok
+
+
+def test_process_is_kept_from_job_to_job() -> None:
+    """Failures that are data cost no process."""
+    with isolated(deadly(), time_limit=10.0, memory_limit=1 << 40) as evaluations:
+        pid = evaluations.run().info
+        failed = evaluations.run("raise")
+        assert Status.FAILED is failed.status
+        assert "KeyError: 'no more than this'" == _last(failed)
+        assert pid == evaluations.run().info
+        assert os.getpid() != pid
+
+
+def test_memory_limit_ends_what_takes_too_much() -> None:
+    """Status CRASHED with the limit; memory that is only reserved does not count."""
+
+    def greedy(config: Any) -> float:
+        import mmap
+
+        hoard = []
+        if config["do"] == "reserve":
+            hoard.append(mmap.mmap(-1, 1 << 34))
+            return 0.5
+        while config["do"]:
+            hoard.append(b"x" * MIB)
+        return 0.5
+
+    with isolated(greedy, memory_limit=200 * MIB) as evaluations:
+        assert evaluations.run("reserve").ok
+        outcome = evaluations.run("take")
+        assert Status.CRASHED is outcome.status
+        assert "the evaluation needed more than memory_limit=200 MiB" in _last(outcome)
+        assert evaluations.run().ok
+
+
+def test_memory_of_the_processes_that_an_evaluation_starts_counts() -> None:
+    """All of them together, shared pages once."""
+
+    def family(config: Any) -> float:
+        hoard = b"x" * (40 * MIB)
+        if config["do"] == "share":  # four processes of which each sees the 40 MiB
+            children = [os.fork() for _ in range(4)] if config["do"] else []
+            if 0 in children:
+                time.sleep(60)
+                os._exit(0)
+            time.sleep(0.3)
+            return float(len(hoard) > 0)
+        code = f"x = b'x' * {200 * MIB}; import time; time.sleep(60)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return 0.0
+
+    with isolated(family, memory_limit=150 * MIB) as evaluations:
+        assert evaluations.run("share").ok
+        outcome = evaluations.run("start")
+        assert "its 6 processes used" in _last(outcome)
+
+
+def test_memory_that_evaluations_leave_does_not_count_against_a_later_one() -> None:
+    """A child that has used up half of what was free is replaced when it has nothing to do."""
+
+    def leaky(config: Any) -> dict[str, Any]:
+        import builtins
+
+        builtins.__dict__.setdefault("hoard", []).append(b"x" * (30 * MIB))
+        time.sleep(0.01)
+        return {"loss": 0.5, "info": os.getpid()}
+
+    with isolated(leaky, memory_limit=200 * MIB) as evaluations:
+        outcomes = [evaluations.run() for _ in range(12)]
+    assert [True] * 12 == [o.ok for o in outcomes]
+    assert 1 < len({o.info for o in outcomes}) < 12
+
+
+def test_a_fork_that_returns_is_ended_and_says_nothing() -> None:
+    """Of an evaluation that forks and returns twice the parent's outcome counts, once."""
+
+    def forks(config: Any) -> float:
+        return 0.5 if os.fork() else 1.5
+
+    with isolated(forks) as evaluations:
+        assert [0.5] * 5 == [evaluations.run().loss for _ in range(5)]
+
+
+def test_what_an_evaluation_has_started_ends_with_its_process() -> None:
+    """Children, their children, daemons that fled into sessions of their own: none is left."""
+
+    def parent(config: Any) -> dict[str, Any]:
+        sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+        plain = subprocess.Popen(sleep)
+        read, write = os.pipe()
+        if os.fork() == 0:  # a daemon, as the textbook has it
+            os.setsid()
+            if os.fork() == 0:
+                os.write(write, b"%d" % os.getpid())
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                time.sleep(600)
+            os._exit(0)
+        pids = [plain.pid, int(os.read(read, 20))]
+        if config["do"] == "die":
+            with open(config["file"], "w") as file:
+                file.write(f"{pids[0]} {pids[1]}")
+            os._exit(1)
+        return {"loss": 0.5, "info": pids}
+
+    with isolated(parent) as evaluations:
+        pids = evaluations.run().info
+        assert [True, True] == [alive(pid) for pid in pids]
+    assert [False, False] == [alive(pid) for pid in pids]
+
+
+def test_outcome_of_a_crash_comes_after_its_descendants_have_ended(tmp_path: Any) -> None:
+    """The next evaluation has the machine for itself."""
+
+    def dies(config: Any) -> float:
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        with open(config["file"], "w") as file:
+            file.write(str(child.pid))
+        os._exit(1)
+
+    with isolated(dies) as evaluations:
+        for _ in range(3):
+            outcome = evaluations.run(file=str(tmp_path / "pid"))
+            assert Status.CRASHED is outcome.status
+            assert not alive(int((tmp_path / "pid").read_text()))
+
+
+def test_threads_that_are_left_end_with_their_process() -> None:
+    """One that would keep a program alive costs the process after the job, not the outcome."""
+
+    def leaves(config: Any) -> dict[str, Any]:
+        if config["do"]:
+            threading.Thread(
+                target=time.sleep, args=(600,), daemon=config["do"] == "daemon"
+            ).start()
+        return {"loss": 0.5, "info": os.getpid()}
+
+    with isolated(leaves) as evaluations:
+        first = evaluations.run()
+        assert first.info == evaluations.run("daemon").info
+        assert first.info == evaluations.run("thread").info
+        assert first.info != evaluations.run().info
+        assert not alive(first.info)
+
+
+def test_reports_go_to_the_master_and_decisions_come_back() -> None:
+    """`report`, its answer and `should_stop` work as they do without isolation."""
+    heard: list[Any] = []
+
+    def answer(metrics: Any) -> Decision:
+        heard.append(metrics)
+        if "wrong" in metrics:
+            raise CodecError("that is no number")
+        return Decision.STOP if len(heard) == 3 else Decision.CONTINUE
+
+    def reports(config: Any, context: Any) -> dict[str, Any]:
+        decisions = []
+        while not context.should_stop:
+            decisions.append(context.report(len(decisions)).value)
+        try:
+            context.report({"wrong": 1.0})
+        except CodecError as error:
+            decisions.append(str(error))
+        return {"loss": 0.5, "info": decisions}
+
+    with isolated(reports, answer=answer) as evaluations:
+        info = evaluations.run().info
+    assert ["continue", "continue", "stop", "that is no number"] == info
+    assert [{"loss": 0}, {"loss": 1}, {"loss": 2}, {"wrong": 1.0}] == heard
+
+
+def test_cancelling_ends_an_evaluation_at_once() -> None:
+    """Status STOPPED with the reason, whatever the evaluation is doing; not the one after it."""
+    with isolated(deadly()) as evaluations:
+        evaluations.run()
+        assert not evaluations.evaluator.cancel("too early")
+        for how in ("spin", "hold the GIL", "stop"):
+            timer = threading.Timer(0.1, evaluations.evaluator.cancel, ("never mind",))
+            timer.start()
+            began = time.monotonic()
+            outcome = evaluations.run(how)
+            timer.join()
+            assert time.monotonic() - began < 1.0
+            assert (Status.STOPPED, "never mind") == (outcome.status, outcome.error)
+            assert evaluations.run().ok
+
+
+def test_large_configurations_and_results_pass() -> None:
+    """Megabytes in both directions."""
+
+    def large(config: Any) -> dict[str, Any]:
+        return {"loss": 0.5, "info": config["text"] * 3 if config["text"] else "\ud800"}
+
+    with isolated(large) as evaluations:
+        text = "x" * (3 * MIB)
+        assert 3 * text == evaluations.run(text=text).info
+        assert "could not be sent" in _last(evaluations.run(text=""))  # that is no Unicode
+
+
+def test_exception_that_is_not_to_be_caught_is_raised_in_the_worker() -> None:
+    """As without isolation, with the child's traceback as its cause."""
+    with isolated(deadly(), catch=(ValueError,)) as evaluations:
+        with pytest.raises(KeyError, match="no more than this") as caught:
+            evaluations.run("raise")
+        assert "in evaluate" in str(caught.value.__cause__)
+        assert evaluations.run().ok
+
+
+def test_exception_that_cannot_be_pickled_is_told_as_text() -> None:
+    """Its traceback is in the error."""
+
+    class Stubborn(Exception):
+        def __reduce__(self) -> Any:
+            raise TypeError("not me")
+
+    def raises(config: Any) -> float:
+        raise Stubborn("no way")
+
+    with (
+        isolated(raises, catch=(ValueError,)) as evaluations,
+        pytest.raises(CommError, match="no way"),
+    ):
+        evaluations.run()
+
+
+class _Unloadable:
+    """Breaks where it is unpickled."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def __call__(self, config: Any) -> float:
+        return 0.5
+
+    def __reduce__(self) -> Any:
+        if self.how == "raise":
+            return int, ("not a number",)
+        return os._exit, (9,)
+
+
+@pytest.mark.parametrize(("how", "message"), [("raise", "ValueError"), ("exit", "exit code 9")])
+def test_objective_that_cannot_be_loaded_is_a_mistake_not_a_failure(how: str, message: str) -> None:
+    """It would fail every job of the search, so the worker says so and ends."""
+    with (
+        isolated(_Unloadable(how)) as evaluations,
+        pytest.raises(ConfigurationError, match="cannot be loaded in a process of its own") as e,
+    ):
+        evaluations.run()
+    assert message in str(e.value)
+
+
+def test_objective_that_cannot_be_pickled_is_refused_before_anything_starts() -> None:
+    """The message says what to do."""
+    lock = threading.Lock()
+
+    def locked(config: Any) -> float:
+        with lock:
+            return 0.5
+
+    with pytest.raises(ConfigurationError, match="have to be made inside the evaluation"):
+        isolated(locked).__enter__()
+
+
+def test_a_keeper_that_is_killed_is_replaced_and_leaves_nothing() -> None:
+    """Its child goes with it; the job is a crash, the next one runs."""
+    with isolated(deadly()) as evaluations:
+        child = evaluations.run().info
+        keeper = evaluations.keeper
+        timer = threading.Timer(0.1, os.kill, (keeper, signal.SIGKILL))
+        timer.start()
+        outcome = evaluations.run("spin")
+        assert Status.CRASHED is outcome.status
+        assert "keeps watch over the evaluation's was ended from outside" in _last(outcome)
+        assert wait_until(lambda: not alive(child), 2) < 1
+        assert evaluations.run().ok
+        assert keeper != evaluations.keeper
+        os.kill(evaluations.keeper, signal.SIGKILL)  # with nothing to do
+        assert evaluations.run().status in (Status.CRASHED, Status.OK)
+        assert evaluations.run().ok
+
+
+def test_child_inherits_no_connection() -> None:
+    """It has one line to its worker, and neither the keeper's nor any other socket or pipe."""
+    import socket
+
+    ours, theirs = socket.socketpair()
+    os.set_inheritable(ours.fileno(), True)  # even one that asks for it
+    with ours, theirs, isolated(deadly()) as evaluations:
+        child = evaluations.run().info
+        assert 1 == len(sockets_of(child) - _stdio())
+
+
+def _stdio() -> set[str]:
+    return {os.readlink(f"/proc/self/fd/{number}") for number in (1, 2)}
+
+
+def test_children_that_die_leave_no_descriptors() -> None:
+    """Neither descriptors nor memory of the worker grow, nor with children that die."""
+
+    def short(config: Any) -> float:
+        if config["do"]:
+            os._exit(1)
+        return 0.5
+
+    with isolated(short) as evaluations:
+        for _ in range(20):
+            evaluations.run("die")
+        before = len(os.listdir("/proc/self/fd")), threading.active_count()
+        for _ in range(30):
+            evaluations.run("die")
+        assert evaluations.run().ok
+        assert before == (len(os.listdir("/proc/self/fd")), threading.active_count())
