@@ -206,9 +206,9 @@ class WorkerLoop:
                 finished[0].job,
             )
             finished = None
-        if finished is not None:
-            payload = protocol.write_exchange(finished[0].job, finished[0].attempt, finished[1])
         try:
+            if finished is not None:
+                payload = protocol.write_exchange(finished[0].job, finished[0].attempt, finished[1])
             kind, content = unpack(client.call("exchange", payload))
         except (ProtocolError, CodecError) as error:
             if finished is None or not client.connected:

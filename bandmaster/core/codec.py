@@ -40,7 +40,11 @@ def pack(value: Any) -> bytes:
         return _PACK(value)  # type: ignore[no-any-return]  # msgpack has no types
     except (TypeError, ValueError, OverflowError, RecursionError):
         # The slow walk finds out what is wrong, or rewrites what msgpack alone cannot do.
-        return _PACK(_prepare(value, "", 0))  # type: ignore[no-any-return]  # as above
+        plain = _prepare(value, "", 0)
+    try:
+        return _PACK(plain)  # type: ignore[no-any-return]  # as above
+    except UnicodeEncodeError as error:
+        raise CodecError(f"{error.object!r:.60} is no valid text: {error.reason}") from error
 
 
 def unpack(data: bytes | bytearray | memoryview) -> Any:
@@ -141,6 +145,13 @@ def _prepare(value: Any, path: str, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise CodecError(f"{path or 'the value'} is nested deeper than {MAX_DEPTH} levels")
     kind = type(value)
+    if kind is str and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise CodecError(
+                f"{path or 'the value'} is no valid text ({error.reason}): {value!r:.60}"
+            ) from error
     if kind in _SCALARS:
         return value
     if kind is int:

@@ -48,6 +48,7 @@ def outcome_of(
 def failure_of(error: BaseException) -> Outcome:
     """Judge an exception that left an evaluation: a failed outcome with its traceback."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    text = text.encode(errors="backslashreplace").decode()  # a file's name may be no valid text
     if len(text) > _MAX_TRACEBACK:
         half = _MAX_TRACEBACK // 2
         text = f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"

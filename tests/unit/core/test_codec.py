@@ -79,6 +79,9 @@ def test_numpy_values_and_subclasses_become_native(value, expected):
         ({"f": lambda: 0}, "['f']"),
         (np.datetime64("2020-01-01"), "datetime"),
         (1j, "complex"),
+        ({"name": ["\ud800"]}, "['name'][0] is no valid text"),
+        ("\udc80.csv", "no valid text"),
+        ({"\ud800": 1}, "no valid text"),
     ],
 )
 def test_what_has_no_plain_form_is_refused_with_its_path(value, path):

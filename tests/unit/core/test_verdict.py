@@ -97,3 +97,11 @@ def test_a_failure_carries_its_traceback_of_bounded_length():
     assert "test_verdict.py" in outcome.error
     assert outcome.error.rstrip().endswith("end")
     assert len(outcome.error) < 30_000
+
+
+def test_text_that_is_no_unicode_does_not_get_into_an_outcome():
+    """A file's name that is no UTF-8 is a failure in `info`, and escaped in a traceback."""
+    outcome = outcome_of({"loss": 1.0, "info": ["\udc80.csv"]})
+    assert Status.FAILED is outcome.status
+    assert "info[0] is no valid text" in outcome.error
+    assert "no file \\udc80.csv" in failure_of(OSError("no file \udc80.csv")).error
