@@ -1,4 +1,4 @@
-"""A connection that shows Pyro only frames of ours."""
+"""A connection on which only frames of ours are read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SLOWEST = 1 << 16
 
 
 class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
-    """Wraps a socket for Pyro; a frame is read and checked whole before Pyro sees its first byte.
+    """Wraps a socket; a frame is read and checked whole before anybody sees its first byte.
 
     Parameters
     ----------
@@ -71,10 +71,15 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         self._closed = False
         self._tls = False
 
+    def read_call(self) -> frames.Call:
+        """Return the next request."""
+        return frames.read_call(self._read_frame())
+
     def recv(self, size: int) -> bytes:
-        """Return the next `size` bytes of the frame at hand, or of the next one."""
+        """Return the next `size` bytes of the reply at hand, or of the next one."""
         if self._position == len(self._inbox):
             self._inbox, self._position = self._read_frame(), 0
+            frames.check_result(self._inbox[frames.HEADER_SIZE :])
         begin = self._position
         self._position = end = begin + size
         return self._inbox[begin:end]
@@ -165,8 +170,6 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             data = b"".join(parts)
         elif len(data) > size:
             raise ProtocolError("more than one frame at once: we have one call open at a time")
-        check = frames.check_call if self._serving else frames.check_result
-        check(data[frames.HEADER_SIZE :])
         return data
 
     def _receive_ready(self) -> bytes:

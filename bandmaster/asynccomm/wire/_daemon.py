@@ -9,7 +9,7 @@ from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.preamble import Secure
 from bandmaster.asynccomm.wire._connection import Connection
 from bandmaster.asynccomm.wire._peer import Handler
-from bandmaster.asynccomm.wire._pyro import MSG_RESULT, SendingMessage, msgpack, recv_stub
+from bandmaster.asynccomm.wire._pyro import MSG_RESULT, SendingMessage, msgpack
 from bandmaster.asynccomm.wire._reply import encode_error, encode_reply
 from bandmaster.asynccomm.wire._throttle import Throttle
 from bandmaster.asynccomm.wire._tls import Opened
@@ -30,9 +30,9 @@ PREAMBLE_TIMEOUT = 2.0
 class GuardedDaemon:
     """Serves `Handler` objects to connections that are brought to it.
 
-    It speaks Pyro's protocol with Pyro's own messages and serializer. Pyro's `Daemon` would do the
-    same and more: look objects and methods up by name, send exceptions, stream, batch. The guard
-    lets none of that in, and it costs half of an answer's time (docs/adr/0005).
+    It speaks Pyro's protocol. Pyro's `Daemon` would do the same and more: look objects and methods
+    up by name, send exceptions, stream, batch. The guard lets none of that in, and it costs half of
+    an answer's time (docs/adr/0005).
 
     Parameters
     ----------
@@ -80,14 +80,12 @@ class GuardedDaemon:
             When the connection is of no more use.
         """
         try:
-            request = recv_stub(conn)
+            call = conn.read_call()
         except ProtocolError as error:
             self._log.warning("closing the connection of %s: %s", conn.peer, error)
             raise
-        name, _, (method, payload), _ = msgpack.loadsCall(request.data)
-        reply = self._reply(conn, name, method, payload)
-        seq = request.seq
-        data = SendingMessage(MSG_RESULT, 0, seq, msgpack.serializer_id, reply).data
+        reply = self._reply(conn, call.target, call.method, call.payload)
+        data = SendingMessage(MSG_RESULT, 0, call.sequence, msgpack.serializer_id, reply).data
         if conn.until is None:
             conn.send(data)
         else:

@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 
-__all__ = ["MSG_RESULT", "Proxy", "SendingMessage", "SocketConnection", "msgpack", "recv_stub"]
+__all__ = ["MSG_RESULT", "Proxy", "SendingMessage", "SocketConnection", "msgpack"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ from Pyro5.client import Proxy  # noqa: E402 - after the guard
 from Pyro5.protocol import (  # noqa: E402 - after the guard
     MSG_RESULT,
     SendingMessage,
-    recv_stub,
 )
 from Pyro5.serializers import serializers  # noqa: E402 - after the guard
 from Pyro5.socketutil import SocketConnection  # noqa: E402 - after the guard
