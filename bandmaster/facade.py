@@ -12,11 +12,12 @@ from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import Progress
+from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Journal, Storage, open_study_journal, stored_space
-from bandmaster.study.follower import Callback
+from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
 
@@ -40,6 +41,8 @@ class Study(_Study):
         The seed; None draws one.
     max_retries : int, default 3
         How often a job whose worker died is issued again.
+    retry_failed : int, default 0
+        How often a job that failed is issued again.
     storage : str or Storage, optional
         Where the events are kept, e.g. ``"sqlite:///search.db"``. Default: memory. Such a study has
         a name, and is to be closed (`close`, or a ``with`` block).
@@ -75,6 +78,7 @@ class Study(_Study):
         name: str = "",
         random_state: int | None = 0,
         max_retries: int = 3,
+        retry_failed: int = 0,
         storage: str | Storage | None = None,
         load_if_exists: bool = False,
         clock: Clock | None = None,
@@ -92,6 +96,7 @@ class Study(_Study):
                 name=name,
                 seed=wiring.make_seed(random_state),
                 max_retries=max_retries,
+                retry_failed=retry_failed,
                 journal=journal,
                 clock=clock,
             )
@@ -115,6 +120,7 @@ class Study(_Study):
         optimizer: str | Optimizer | type[Optimizer] = "ETPE",
         generator: IterGenerator | None = None,
         max_retries: int = 3,
+        retry_failed: int = 0,
     ) -> Study:
         """Load a stored study, to look at it or to go on with it.
 
@@ -127,6 +133,7 @@ class Study(_Study):
         generator : IterGenerator, optional
             The one it was made with.
         max_retries : int, default 3
+        retry_failed : int, default 0
 
         Returns
         -------
@@ -148,6 +155,7 @@ class Study(_Study):
             generator=generator,
             name=name,
             max_retries=max_retries,
+            retry_failed=retry_failed,
             storage=storage,
             load_if_exists=True,
         )
@@ -172,6 +180,9 @@ class Study(_Study):
         parallel_strategy: str = "AsyncComm",
         job_timeout: float | None = None,
         progress: Progress | Callable[[], Progress] | bool = False,
+        max_initial_failures: int | None = MAX_INITIAL_FAILURES,
+        handle_signals: bool = True,
+        sigterm_grace: float | None = SIGTERM_GRACE,
         isolate: bool = False,
         time_limit: float | None = None,
         memory_limit: int | str | None = None,
@@ -207,6 +218,15 @@ class Study(_Study):
             A job that is silent for longer is given up (AsyncComm).
         progress : Progress, callable or bool, default False
             True shows a bar.
+        max_initial_failures : int or None, default 10
+            End the run with AllFailedError when so many evaluations have failed and none of this
+            study has succeeded.
+        handle_signals : bool, default True
+            Whether, in the main thread, a first Ctrl-C or SIGTERM lets what is running end and
+            returns, and a second one ends the run at once. Handlers that you have set yourself
+            are left alone.
+        sigterm_grace : float or None, default 10.0
+            Seconds after which SIGTERM ends the run whatever is running; None: never.
         isolate : bool, default False
             Evaluate in child processes of the workers: what kills such a process, or breaks a
             limit, makes one failed evaluation (AsyncComm).
@@ -224,6 +244,8 @@ class Study(_Study):
         ------
         ConfigurationError
             When nothing would end the run, or arguments do not fit together.
+        AllFailedError
+            When nothing but failures comes in.
         """
         isolation = isolation_of(isolate, time_limit, memory_limit)
         n_jobs = wiring.count_jobs(n_jobs)
@@ -240,6 +262,8 @@ class Study(_Study):
         wiring.run(
             self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks, progress=progress,
+            max_initial_failures=max_initial_failures, handle_signals=handle_signals,
+            sigterm_grace=sigterm_grace,
             isolation=isolation,
         )  # fmt: skip
         return self.result

@@ -13,10 +13,11 @@ from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.errors import ConfigurationError
 from bandmaster.facade import Study
+from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
 from bandmaster.storage import Storage
-from bandmaster.study.follower import Callback
+from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
 
 __all__ = ["fmin"]
@@ -46,9 +47,13 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
     metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
     max_retries: int = 3,
+    retry_failed: int = 0,
+    max_initial_failures: int | None = MAX_INITIAL_FAILURES,
     job_timeout: float | None = None,
     storage: str | Storage | None = None,
     study_name: str = "fmin",
+    handle_signals: bool = True,
+    sigterm_grace: float | None = SIGTERM_GRACE,
     isolate: bool = False,
     time_limit: float | None = None,
     memory_limit: int | str | None = None,
@@ -103,6 +108,11 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         Named metrics; default: minimise ``loss``.
     max_retries : int, default 3
         How often a job whose worker died is run again.
+    retry_failed : int, default 0
+        How often an evaluation that failed is run again before it counts as failed.
+    max_initial_failures : int or None, default 10
+        End the search with AllFailedError when so many evaluations have failed and none has
+        succeeded.
     job_timeout : float, optional
         A job that is silent for longer is given up (AsyncComm).
     storage : str or Storage, optional
@@ -110,6 +120,12 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         name goes on where it was, and the limits count from its beginning.
     study_name : str, default "fmin"
         The study's name in the storage.
+    handle_signals : bool, default True
+        Whether, in the main thread, a first Ctrl-C or SIGTERM lets what is running end and
+        returns what there is, and a second one ends the search at once. Handlers that you have
+        set yourself are left alone.
+    sigterm_grace : float or None, default 10.0
+        Seconds after which SIGTERM ends the search whatever is running; None: never.
     isolate : bool, default False
         Evaluate in child processes of the workers: what kills such a process, or breaks a limit,
         makes one failed evaluation (AsyncComm).
@@ -128,6 +144,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     ------
     ConfigurationError
         When arguments are wrong or do not fit together (a ValueError).
+    AllFailedError
+        When nothing but failures comes in.
     SpaceError
         When the space is malformed, or an initial point does not fit it (a ValueError).
 
@@ -161,6 +179,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         metrics=metrics,
         random_state=random_state,
         max_retries=max_retries,
+        retry_failed=retry_failed,
         name="" if storage is None else study_name,
         storage=storage,
         load_if_exists=True,
@@ -179,7 +198,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         wiring.run(
             study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks,
-            progress=show_progressbar, isolation=isolation,
+            progress=show_progressbar, max_initial_failures=max_initial_failures,
+            handle_signals=handle_signals, sigterm_grace=sigterm_grace, isolation=isolation,
         )  # fmt: skip
         return study.result
 

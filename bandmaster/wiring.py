@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import numbers
 import os
@@ -14,10 +15,12 @@ from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
 from bandmaster.core.progress import NoProgress, Progress
 from bandmaster.errors import ConfigurationError
+from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.progress import make_progress
-from bandmaster.study.follower import Callback, Follower
+from bandmaster.study.critical import CRITICAL
+from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast
 from bandmaster.study.study import Study
 
@@ -142,6 +145,9 @@ def run(
     callbacks: Iterable[Callback] = (),
     progress: Progress | Callable[[], Progress] | bool | None = None,
     isolation: Isolation | None = None,
+    max_initial_failures: int | None = MAX_INITIAL_FAILURES,
+    handle_signals: bool = True,
+    sigterm_grace: float | None = SIGTERM_GRACE,
 ) -> None:
     """Run a study that has its plan to its end, with the strategy that was chosen.
 
@@ -149,6 +155,10 @@ def run(
     ------
     ConfigurationError
         When nothing would end it, or an argument is wrong; before anything starts.
+    AllFailedError
+        When nothing but failures comes in.
+    KeyboardInterrupt, SystemExit
+        When a second signal, or the end of SIGTERM's grace, ended it.
     """
     callbacks = _check_callbacks(callbacks)
     catch = _check_catch(catch)
@@ -172,8 +182,13 @@ def run(
     if not isinstance(shown, NoProgress) and expected is not None:
         sys.stderr.write(f"{expected}\n")
     total = None if expected is None else expected.n_evaluations
-    follower = Follower(study, progress=shown, callbacks=callbacks)
-    try:
+    follower = Follower(
+        study, progress=shown, callbacks=callbacks, max_initial_failures=max_initial_failures
+    )
+    interrupts = Interrupts(
+        "The search", sigterm_grace=sigterm_grace, unsafe=CRITICAL, enabled=handle_signals
+    )
+    with interrupts, contextlib.closing(follower):
         follower.start(total)
         study.requeue_orphans(
             "the process that ran the study is gone", counted=strategy == "Serial"
@@ -181,21 +196,30 @@ def run(
         if strategy == "Serial":
             from bandmaster.runners.serial import run_serial
 
-            run_serial(study, function, follower=follower, timeout=timeout, catch=catch)
+            run_serial(
+                study, function,
+                follower=follower, timeout=timeout, catch=catch, interrupts=interrupts,
+            )  # fmt: skip
         elif strategy == "MapReduce":
             from bandmaster.runners.batch import run_batches
 
-            run_batches(study, function, n_jobs, follower=follower, timeout=timeout, catch=catch)
+            run_batches(
+                study, function, n_jobs,
+                follower=follower, timeout=timeout, catch=catch, interrupts=interrupts,
+            )  # fmt: skip
         else:
             from bandmaster.asynccomm.local import run_local
 
             run_local(
                 study, function, n_jobs,
                 follower=follower, timeout=timeout, job_timeout=job_timeout, catch=catch,
-                isolation=isolation,
+                isolation=isolation, interrupts=interrupts,
             )  # fmt: skip
-    finally:
-        follower.close()
+    if interrupts.draining and not study.finished:
+        logger.warning(
+            "The search was interrupted after %d evaluations; another call goes on with this study",
+            len(study.history),
+        )  # fmt: skip
 
 
 def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from bandmaster.asynccomm.wire import Server
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
 from bandmaster.errors import CommError, ConfigurationError
+from bandmaster.interrupts import Interrupts
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
@@ -143,6 +145,7 @@ def run_local(
     grace: float = 1.0,
     working_directory: str = ".",
     isolation: Isolation | None = None,
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Run a study to its end with worker processes on this machine.
 
@@ -170,6 +173,8 @@ def run_local(
         For evaluations that ask for it.
     isolation : Isolation, optional
         Evaluate in a child of each worker process, with these limits.
+    interrupts : Interrupts, optional
+        When it says so, nothing starts any more, and the run ends when nothing runs any more.
 
     Raises
     ------
@@ -192,6 +197,10 @@ def run_local(
             workers.retire()
             dispatcher.fail(_exception_of(goodbye))
 
+        def drain(reason: str) -> None:
+            workers.retire()
+            dispatcher.drain(reason)
+
         def give_up(session: Session) -> None:
             workers.retire()
             workers.kill(session)
@@ -210,16 +219,17 @@ def run_local(
         workers = LocalWorkers(make_task, n_jobs, dispatcher)
         server = Server(key=key, unix_path=path, name="local")
         server.register(protocol.DISPATCHER, dispatcher)
-        server.start()
-        try:
+        with contextlib.ExitStack() as ending:  # each step, whatever happens in another
+            ending.callback(dispatcher.close)
+            ending.callback(server.close)
+            ending.callback(workers.close)
+            ending.callback(dispatcher.stop, "the run is over", requeue=True)
+            server.start()
             dispatcher.open()
+            if interrupts is not None:
+                interrupts.connect(drain, dispatcher.fail)
             workers.start()
             Driver(dispatcher, follower, timeout=timeout, grace=grace, give_up=give_up).run()
-        finally:
-            dispatcher.stop("the run is over", requeue=True)
-            workers.close()
-            server.close()
-            dispatcher.close()
 
 
 def _exception_of(goodbye: Goodbye) -> BaseException:
