@@ -12,7 +12,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 demo: $(VENV)/.demo-ready
 	$(BIN)/python -m bandmaster.examples.demo
 
-test: lint $(VENV)/.postgresql-ready
+test: lint $(VENV)/.postgresql-ready $(VENV)/.network-ready
 	$(BIN)/python -m pytest -n 2 -m "not serial"
 	$(BIN)/python -m pytest -m serial
 
@@ -56,6 +56,13 @@ $(VENV)/.postgresql-ready: | $(BIN)/python
 	    && apt-get install -y -qq --no-install-recommends postgresql-common \
 	    && echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf \
 	    && apt-get install -y -qq --no-install-recommends postgresql; \
+	fi
+	touch $@
+
+# Tests pull the cable between two machines, which are network namespaces (tests/lab.py).
+$(VENV)/.network-ready: | $(BIN)/python
+	@if ! command -v ip >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2; \
 	fi
 	touch $@
 
