@@ -30,7 +30,7 @@ def note(text):
 {objective}
 
 Worker(run_id={run_id!r}, nameserver={host!r}, nameserver_port={port!r}, worker_id={worker_id!r},
-       timeout={timeout!r}).initialize(objective).run()
+       timeout={timeout!r}, **{more!r}).initialize(objective).run()
 '''
 
 QUICK = "def objective(config): return config['x']"
@@ -74,9 +74,10 @@ class Cluster:
         self._stack.close()
 
     def worker(self, objective: str = QUICK, worker_id: object = 0, **options: Any) -> Program:
-        """Start a worker process that runs this source code."""
+        """Start a worker process that runs this source code; `more` are further arguments."""
         values = {
             "run_id": self.run_id, "host": "127.0.0.1", "port": self.names.port, "timeout": None,
+            "more": {},
         } | options  # fmt: skip
         script = self.folder / f"worker_{worker_id}.py"
         script.write_text(_WORKER.format(objective=objective, worker_id=worker_id, **values))
