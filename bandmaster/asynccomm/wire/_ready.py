@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import select
 import sys
 
 from bandmaster.asynccomm.wire._wake import WakeFd
 
-__all__ = ["Ready"]
-
 __all__ = ["NOTHING", "Ready"]
 
 NOTHING = -1
 """In place of a descriptor: none is ready."""
+
+_MOST = 16
+"""Descriptors that one call of the system tells; a call for each would cost as much as its work."""
 
 if sys.platform == "linux":
 
@@ -32,7 +34,7 @@ if sys.platform == "linux":
             self._epoll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT)
 
         def wait(self, timeout: float | None) -> list[int]:
-            return [fd for fd, _ in self._epoll.poll(timeout, 1)]
+            return [fd for fd, _ in self._epoll.poll(timeout, _MOST)]
 
         def close(self) -> None:
             self._epoll.close()
@@ -52,7 +54,7 @@ else:  # BSD and macOS
         arm = add
 
         def wait(self, timeout: float | None) -> list[int]:
-            return [event.ident for event in self._kqueue.control(None, 1, timeout)]
+            return [event.ident for event in self._kqueue.control(None, _MOST, timeout)]
 
         def close(self) -> None:
             self._kqueue.close()
@@ -70,6 +72,7 @@ class Ready:
 
     def __init__(self) -> None:
         self._poller = _Poller()
+        self._told: collections.deque[int] = collections.deque()
         self._stop = WakeFd()
         self._poller.always(self._stop.fileno())
 
@@ -86,11 +89,19 @@ class Ready:
 
         Not `blocking`, it returns `NOTHING` when there is none.
         """
-        while True:  # an empty list means that a signal came
-            for fd in self._poller.wait(None if blocking else 0):
-                return None if fd == self._stop.fileno() else fd
-            if not blocking:
+        while True:
+            try:
+                fd = self._told.popleft()
+            except IndexError:
+                found = self._poller.wait(None if blocking else 0)
+                self._told.extend(found)
+                if found or blocking:  # nothing found means that a signal came
+                    continue
                 return NOTHING
+            if fd != self._stop.fileno():
+                return fd
+            self._told.append(fd)
+            return None
 
     def stop(self) -> None:
         """Let everybody who waits return, now and from now on."""
