@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import os
 import socket
 import struct
 from typing import NamedTuple
@@ -50,11 +51,11 @@ def send(line: socket.socket, record: Record) -> None:
 def receive(line: socket.socket) -> Record | None:
     """Receive a record; None when the other end is gone."""
     try:
-        data, descriptors, _, _ = socket.recv_fds(
-            line, _FORMAT.size, 2, getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-        )
+        data, descriptors, _, _ = socket.recv_fds(line, _FORMAT.size, 2)
     except ConnectionError:
         return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # the call above has no way to say so
     if len(data) != _FORMAT.size:
         return None
     kind, number, value = _FORMAT.unpack(data)
