@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bandmaster.cli.options import connection_options, make_run_id, make_tls, number
+from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,6 +44,28 @@ _SUFFIXES = (".csv", ".pkl")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Stop after so many configurations.")
 @click.option("--timeout", type=number, help="Start nothing after so many seconds.")
 @click.option("--job-timeout", type=number, help="Give up an evaluation after so many seconds.")
+@click.option(
+    "--max-retries",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="How often a job whose worker died is given to another one.",
+)
+@click.option(
+    "--retry-failed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="How often an evaluation that failed is tried again.",
+)
+@click.option(
+    "--max-initial-failures",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="End the run when it begins with so many failures; 0 is never.",
+)
+@sigterm_option
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -86,6 +108,10 @@ def master(
     n_trials: int | None,
     timeout: float | None,
     job_timeout: float | None,
+    max_retries: int,
+    retry_failed: int,
+    max_initial_failures: int,
+    sigterm_grace: float,
     seed: int,
     checkpoint_file: str | None,
     output: str | None,
@@ -93,9 +119,9 @@ def master(
 ) -> None:
     """Search the space of a YAML or JSON file with the run's workers, and print the result.
 
-    The file is an HDL: from each parameter's name to its _type and _value. On Ctrl-C the result so
-    far is printed and saved all the same. The master may start before the name server and the
-    workers.
+    The file is an HDL: from each parameter's name to its _type and _value. On Ctrl-C the
+    evaluations that are running may end, a second one does not wait for them; the result so far is
+    printed and saved in both cases. The master may start before the name server and the workers.
     """
     check_output(output)
     if n_iterations is None and n_trials is None and timeout is None:
@@ -123,17 +149,25 @@ def master(
         checkpoint_file=checkpoint_file,
         random_state=seed,
         job_timeout=job_timeout,
+        max_retries=max_retries,
+        retry_failed=retry_failed,
+        max_initial_failures=max_initial_failures or None,
     )
     try:
         # Its three programs may start in any order.
         driver.start(wait_for_nameserver=timeout)
-        driver.run(n_iterations=n_iterations, n_trials=n_trials, timeout=timeout)
+        driver.run(
+            n_iterations=n_iterations, n_trials=n_trials, timeout=timeout,
+            sigterm_grace=sigterm_grace,
+        )  # fmt: skip
     finally:
         try:
             driver.shutdown(shutdown_workers=shutdown_workers)
         finally:
             if chosen.history:
                 report(FMinResult(chosen), output)
+    if driver.interrupted is not None:
+        raise SystemExit(128 + driver.interrupted)
 
 
 def make_generator(

@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["connection_options", "make_run_id", "make_tls", "number", "security_options"]
+from bandmaster.interrupts import SIGTERM_GRACE
+
+__all__ = [
+    "connection_options",
+    "make_run_id",
+    "make_tls",
+    "number",
+    "security_options",
+    "sigterm_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -109,3 +118,14 @@ def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | No
         return runs[0]
     there = f"there are {', '.join(runs)}" if runs else "and no run of this user was found"
     raise click.UsageError(f"say which run: --run-id is missing, {there}")
+
+
+def sigterm_option(command: Command) -> Command:
+    """Add --sigterm-grace."""
+    return click.option(
+        "--sigterm-grace",
+        type=click.FloatRange(min=0),
+        default=SIGTERM_GRACE,
+        show_default=True,
+        help="Seconds that SIGTERM leaves to what is running.",
+    )(command)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bandmaster.cli.options import connection_options, make_run_id, make_tls
+from bandmaster.cli.options import connection_options, make_run_id, make_tls, sigterm_option
 from bandmaster.cli.targets import load_target
 from bandmaster.core.isolation import isolation_of
 from bandmaster.errors import ConfigurationError
@@ -25,6 +25,7 @@ __all__ = ["make_worker", "worker"]
 @click.option("--isolate", is_flag=True, help="Evaluate in a child process, which may die.")
 @click.option("--time-limit", type=float, help="Seconds for an evaluation, with --isolate.")
 @click.option("--memory-limit", help="Memory for an evaluation, e.g. 2GiB, with --isolate.")
+@sigterm_option
 def worker(
     *,
     target: str,
@@ -39,8 +40,12 @@ def worker(
     isolate: bool,
     time_limit: float | None,
     memory_limit: str | None,
+    sigterm_grace: float,
 ) -> None:
     """Evaluate configurations until the master ends the run, or Ctrl-C.
+
+    The first Ctrl-C lets the evaluation end and hands its outcome over; the second one leaves at
+    once, and its job goes to another worker.
 
     TARGET is module:name or path.py:name, of a function that takes a configuration (and a budget),
     or of a subclass of bandmaster.Worker. The worker may start before the name server
@@ -60,6 +65,7 @@ def worker(
     )
     if isolation is not None:
         made.isolation = isolation
+    made.sigterm_grace = sigterm_grace
     made.run(background=False)
 
 

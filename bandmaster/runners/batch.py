@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
 from bandmaster.core.clock import SystemClock
@@ -19,6 +21,8 @@ from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
 __all__ = ["run_batches"]
+
+logger = logging.getLogger(__name__)
 
 
 def run_batches(
@@ -81,7 +85,9 @@ def run_batches(
             interrupts.check()
         except BaseException as error:
             give_back(study, worker, error)
-            raise
+            if not (interrupts.draining and isinstance(error, BrokenExecutor)):
+                raise
+            logger.warning("The batch was ended by the signal that interrupted the search")
 
 
 def _evaluate(
