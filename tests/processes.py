@@ -22,6 +22,7 @@ _WORKER = '''
 import logging, os, signal, sys, time
 logging.basicConfig(level=logging.INFO)
 from bandmaster import Worker
+{prelude}
 
 def note(text):
     """Tell the test what happens here."""
@@ -33,6 +34,17 @@ Worker(run_id={run_id!r}, nameserver={host!r}, nameserver_port={port!r}, worker_
        timeout={timeout!r}, **{more!r}).initialize(objective).run()
 '''
 
+# The master is reached through another port, as behind a proxy or a forwarded port.
+THROUGH = """
+from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.naming import Names
+
+def lookup(self, name, found=Names.lookup):
+    address = found(self, name)
+    return Address("127.0.0.1", {port}) if name.endswith(".dispatcher") else address
+
+Names.lookup = lookup
+"""
 QUICK = "def objective(config): return config['x']"
 SLOW = """
 def objective(config):
@@ -77,6 +89,7 @@ class Cluster:
         """Start a worker process that runs this source code; `more` are further arguments."""
         values = {
             "run_id": self.run_id, "host": "127.0.0.1", "port": self.names.port, "timeout": None,
+            "prelude": "",
             "more": {},
         } | options  # fmt: skip
         script = self.folder / f"worker_{worker_id}.py"
