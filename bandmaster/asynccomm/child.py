@@ -18,7 +18,7 @@ import cloudpickle
 from bandmaster.asynccomm.forks import own
 from bandmaster.errors import ConfigurationError
 
-__all__ = ["Child", "dump", "main", "read_task"]
+__all__ = ["Child", "dump", "load", "main", "read_task"]
 
 _LENGTH = struct.Struct("!Q")
 _BOOTSTRAP = (
@@ -47,6 +47,14 @@ def dump(task: Any, what: str) -> bytes:
             f"{what} cannot be sent to another process: {error}; open files, locks and "
             "connections have to be made inside the evaluation"
         ) from error
+
+
+def load(data: bytes) -> Any:
+    """Unpickle what a process and a child that it started itself send each other.
+
+    Never what came over the network.
+    """
+    return cloudpickle.loads(data)
 
 
 class Child:
@@ -151,7 +159,7 @@ def main(line: socket.socket) -> None:
         orphaned.set()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-    task: Task = cloudpickle.loads(data)
+    task: Task = load(data)
     sys.exit(task(orphaned))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import cloudpickle
 
+from bandmaster.asynccomm.child import load
 from bandmaster.asynccomm.isolation.channel import (
     BROKEN,
     DECISION,
@@ -57,7 +58,7 @@ def run(task: bytes, sock: socket.socket, dump: int) -> int:
     faulthandler.enable(dump, all_threads=True)
     faulthandler.register(signal.SIGQUIT, dump, all_threads=True)
     try:
-        objective, catch = cloudpickle.loads(task)
+        objective, catch = load(task)
     except BaseException:  # noqa: BLE001 - unpickling imports and runs the user's code
         channel.send(BROKEN, traceback.format_exc())
         return 1
@@ -117,7 +118,7 @@ class _Evaluations:
             case (str() as kind, str(decision)) if kind == DECISION:
                 return Decision(decision)
             case (str() as kind, bytes(error)) if kind == TROUBLE:
-                raise cloudpickle.loads(error)
+                raise load(error)
         raise SystemExit("the worker is gone")
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import cloudpickle
 
-from bandmaster.asynccomm.child import dump
+from bandmaster.asynccomm.child import dump, load
 from bandmaster.asynccomm.isolation import endings
 from bandmaster.asynccomm.isolation.channel import (
     DECISION,
@@ -327,7 +327,7 @@ def _raise(text: str, pickled: bytes | None) -> NoReturn:
     error: Any = None
     if pickled is not None:
         try:
-            error = cloudpickle.loads(pickled)
+            error = load(pickled)
         except Exception as problem:  # noqa: BLE001 - unpickling runs the user's code
             logger.debug("the exception cannot be unpickled: %s", problem)
     if not isinstance(error, BaseException):
