@@ -20,6 +20,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import (
     ConfigurationError,
+    MasterLostError,
     ProtocolError,
     ProtocolVersionError,
     StudyError,
@@ -122,8 +123,8 @@ class Dispatcher:
         self._losses.start()
 
     def open(self) -> None:
-        """Hand out jobs from now on."""
-        self._open, self._draining = True, None
+        """Hand out jobs from now on; what ended an earlier run is forgotten."""
+        self._open, self._draining, self.failure = True, None, None
         self.wake()
 
     def pause(self) -> None:
@@ -246,6 +247,14 @@ class Dispatcher:
             reason = "its connection broke" if arrived else "it never arrived there"
             self._losses.lost(session, held, reason, counted=arrived)
 
+    def _replaced(self, last: Session) -> None:
+        """A worker is back before we noticed that its last connection had ended."""
+        logger.info("Worker %s is back: its last connection is closed", last)
+        held = self.sessions.retire(last)
+        if held is not None:
+            self._losses.lost(last, held, "it has come back without it", counted=False)
+        last.peer.close()
+
     def _hello(self, peer: Peer, payload: bytes) -> bytes:
         data = unpack(payload)
         version = Hello.version_of(data)
@@ -262,9 +271,13 @@ class Dispatcher:
         session = Session(peer, hello)
         for ticket, outcome in hello.finished:
             self._take(session, ticket, outcome)
-        self.sessions.add(session)
+        last = self.sessions.add(session)
         keep = hello.running is not None and self._claim(session, hello.running)
         self._losses.back(session)
+        if last is not None:
+            self._replaced(last)
+        if hello.finished:
+            self._make_durable(peer)
         logger.info("Worker %s joined run %s", session, self.run_id)
         return Welcome(self._token, keep).encode()
 
@@ -276,7 +289,7 @@ class Dispatcher:
         job = self._ask(session)
         if job is None:
             job = self._park(session)
-        if self.failure is None:
+        if finished is not None or job is not None:
             self._make_durable(peer)
         if job is not None:
             return protocol.write_job(job)
@@ -302,6 +315,7 @@ class Dispatcher:
         goodbye = Goodbye.decode(unpack(payload))
         if goodbye.finished is not None:
             self._take(session, *goodbye.finished)
+            self._make_durable(peer)
         held = self.sessions.release(session)
         if held is not None:
             self._losses.lost(session, held, f"its worker left: {goodbye.reason}", counted=False)
@@ -411,9 +425,21 @@ class Dispatcher:
 
     def _make_durable(self, peer: Peer) -> None:
         """Let no answer leave before the journal has what it tells of."""
-        if self.study.waits_for_storage:
-            with peer.blocked():
-                self._guarded(lambda: self.study.wait_durable(self.study.position), None)
+        if not self.study.waits_for_storage:
+            return
+
+        position = self.study.position
+
+        def wait() -> bool:
+            self.study.wait_durable(position)
+            return True
+
+        def until() -> None:
+            if not self._guarded(wait, False):
+                # No answer: it keeps the outcome, for the master that comes after this one.
+                raise MasterLostError("the master cannot store what it is told")
+
+        peer.hold(until)
 
     def _ready(self) -> bool:
         if not self._open or self.failure is not None:

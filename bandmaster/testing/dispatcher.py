@@ -14,7 +14,7 @@ import contextlib
 import itertools
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -32,12 +32,15 @@ from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.errors import (
     ConfigurationError,
+    MasterLostError,
     ProtocolError,
     ProtocolVersionError,
+    StorageError,
     UnknownJobError,
 )
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.optimizers import RandomOptimizer
+from bandmaster.storage import MemoryJournal
 from bandmaster.study.study import Study
 
 __all__ = ["DispatcherSuite", "FakePeer", "FakeWorker", "make_study"]
@@ -86,6 +89,10 @@ class FakePeer(Peer):
     def blocked(self) -> contextlib.AbstractContextManager[None]:
         """Nobody else has to be served."""
         return contextlib.nullcontext()
+
+    def hold(self, until: Callable[[], None]) -> None:
+        """Nobody else is ready, so there is nothing to wait for."""
+        until()
 
     def park(self, wake_fd: int, timeout: float | None) -> Literal["woken", "gone", "timeout"]:
         """Wait as the real one does."""
@@ -153,6 +160,17 @@ class FakeWorker:
         self.peer.close()
         self.dispatcher.disconnected(self.peer)
         self.peer.free()
+
+
+class _Broken(MemoryJournal):
+    """Keeps nothing while it is broken."""
+
+    immediate = False
+    broken = False
+
+    def wait(self, position: int) -> None:
+        if self.broken:
+            raise StorageError("the disk is gone")
 
 
 class DispatcherSuite(abc.ABC):
@@ -295,6 +313,52 @@ class DispatcherSuite(abc.ABC):
             assert not dispatcher.study.open_jobs[0].waiting
             assert back.exchange(job, 0.5) is None
             assert [0.5] == [e.loss for e in dispatcher.study.history]
+
+    def test_worker_that_is_back_early_has_lost_its_old_connection(self) -> None:
+        """A worker has one connection: what was on the way through the last one is issued again."""
+        with self.started(n_evaluations=1) as (dispatcher, [worker]):
+            lost = worker.exchange()
+            last, worker.peer = worker.peer, FakePeer()
+            assert not worker.hello().keep
+            assert last.closed
+            job = worker.exchange()
+            assert (lost.number, 1) == (job.number, job.attempt)
+            assert 0 == dispatcher.study.open_jobs[0].lost
+            dispatcher.disconnected(last)
+            last.free()
+            assert worker.exchange(job, 0.5) is None
+            assert [(1, 0.5)] == [(e.attempt, e.loss) for e in dispatcher.study.history]
+
+    def test_workers_of_one_name_are_told_apart(self) -> None:
+        """Two machines may have the same host name: neither ends the other's connection."""
+        with self.started(n_evaluations=2) as (dispatcher, [worker]):
+            job = worker.exchange()
+            twin = FakeWorker(dispatcher, worker.name)
+            twin.hello(control="10.0.0.7:1234")
+            assert not worker.peer.closed
+            assert 1 == twin.exchange().number
+            assert worker.exchange(job, 0.5) is None
+            twin.drop()
+
+    def test_outcome_that_cannot_be_stored_is_not_acknowledged(self) -> None:
+        """Its worker keeps it for the next master, also when it brings it with a hello."""
+        study = make_study(2, journal=_Broken())
+        with self.started(study=study) as (dispatcher, [worker]):
+            ticket = Ticket(worker.hello().study, 0, 0)
+            assert worker.exchange() == Job.from_wire(study.open_jobs[0].job.to_wire())
+            _Broken.broken = True
+            try:
+                job = study.open_jobs[0].job
+                with pytest.raises(MasterLostError):
+                    worker.exchange(job, 0.5)
+                assert isinstance(dispatcher.failure, StorageError)
+                with pytest.raises(MasterLostError):
+                    worker.hello(finished=((ticket, Outcome(Status.OK, 0.5)),))
+                with pytest.raises(MasterLostError):
+                    worker.goodbye(finished=(ticket, Outcome(Status.OK, 0.5)))
+                assert worker.exchange() is None  # those who bring nothing wait
+            finally:
+                _Broken.broken = False
 
     def test_outcome_that_could_not_be_handed_over_counts(self) -> None:
         """A worker brings an outcome with its hello when it had lost its master."""
