@@ -117,7 +117,8 @@ class Isolated(Evaluator):
                 if self._verdict is not None:
                     self._discard()  # it is being ended, although it had just said how it went
         if self._inmate is None:
-            self.start()  # it loads the objective while the outcome is handed over
+            with contextlib.suppress(CommError):  # the next job hears of it
+                self.start()  # it loads the objective while the outcome is handed over
         return outcome
 
     def cancel(self, reason: str) -> bool:
@@ -148,7 +149,10 @@ class Isolated(Evaluator):
                     if not fit or (watch is not None and watch.is_crowded()):
                         logger.debug("job %d has left things behind: a new process", job.number)
                         self._discard()
-                    return Outcome.from_wire(fields)
+                    try:
+                        return Outcome.from_wire(fields)
+                    except (TypeError, ValueError, IndexError):
+                        self._end(lambda _: endings.garbled())
                 case (str() as kind, dict(metrics), int(step)) if kind == REPORT:
                     _answer(inmate, context, metrics, step)
                 case (str() as kind, str(text), bytes() | None as pickled) if kind == FATAL:

@@ -67,7 +67,7 @@ class _Keeper:
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         # Orphans of a child's children become ours, so that they can be found.
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._finds_all = _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._poller = select.poll()
         self._poller.register(self._wake, select.POLLIN)
         self._poller.register(line, select.POLLIN)
@@ -133,28 +133,23 @@ class _Keeper:
                 pass
         code = self._reap()
         if code is not None:
-            number, self._number, self._child = self._number, 0, 0
+            number, child = self._number, self._child
+            self._number, self._child = 0, 0
+            self._end_group(child)
             self._sweep(_TO_SWEEP)
             self._tell(Record(ENDED, number, code))
 
     def _reap(self) -> int | None:
         """Reap all that has ended; return the child's exit code when it is among them."""
         code = None
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return code
-            if ended is None:
-                return code
-            pid = ended.si_pid
-            if pid == self._child:
-                # Before it is reaped, while nobody else can have its number.
-                with contextlib.suppress(OSError):
-                    os.killpg(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-            if pid == self._child:
-                code = os.waitstatus_to_exitcode(status)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid == self._child:
+                    code = os.waitstatus_to_exitcode(status)
+        return code
 
     def _sweep(self, seconds: float) -> None:
         """End what is left of a child's descendants."""
@@ -169,12 +164,17 @@ class _Keeper:
                     os.kill(pid, signal.SIGKILL)
             self._poller.poll(5)  # until one has ended
 
+    def _end_group(self, child: int) -> None:
+        """End a child's descendants where they cannot be found, as far as they stayed with it."""
+        if not self._finds_all:
+            with contextlib.suppress(OSError):
+                os.killpg(child, signal.SIGKILL)
+
     def _leave(self) -> None:
         """Leave nothing behind."""
         if self._child:
             os.kill(self._child, signal.SIGKILL)
-            with contextlib.suppress(OSError):
-                os.killpg(self._child, signal.SIGKILL)
+            self._end_group(self._child)
         self._poller.unregister(self._line)
         self._sweep(_TO_LEAVE)
 
