@@ -220,11 +220,11 @@ class StorageSuite:
 
     def test_a_standby_takes_over(self, storage: Storage, other: Storage) -> None:
         """With `standby` the second one waits, and writes when the first has closed."""
-        first = storage.open_journal("s", create=True, lease_seconds=0.2)
+        first = storage.open_journal("s", create=True, lease_seconds=2.0)
         taken: list[Journal] = []
         thread = threading.Thread(
             target=lambda: taken.append(
-                other.open_journal("s", create=False, standby=True, lease_seconds=0.2)
+                other.open_journal("s", create=False, standby=True, lease_seconds=2.0)
             )
         )
         thread.start()

@@ -33,11 +33,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a database, half of it in the WAL, as a kill -9 leaves it."""
     folder, copy = tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("written")
     with open_storage(f"sqlite:///{folder}/a.db") as storage:
-        journal = storage.open_journal("s", create=True, lease_seconds=1e-3)
+        journal = storage.open_journal("s", create=True)
         for n, group in enumerate(_events()):
             if n == N_COMMITS // 2:
                 journal.close()  # the last to close moves the WAL into the file
-                journal = storage.open_journal("s", create=True, lease_seconds=1e-3)
+                journal = storage.open_journal("s", create=True)
             journal.wait(journal.append(group))
         for name in ("a.db", "a.db-wal", "a.db-mark"):
             shutil.copy(folder / name, copy)

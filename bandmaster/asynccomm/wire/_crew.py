@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from bandmaster.asynccomm.wire._connection import Connection
@@ -58,6 +59,7 @@ class Crew:
         self._lock = threading.Lock()
         self._relief = threading.Condition(self._lock)
         self._connections: dict[int, Connection] = {}  # those that nobody is serving
+        self._held: deque[Connection] = deque()  # those whose answers are held back
         self._threads: set[threading.Thread] = set()
         self._at_work = 0  # threads that wait for a connection or serve one, and do not block
         self._idle = 0
@@ -110,7 +112,9 @@ class Crew:
             logger.warning("%d handlers did not return in %g s: %s", len(stuck), timeout, stuck)
         self._leave()
         with self._lock:
-            left, self._connections = list(self._connections.values()), {}
+            left = [*self._connections.values(), *self._held]
+            self._connections = {}
+            self._held.clear()
         return left
 
     # -- threads ---------------------------------------------------------------------------------
@@ -176,27 +180,32 @@ class Crew:
 
     def _lead(self) -> None:
         """Serve what is ready until there are too many at work."""
-        held: list[Connection] = []
         while True:
-            fd = self._ready.wait(blocking=not held)
-            if fd == NOTHING or len(held) == _MOST_HELD:
-                self._let_go(held)
-                held.clear()
+            fd = self._ready.wait(blocking=not self._held)
+            if fd == NOTHING or len(self._held) >= _MOST_HELD:
+                self._let_go()
             if fd == NOTHING:
                 continue
             with self._lock:
                 connection = None if fd is None else self._connections.pop(fd, None)
             if connection is not None and self._step(connection, self._serve):
-                held.append(connection)
+                self._held.append(connection)
             with self._lock:
                 if fd is not None and self._at_work <= _AT_WORK:
                     continue
-                self._at_work -= 1
-            self._let_go(held)
-            return
+            self._let_go()  # whoever else is at work may be waiting already
+            with self._lock:
+                if fd is None or self._at_work > _AT_WORK:
+                    self._at_work -= 1
+                    return
 
-    def _let_go(self, held: list[Connection]) -> None:
-        for connection in held:
+    def _let_go(self) -> None:
+        """Send all answers that are held; should one block, another thread sends the rest."""
+        while self._held:
+            try:
+                connection = self._held.popleft()
+            except IndexError:  # another thread was faster
+                return
             while self._step(connection, self._release):
                 pass
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +36,7 @@ class Commits:
         self._backend = backend
         self._lease = lease
         self._connection: PoolProxiedConnection | None = None
+        self._cursor: DBAPICursor | None = None
         self._mine = {"my_study": lease.study_id, "my_fence": lease.fence}
         self._until = {**self._mine, "my_seconds": lease.seconds}
         mine = sa.and_(
@@ -54,10 +56,9 @@ class Commits:
         self._release = _Statement(
             backend, update.values(holder=sa.null(), lease_until=sa.literal_column("0"))
         )
-        self._position = _Statement(
-            backend, sa.select(studies.c.position, studies.c.checksum).where(mine)
-        )
+        self._position = _Statement(backend, sa.select(studies.c.position).where(mine))
         self._insert = _Statement(backend, events.insert())
+        self._row = self._insert.binder("study_id", "seq", "data")
 
     def commit(self, rows: list[Row], position: int, check: int) -> None:
         """Make rows durable, which brings the study to `position`.
@@ -73,38 +74,36 @@ class Commits:
         cursor = self._begin()
         self._advance.run(cursor, {**self._until, "new_position": position, "new_checksum": check})
         self._demand(cursor)
-        study = self._lease.study_id
-        self._insert.run_many(
-            cursor, [{"study_id": study, "seq": seq, "data": data} for seq, data in rows]
-        )
-        self._commit(cursor)
+        bind, study = self._row, self._lease.study_id
+        self._insert.run_many(cursor, [bind((study, seq, data)) for seq, data in rows])
+        self._commit()
 
     def renew(self) -> None:
         """Make the lease last from now. Raises as `commit`."""
         cursor = self._begin()
         self._renew.run(cursor, self._until)
         self._demand(cursor)
-        self._commit(cursor)
+        self._commit()
 
-    def has(self, position: int, check: int) -> bool:
-        """Whether a commit whose answer was lost was made. Raises as `commit`."""
+    def position(self) -> int:
+        """Return how many events the database has. Raises as `commit`."""
         cursor = self._begin()
         self._position.run(cursor, self._mine)
         found = cursor.fetchone()
-        self._commit(cursor)
+        self._commit()
         if found is None:
             raise lost(self._backend, self._lease)
-        return tuple(found) == (position, check)
+        return int(found[0])
 
     def release(self) -> None:
         """Let the next one have the study. Raises as `commit`."""
         cursor = self._begin()
         self._release.run(cursor, self._mine)
-        self._commit(cursor)
+        self._commit()
 
     def disconnect(self) -> None:
         """Give the connection up, in whatever state it is."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._cursor = self._connection, None, None
         if connection is not None:
             connection.invalidate()
             connection.close()
@@ -112,14 +111,14 @@ class Commits:
     def _begin(self) -> DBAPICursor:
         if self._connection is None:
             self._connection = self._backend.engine.raw_connection()
-        cursor = self._connection.cursor()
+        if self._cursor is None:
+            self._cursor = self._connection.cursor()
         if self._backend.begin_statement:
-            cursor.execute(self._backend.begin_statement)
-        return cursor
+            self._cursor.execute(self._backend.begin_statement)
+        return self._cursor
 
-    def _commit(self, cursor: DBAPICursor) -> None:
+    def _commit(self) -> None:
         assert self._connection is not None, "begun"
-        cursor.close()
         self._connection.commit()
 
     def _demand(self, cursor: DBAPICursor) -> None:
@@ -138,10 +137,14 @@ class _Statement:
         self._order: list[str] | None = compiled.positiontup  # None: parameters go by name
 
     def run(self, cursor: DBAPICursor, values: Mapping[str, Any]) -> None:
-        cursor.execute(self._text, self._bind(values))
+        bound = values if self._order is None else tuple(values[name] for name in self._order)
+        cursor.execute(self._text, bound)
 
-    def run_many(self, cursor: DBAPICursor, rows: list[dict[str, Any]]) -> None:
-        cursor.executemany(self._text, [self._bind(row) for row in rows])
+    def run_many(self, cursor: DBAPICursor, rows: list[Any]) -> None:
+        cursor.executemany(self._text, rows)
 
-    def _bind(self, values: Mapping[str, Any]) -> Any:
-        return values if self._order is None else tuple(values[name] for name in self._order)
+    def binder(self, *names: str) -> Callable[[tuple[Any, ...]], Any]:
+        """Return what makes the driver's parameters of values that come in the order of names."""
+        if self._order is None:
+            return lambda values: dict(zip(names, values, strict=True))
+        return operator.itemgetter(*(names.index(name) for name in self._order))

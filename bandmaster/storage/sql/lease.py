@@ -93,21 +93,34 @@ def acquire(backend: Backend, name: str, holder: Holder, seconds: float) -> Leas
         return Lease(row.id, name, row.fence + 1, seconds, row.position, row.checksum, holder)
 
 
-def lost(backend: Backend, lease: Lease) -> StorageError:
-    """Return the error that says why a lease is no longer valid."""
+def lost(backend: Backend, lease: Lease, silence: float | None = None) -> StorageError:
+    """Return the error that says why a lease is no longer valid.
+
+    Parameters
+    ----------
+    silence : float, optional
+        Seconds for which the holder's process did not run, where that is the reason.
+    """
     with backend.read() as connection:
         row = connection.execute(
-            sa.select(studies.c.holder).where(studies.c.id == lease.study_id)
+            sa.select(studies.c.holder, studies.c.fence).where(studies.c.id == lease.study_id)
         ).one_or_none()
     if row is None:
         what = "it was deleted"
+    elif row.fence == lease.fence:
+        what = "another one may take it"
     elif row.holder is None:
         what = "another one wrote it meanwhile, or an operator revoked the lease"
     else:
         what = f"{Holder.from_text(row.holder)} has taken it over"
+    heard = (
+        f"was not heard of for {lease.seconds:g} s or more"
+        if silence is None
+        else f"did not run for {silence:.1f} s (was it stopped?), its lease is {lease.seconds:g} s"
+    )
     return StorageError(
-        f"study {lease.name!r} is no longer ours to write: {what}, since this process was not "
-        f"heard of for {lease.seconds:g} s or more; load the study again to go on with it"
+        f"study {lease.name!r} is no longer ours to write: {what}, since this process {heard}; "
+        "load the study again to go on with it"
     )
 
 

@@ -1,15 +1,16 @@
-"""The thread that commits what a journal was handed."""
+"""Who commits what a journal was handed: whoever waits for it, or else a thread."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from bandmaster.errors import StorageError
 from bandmaster.storage.sql.backend import Backend, Failure
 from bandmaster.storage.sql.commits import Commits, Row
-from bandmaster.storage.sql.lease import Lease
+from bandmaster.storage.sql.lease import Lease, lost
 from bandmaster.storage.sql.mark import Mark
 
 __all__ = ["Writer"]
@@ -18,13 +19,16 @@ logger = logging.getLogger(__name__)
 
 _RENEWALS = 3  # a lease's time
 _FIRST_DELAY, _LAST_DELAY = 0.05, 2.0  # s between attempts, doubling
+_LINGER = 0.01  # s for which rows may lie that nobody waits for
 
 
 class Writer:
     """Commits all that is pending in one transaction, again and again; renews the lease.
 
-    While one commit is under way the next rows gather, so the more there is to do the larger the
-    groups become. Threads wait on one condition; nothing polls.
+    Who waits for rows commits all that is pending itself, unless somebody is at it: no thread has
+    to be woken. While one commit is under way the next rows gather, so the more there is to do the
+    larger the groups become. A thread commits rows that nobody waits for, and renews the lease
+    when nothing else does.
 
     Parameters
     ----------
@@ -37,16 +41,21 @@ class Writer:
     def __init__(self, backend: Backend, lease: Lease, mark: Mark | None) -> None:
         self._backend = backend
         self._lease = lease
-        self._mark = mark
+        self._committing = threading.Lock()  # guards what uses the database
         self._commits = Commits(backend, lease)
-        self._changed = threading.Condition()
+        self._mark = mark
+        self._in_doubt = False  # whether the database may have what is pending
+        self._awake = time.monotonic()  # when we last were at the database
+        self._lock = threading.Lock()  # guards the rest; taken after the other, if both
+        self._work = threading.Condition(self._lock)
         self._pending: list[Row] = []
-        self._check = lease.check  # after all that is pending
+        self._handed = lease.position  # after all that is pending
+        self._check = lease.check  # likewise
         self._durable = lease.position
-        self._waiting: list[tuple[int, threading.Lock]] = []  # a waiter each, woken on its own
+        self._called = False  # whether the thread knows of what is pending
         self._error: StorageError | None = None
         self._told = False  # whether anyone has got the error
-        self._closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"journal {lease.name}", daemon=True)
 
     def start(self) -> None:
@@ -61,13 +70,17 @@ class Writer:
         StorageError
             When nothing can be written any more.
         """
-        with self._changed:
-            self._raise_if_failed()
-            if self._closing:
+        with self._lock:
+            if self._error is not None:
+                raise self._failure()
+            if self._closing.is_set():
                 raise StorageError(f"the journal of study {self._lease.name!r} is closed")
-            self._pending.extend(rows)
+            self._pending += rows
+            self._handed += len(rows)
             self._check = check
-            self._changed.notify()
+            if not self._called:
+                self._called = True
+                self._work.notify()
 
     def wait(self, position: int) -> None:
         """Return when everything before `position` is durable.
@@ -79,22 +92,17 @@ class Writer:
         """
         if self._durable >= position:  # it only grows, so a look needs no lock
             return
-        with self._changed:
-            if self._durable >= position:
-                return
-            self._raise_if_failed()
-            signal = threading.Lock()
-            signal.acquire()
-            self._waiting.append((position, signal))
-        signal.acquire()  # released when it is durable, or never will be
+        with self._committing:
+            if self._durable < position:
+                self._commit_pending()
         if self._durable < position:
-            with self._changed:
-                self._raise_if_failed()
+            raise self._failure()
 
     def rewind(self, position: int, check: int) -> None:
         """Go on from an earlier position than the lease said (nothing is pending yet)."""
-        with self._changed:
-            self._durable, self._check = position, check
+        with self._lock:
+            self._handed = self._durable = position
+            self._check = check
 
     def close(self) -> None:
         """Commit what is pending, release the lease, end the thread.
@@ -104,71 +112,95 @@ class Writer:
         StorageError
             When something that was handed over is not durable, and nobody was told yet.
         """
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        with self._lock:
+            self._closing.set()
+            self._work.notify()
         self._thread.join()
-        with self._changed:
-            if self._pending and not self._told:
-                self._raise_if_failed()
+        if self._durable < self._handed and not self._told:
+            raise self._failure()
 
     # -- in the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while self._step():
-                pass
-            self._try_to_release()
+            while not self._closing.is_set() and self._error is None:
+                self._step()
+            with self._committing:
+                self._commit_pending()
+                if self._error is None:
+                    self._guarded(self._release)
+        finally:
+            self._lease.holder.retire()
+            with self._committing:
+                self._commits.disconnect()
+                if self._mark is not None:
+                    self._mark.close()
+
+    def _step(self) -> None:
+        """Wait until there is something to commit, or for the time to renew; see to it."""
+        interval = self._lease.seconds / _RENEWALS
+        with self._lock:
+            if not self._called and not self._closing.is_set():
+                self._work.wait(interval)
+            called, self._called = self._called, False
+            handed = self._handed
+        if called:
+            self._closing.wait(min(_LINGER, interval))  # somebody may be about to wait for it
+            if self._durable < handed:
+                with self._committing:
+                    self._commit_pending()
+        elif time.monotonic() - self._awake >= interval / 2:
+            with self._committing:
+                self._guarded(self._renew)
+
+    # -- `_committing` is held --------------------------------------------------------------------
+
+    def _commit_pending(self) -> None:
+        """Make durable what was handed over by now, or fail for good."""
+        with self._lock:
+            if not self._pending or self._error is not None:
+                return
+            rows, check = self._pending[:], self._check
+        self._guarded(lambda: self._commit(rows, check))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Work with the database; an error ends the writer."""
+        try:
+            self._check_awake()
+            action()
         except StorageError as error:
             self._fail(error)
         except Exception as error:
             logger.exception("The writer of study %r failed", self._lease.name)
             self._fail(StorageError(f"the writer of study {self._lease.name!r} failed: {error!r}"))
-        finally:
-            self._lease.holder.retire()
+        except BaseException:  # Ctrl-C: this may be any thread
+            self._in_doubt = True
             self._commits.disconnect()
-            if self._mark is not None:
-                self._mark.close()
+            raise
 
-    def _step(self) -> bool:
-        """Wait for work and do it; False when the journal is closed and nothing is left."""
-        with self._changed:
-            if not self._pending and not self._closing:
-                self._changed.wait(self._lease.seconds / _RENEWALS)
-            rows, check = list(self._pending), self._check
-            if not rows and self._closing:
-                return False
-        if rows:
-            position = rows[-1][0] + 1
-            self._commit(rows, position, check)
-            if self._mark is not None:
-                self._mark.write(self._lease.study_id, position, check)
-            with self._changed:
-                del self._pending[: len(rows)]
-                self._durable = position
-                self._wake(position)
-        else:
-            self._renew()
-        return True
+    def _check_awake(self) -> None:
+        """Refuse to go on after a lease's time in which this process did not run."""
+        now = time.monotonic()
+        asleep, self._awake = now - self._awake, now
+        if asleep > self._lease.seconds:
+            raise lost(self._backend, self._lease, asleep)
 
-    def _commit(self, rows: list[Row], position: int, check: int) -> None:
-        started = delay = 0.0
+    def _commit(self, rows: list[Row], check: int) -> None:
+        position = rows[-1][0] + 1
+        started, delay = self._awake, _FIRST_DELAY
         attempts = 0
         while True:
             try:
-                if not attempts or not self._commits.has(position, check):
-                    self._commits.commit(rows, position, check)
+                self._attempt(rows, position, check)
                 break
             except self._backend.driver_errors as error:
+                self._in_doubt = True
                 self._commits.disconnect()
                 attempts += 1
-                if attempts == 1:
-                    started, delay = time.monotonic(), _FIRST_DELAY
                 self._give_up_or_warn(error, attempts, started, len(rows))
-            with self._changed:
-                # Not woken by new rows: they do not make the database come back.
-                self._changed.wait_for(lambda: self._error is not None, delay)
+            time.sleep(delay)
             delay = min(2 * delay, _LAST_DELAY)
+            self._awake = time.monotonic()
         if attempts:
             logger.warning(
                 "Study %r: %s took the %d events after %.1f s",
@@ -177,6 +209,19 @@ class Writer:
                 len(rows),
                 time.monotonic() - started,
             )
+        if self._mark is not None:
+            self._mark.write(self._lease.study_id, position, check)
+        with self._lock:
+            del self._pending[: len(rows)]
+            self._durable = position
+
+    def _attempt(self, rows: list[Row], position: int, check: int) -> None:
+        if self._in_doubt:  # the answer to a commit was lost, or not waited for
+            found = self._commits.position()
+            rows = [row for row in rows if row[0] >= found]
+            self._in_doubt = False
+        if rows:
+            self._commits.commit(rows, position, check)
 
     def _give_up_or_warn(
         self, error: Exception, attempts: int, started: float, n_rows: int
@@ -209,7 +254,7 @@ class Writer:
                 self._backend.storage_error(error),
             )
 
-    def _try_to_release(self) -> None:
+    def _release(self) -> None:
         try:
             self._commits.release()
         except self._backend.driver_errors as error:
@@ -221,22 +266,17 @@ class Writer:
                 self._lease.seconds,
             )
 
+    # -- errors -----------------------------------------------------------------------------------
+
     def _fail(self, error: StorageError) -> None:
         logger.error("%s", error)
-        with self._changed:
+        with self._lock:
             self._error = error
-            self._wake(None)
+            self._work.notify()
 
-    def _wake(self, position: int | None) -> None:
-        """Wake who waits for no more than `position` (None: all), and nobody else."""
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            if position is None or waiter[0] <= position:
-                waiter[1].release()
-            else:
-                self._waiting.append(waiter)
-
-    def _raise_if_failed(self) -> None:
-        if self._error is not None:
-            self._told = True
-            raise StorageError(str(self._error)) from self._error
+    def _failure(self) -> StorageError:
+        """Return the error for one who asks for what will not be."""
+        self._told = True
+        failure = StorageError(str(self._error))
+        failure.__cause__ = self._error
+        return failure

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from unit.asynccomm.wire_helpers import GOOD, KEY, message, raw, serving
 
 from bandmaster.asynccomm.wire import Client, Peer, Server
+from bandmaster.errors import MasterLostError
 
 
 class Blocking:
@@ -48,6 +50,64 @@ def test_blocked_handlers_keep_nobody_waiting() -> None:
         for thread in threads:
             thread.join()
     assert answers == [b"block"] * 12
+
+
+class Holding(Blocking):
+    """A handler whose answers to "hold" wait, and whose answers to "refuse" never leave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[int] = []
+
+    def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
+        if method == "hold":
+            self.held.append(0)
+            peer.hold(self._leave)
+        elif method == "refuse":
+            peer.hold(self._refuse)
+        return super().handle(peer, method, payload)
+
+    def _leave(self) -> None:
+        self.held.pop()
+
+    def _refuse(self) -> None:
+        raise OSError("the disk is gone")
+
+
+def test_answers_that_are_held_leave_after_what_they_wait_for() -> None:
+    """An answer that waits comes after the waiting; if that fails, the connection just ends."""
+    handler = Holding()
+    with Server(key=KEY) as server:
+        server.register("it", handler)
+        with Client(server.address, "it", key=KEY) as client:
+            for _ in range(10):
+                assert client.call("hold", timeout=5) == b"hold"
+                assert handler.held == []
+            with pytest.raises(MasterLostError):
+                client.call("refuse", timeout=5)
+        with Client(server.address, "it", key=KEY) as client:
+            assert client.call("quick", timeout=5) == b"quick"
+
+
+def test_a_held_answer_does_not_wait_for_a_handler_that_blocks() -> None:
+    """A thread that holds answers and then blocks leaves them to the thread that relieves it."""
+    handler = Holding()
+    with Server(key=KEY) as server:
+        server.register("it", handler)
+
+        def call(method: str) -> None:
+            with Client(server.address, "it", key=KEY) as client:
+                for _ in range(20 if method == "hold" else 1):
+                    client.call(method, timeout=10)
+
+        threads = [threading.Thread(target=call, args=(m,)) for m in ("block", "hold", "block")]
+        for thread in threads:
+            thread.start()
+        threads[1].join(5)
+        assert not threads[1].is_alive()
+        handler.release.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_half_a_message_keeps_nobody_waiting() -> None:

@@ -148,7 +148,7 @@ def test_the_lease_is_renewed_when_nothing_happens(storage, monkeypatch):
         renewed.set()
 
     monkeypatch.setattr(Commits, "renew", renew)
-    storage.open_journal("s", create=True, lease_seconds=0.05)
+    storage.open_journal("s", create=True, lease_seconds=0.6)
     assert renewed.wait(10)
 
 
@@ -197,3 +197,49 @@ def test_a_torn_mark_is_none(tmp_path):
     assert mark.read(1) is None
     assert mark.read(99) is None
     mark.close()
+
+
+def test_ctrl_c_in_a_commit_loses_nothing(storage, commit):
+    """An interrupt before or behind a commit leaves its rows to the next one, once each."""
+    journal = storage.open_journal("s", create=True)
+    journal.wait(journal.append([note(0)]))
+
+    def behind():
+        pass
+
+    behind.after = KeyboardInterrupt()
+    for number, step in enumerate([KeyboardInterrupt(), behind], start=1):
+        journal._writer._called = True  # so that its thread is not told, which has no Ctrl-C
+        position = journal.append([note(number)])
+        commit.append(step)
+        with pytest.raises(KeyboardInterrupt):
+            journal._writer.wait(position)
+    journal.wait(journal.append([note(3)]))
+    assert [note(n) for n in range(4)] == list(journal.read())
+
+
+def test_what_nobody_waits_for_is_committed_too(storage):
+    """Events that were only handed over become durable by themselves."""
+    journal = storage.open_journal("s", create=True)
+    reader = storage.read_journal("s")
+    committed = threading.Event()
+    real = journal._writer._commits.commit
+
+    def told(*args):
+        real(*args)
+        committed.set()
+
+    journal._writer._commits.commit = told
+    journal.append([note(0)])
+    assert committed.wait(10)
+    assert [note(0)] == list(reader.read())
+
+
+def test_a_writer_that_did_not_run_for_longer_than_its_lease_writes_no_more(storage):
+    """Its fence may still be the study's; that nobody else came was luck."""
+    journal = storage.open_journal("s", create=True, lease_seconds=60)
+    journal.wait(journal.append([note(0)]))
+    journal._writer._awake -= 61
+    with pytest.raises(StorageError, match=r"did not run for 61.*load the study again"):
+        journal.wait(journal.append([note(1)]))
+    assert [note(0)] == list(storage.read_journal("s").read())
