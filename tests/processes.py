@@ -61,11 +61,13 @@ class Cluster:
     Without `names` the name server is a process that can be killed: start it by `name_server`.
     """
 
-    def __init__(self, folder: Path, run_id: str = "e2e", *, names: bool = True) -> None:
+    def __init__(
+        self, folder: Path, run_id: str = "e2e", *, names: bool = True, tls: bool = False
+    ) -> None:
         self.folder = folder
         self.run_id = run_id
         port = 0 if names else get_a_free_port(20_000)
-        self.names = NameServer(run_id=run_id, host="127.0.0.1", port=port)
+        self.names = NameServer(run_id=run_id, host="127.0.0.1", port=port, tls=tls)
         self._serves = names
         self._stack = ExitStack()
 

@@ -87,15 +87,19 @@ class Entrance:
         Raises
         ------
         ConfigurationError
-            At the end, when the name server let us in without a key and we may not go on so.
+            In the end, when the name server has let us in without a key and we may not go on so.
         """
         address, key = self.find()
         with (
             explained(self.run_id, self._nameserver, connection_file=self._file),
             Names(address, key=key) as names,
         ):
-            yield names, key
-        check_access(Address(self._interface, 0), key, None, insecure=self._insecure)
+            try:
+                yield names, key
+            finally:
+                if names.fileno() >= 0:
+                    here = Address(self._interface, 0)
+                    check_access(here, key, None, insecure=self._insecure)
 
     def server(
         self,

@@ -269,7 +269,7 @@ class NameServer:
 
     @property
     def address(self) -> Address:
-        """Where it listens; ConfigurationError before `start`."""
+        """Where it listens, and its certificate; ConfigurationError before `start`."""
         if self._server is None:
             raise ConfigurationError("the name server is not running: call start()")
         return self._server.address

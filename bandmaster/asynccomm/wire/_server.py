@@ -125,10 +125,11 @@ class Server:
 
     @property
     def address(self) -> Address:
-        """Where it listens; ConfigurationError before `start`."""
+        """Where it listens, and its certificate; ConfigurationError before `start`."""
         if self._address is None:
             raise ConfigurationError("the server has not been started")
-        return self._address
+        certificate = self._certificate
+        return self._address.secured("" if certificate is None else certificate.fingerprint)
 
     @property
     def connections(self) -> int:
