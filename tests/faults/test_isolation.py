@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -121,6 +122,18 @@ def test_process_is_kept_from_job_to_job() -> None:
         assert "KeyError: 'no more than this'" == _last(failed)
         assert pid == evaluations.run().info
         assert os.getpid() != pid
+
+
+def test_a_warm_evaluation_costs_little() -> None:
+    """At most 5 ms over a plain one, with all limits on."""
+    with isolated(deadly(), time_limit=60.0, memory_limit=1 << 33) as evaluations:
+        evaluations.run()
+        seconds = []
+        for _ in range(100):
+            began = time.perf_counter()
+            evaluations.run()
+            seconds.append(time.perf_counter() - began)
+    assert statistics.median(seconds) < 0.005
 
 
 def test_memory_limit_ends_what_takes_too_much() -> None:
