@@ -1,4 +1,4 @@
-"""A master that is killed in the middle of its brackets, again and again, loses nothing."""
+"""A master that is killed in the middle of its brackets, 20 times in a run, loses nothing."""
 
 from __future__ import annotations
 
@@ -33,67 +33,83 @@ master = Master(
     nameserver="127.0.0.1", nameserver_port={port}, config_space={space!r},
 )
 try:
-    print("finished", len(master.run(n_iterations=9).evaluations), flush=True)
+    print("finished", len(master.run(n_iterations={brackets}).evaluations), flush=True)
 finally:
     master.shutdown()
 """
-KILLS = 5
+KILLS, SEED = 20, 3
+BRACKETS = 27
+_MOMENTS = 40  # at which the journal is replayed
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_a_killed_master_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Restarted with the same command it ends as planned, and no evaluation ran twice."""
+    """Restarted with the same command it ends as planned, and no evaluation ran twice.
+
+    It is killed when some evaluations have ended, or at any time after its start: in its imports,
+    while it loads the study, while its workers come back.
+    """
     done = tmp_path / "done.txt"
     done.touch()
     script = tmp_path / "master.py"
-    generator = HyperBandIterGenerator(1, 9, 3)
-    total = generator.num_all_configs(9)
-    rng = random.Random(3)
-    kill_at = sorted(rng.sample(range(2, total - 4), KILLS))
+    total = HyperBandIterGenerator(1, 9, 3).num_all_configs(BRACKETS)
+    rng, story = random.Random(SEED), [f"seed {SEED}"]
+
+    def n_done() -> int:
+        return len(done.read_text().splitlines())
+
     with Cluster(tmp_path) as cluster:
-        script.write_text(MASTER.format(port=cluster.names.port, space=SPACE))
+        script.write_text(MASTER.format(port=cluster.names.port, space=SPACE, brackets=BRACKETS))
         for number in range(4):
             cluster.worker(OBJECTIVE, worker_id=number)
-        for count in kill_at:
+        for kill in range(KILLS):
             with Program([script], cwd=tmp_path) as master:
-                _until(lambda count=count: len(done.read_text().splitlines()) >= count, master)
+                if rng.random() < 0.3:
+                    time.sleep(rng.uniform(0.0, 1.2))  # any moment will do
+                else:
+                    wanted = n_done() + rng.randint(1, 9)
+                    _until(lambda wanted=wanted: n_done() >= wanted, master, story)
+                assert master.process.poll() is None, f"{story}\n{master}"
                 master.process.send_signal(signal.SIGKILL)
                 master.process.wait()
+            story.append(f"kill {kill} after {n_done()} evaluations")
         with Program([script], cwd=tmp_path) as master:
-            assert 0 == master.process.wait(90), str(master)
-            assert f"finished {total}" in master.out
+            assert 0 == master.process.wait(90), f"{story}\n{master}"
+            assert f"finished {total}" in master.out, story
     runs = Counter(done.read_text().splitlines())
     with open_storage(f"sqlite:///{tmp_path}/study.db") as storage:
         events = list(storage.read_journal("e2e").read())
     finished = [event for event in events if isinstance(event, ev.JobFinished)]
-    assert total == len(finished) == len({event.job for event in finished})
-    assert all(event.outcome.ok for event in finished)
-    assert {1} == set(runs.values()), "an evaluation that finished was run again"
-    assert total == len(runs)
-    _check_replay(events)
+    assert total == len(finished) == len({event.job for event in finished}), story
+    assert all(event.outcome.ok for event in finished), story
+    assert {1} == set(runs.values()), f"an evaluation that finished was run again: {story}"
+    assert total == len(runs), story
+    _check_replay(events, rng)
 
 
-def _until(condition, master: Program) -> None:
+def _until(condition, master: Program, story: list[str]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, f"nothing happened\n{master}"
-        assert master.process.poll() is None, str(master)
+        assert time.monotonic() < deadline, f"nothing happened: {story}\n{master}"
+        assert master.process.poll() is None, f"{story}\n{master}"
         time.sleep(0.005)
 
 
-def _check_replay(events: list[ev.Event]) -> None:
+def _check_replay(events: list[ev.Event], rng: random.Random) -> None:
     """An uninterrupted study that sees the same events makes the same proposals."""
-    for i, event in enumerate(events):
-        if isinstance(event, ev.JobIssued) and event.attempt == 0:
-            study = Study(
-                SPACE,
-                optimizer=ETPEOptimizer(),
-                generator=HyperBandIterGenerator(1, 9, 3),
-                journal=MemoryJournal(events[:i]),
-            )
-            if study.open_jobs and any(entry.waiting for entry in study.open_jobs):
-                continue  # a lost job goes first, here as there
-            job = study.ask()
-            assert job is not None
-            assert (event.job, event.trial, event.budget) == (job.number, job.trial, job.budget)
-            assert event.config is None or dict(event.config) == dict(job.config)
+    issued = [i for i, e in enumerate(events) if isinstance(e, ev.JobIssued) and e.attempt == 0]
+    for i in sorted(rng.sample(issued, _MOMENTS)):
+        event = events[i]
+        assert isinstance(event, ev.JobIssued)
+        study = Study(
+            SPACE,
+            optimizer=ETPEOptimizer(),
+            generator=HyperBandIterGenerator(1, 9, 3),
+            journal=MemoryJournal(events[:i]),
+        )
+        if any(entry.waiting for entry in study.open_jobs):
+            continue  # a lost job goes first, here as there
+        job = study.ask()
+        assert job is not None
+        assert (event.job, event.trial, event.budget) == (job.number, job.trial, job.budget)
+        assert event.config is None or dict(event.config) == dict(job.config)
