@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from bandmaster.core.codec import pack, unpack
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
@@ -59,8 +61,7 @@ CONTROL = "bandmaster.worker"
 WAIT, JOB, STOP = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True, gc=False):
     """Names one attempt of a job of one study.
 
     Parameters

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bandmaster.asynccomm.protocol import Hello
 from bandmaster.asynccomm.waiters import Waiter
@@ -14,8 +15,7 @@ from bandmaster.core.job import Job
 __all__ = ["Held", "Session", "Sessions"]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True, gc=False):
     """One attempt of a job, as its worker has it.
 
     Parameters

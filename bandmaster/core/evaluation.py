@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.values import Encoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation"]
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Encoded, frozen=True, gc=False):
     """A finished job with its outcome.
 
     The times are seconds since the epoch: `submitted` by the study's clock, `started` and
@@ -42,7 +41,7 @@ class Evaluation:
     started: float
     finished: float
     worker: str
-    vector: np.ndarray | None = field(default=None, compare=False, repr=False)
+    vector: np.ndarray | None = None
 
     @property
     def ok(self) -> bool:

@@ -8,8 +8,9 @@ appended with a default, so that old journals stay readable; golden journals in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import CodecError
@@ -35,8 +36,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class StudyCreated:
+class StudyCreated(Struct, frozen=True, gc=False):
     """The first event: what the study is. `optimizer` and `generator` are their reprs."""
 
     kind: ClassVar[str] = "created"
@@ -50,8 +50,7 @@ class StudyCreated:
     generator: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlanSet:
+class PlanSet(Struct, frozen=True, gc=False):
     """The limits of the study, set or raised (`Plan.to_data`); a stopped study goes on."""
 
     kind: ClassVar[str] = "plan"
@@ -59,8 +58,7 @@ class PlanSet:
     plan: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(Struct, frozen=True, gc=False):
     """The user wants this configuration evaluated before the optimizer is asked."""
 
     kind: ClassVar[str] = "enqueued"
@@ -68,8 +66,7 @@ class Enqueued:
     config: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class JobIssued:
+class JobIssued(Struct, frozen=True, gc=False):
     """An attempt of a job went out. `config` and what follows is None for later attempts."""
 
     kind: ClassVar[str] = "issued"
@@ -87,8 +84,7 @@ class JobIssued:
     enqueued: bool  # it took the head of the queue of enqueued configurations
 
 
-@dataclass(frozen=True, slots=True)
-class JobReported:
+class JobReported(Struct, frozen=True, gc=False):
     """A running job reported, and was answered `decision`."""
 
     kind: ClassVar[str] = "reported"
@@ -102,8 +98,7 @@ class JobReported:
     checkpoint: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class JobFinished:
+class JobFinished(Struct, frozen=True, gc=False):
     """A job ended."""
 
     kind: ClassVar[str] = "finished"
@@ -113,8 +108,7 @@ class JobFinished:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class JobRequeued:
+class JobRequeued(Struct, frozen=True, gc=False):
     """An attempt was lost, or failed and is tried again; the job waits to be issued again.
 
     `counted` says whether it used up one of the retries that the job has for lost workers,
@@ -130,8 +124,7 @@ class JobRequeued:
     failed: bool = False  # stored only when it is true: older journals have no such field
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True, gc=False):
     """An evaluation of another study, to learn from."""
 
     kind: ClassVar[str] = "imported"
@@ -142,8 +135,7 @@ class Imported:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeClosed:
+class IntakeClosed(Struct, frozen=True, gc=False):
     """No new trial will start."""
 
     kind: ClassVar[str] = "intake-closed"
@@ -151,8 +143,7 @@ class IntakeClosed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True, gc=False):
     """Nothing will be issued any more; running jobs may still finish."""
 
     kind: ClassVar[str] = "stopped"
@@ -160,8 +151,7 @@ class Stopped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True, gc=False):
     """A remark for the reader of the journal."""
 
     kind: ClassVar[str] = "noted"
@@ -181,7 +171,7 @@ _KINDS: dict[str, Any] = {
         Imported, IntakeClosed, Stopped, Noted,
     )
 }  # fmt: skip
-_NAMES = {kind: tuple(f.name for f in fields(cls)) for kind, cls in _KINDS.items()}
+_NAMES = {kind: cls.__struct_fields__ for kind, cls in _KINDS.items()}
 
 
 def to_data(event: Event) -> list[Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import field
+
+from bandmaster.core.values import Encoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +17,7 @@ __all__ = ["ConfigId", "Job"]
 ConfigId = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Encoded, frozen=True, gc=False):
     """One dispatch of a trial at a budget.
 
     Parameters
@@ -52,7 +54,7 @@ class Job:
     rung: int = 0
     checkpoint: str | None = None
     issued: float = 0.0
-    vector: np.ndarray | None = field(default=None, compare=False, repr=False)
+    vector: np.ndarray | None = None
 
     @property
     def config_id(self) -> ConfigId:

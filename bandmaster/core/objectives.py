@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import ConfigurationError
@@ -127,7 +129,7 @@ class Objectives:
         loss = self.primary.sign * returned[self.primary.name]
         if not math.isfinite(loss):
             return _fail(outcome, f"{self.primary.name} is {returned[self.primary.name]!r}")
-        return dataclasses.replace(outcome, loss=loss, metrics=returned)
+        return replace(outcome, loss=loss, metrics=returned)
 
     def feasible(self, metrics: Mapping[str, float]) -> bool:
         """Whether all constraints hold (a missing one does not)."""
@@ -168,4 +170,4 @@ def _metric(metric: Metric | Mapping[str, Any] | str) -> Metric:
 
 
 def _fail(outcome: Outcome, error: str) -> Outcome:
-    return dataclasses.replace(outcome, status=Status.FAILED, loss=None, error=error)
+    return replace(outcome, status=Status.FAILED, loss=None, error=error)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 __all__ = ["Outcome", "Status"]
 
@@ -21,8 +22,7 @@ class Status(enum.Enum):
     STOPPED = "stopped"  # ended by a decision, before its budget
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """How a job ended. Failure is data.
 
     Parameters

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.job import Job
+from bandmaster.core.values import Encoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenJob", "Trial"]
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Encoded, frozen=True, gc=False):
     """A configuration that was issued at least once.
 
     Parameters
@@ -36,7 +36,7 @@ class Trial:
     config: Mapping[str, Any]
     config_info: Mapping[str, Any]
     bracket: int
-    vector: np.ndarray = field(compare=False, repr=False)
+    vector: np.ndarray
 
 
 @dataclass(slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct, field
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Optimizer", "Suggestion"]
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True, gc=False):
     """A proposed configuration.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "dump_result", "load_result"]
 
 VERSION = 1
-_FIELDS = [f.name for f in dataclasses.fields(Evaluation) if f.name not in ("vector", "status")]
+_FIELDS = [n for n in Evaluation.__struct_fields__ if n not in ("vector", "status")]
 # What a row of an older version lacks. A new field of Evaluation needs a line here.
 _DEFAULTS: Mapping[str, Any] = {}
 

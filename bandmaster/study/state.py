@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from bandmaster.core import events as ev
 from bandmaster.core.decisions import Decision
@@ -114,7 +115,7 @@ class StudyState:
     def _issued(self, event: ev.JobIssued) -> None:
         if event.attempt:
             entry = self.open[event.job]
-            entry.job = dataclasses.replace(entry.job, attempt=event.attempt)
+            entry.job = replace(entry.job, attempt=event.attempt)
             entry.worker, entry.waiting = event.worker, False
             self.waiting.remove(event.job)
             return
@@ -161,7 +162,7 @@ class StudyState:
             self.waiting.remove(event.job)
         job = entry.job
         if job.attempt != event.attempt:  # an earlier attempt, thought lost, came in first
-            job = dataclasses.replace(job, attempt=event.attempt)
+            job = replace(job, attempt=event.attempt)
         evaluation = Evaluation.of(job, event.outcome)
         self.history.append(evaluation)
         self.generator.observe(job, event.outcome)
