@@ -23,10 +23,11 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import compile_space
 from bandmaster.storage import Journal, MemoryJournal
-from bandmaster.study.binding import bind, check_same
+from bandmaster.study.binding import bind
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
 from bandmaster.study.proposing import Proposal, propose
+from bandmaster.study.replay import replay
 from bandmaster.study.retries import after_failure, after_loss
 from bandmaster.study.state import StudyState
 from bandmaster.study.view import StudyView
@@ -104,11 +105,7 @@ class Study(StudyView):
             StudyState(compiled, optimizer, generator, optimizer.history),
             MemoryJournal() if journal is None else journal,
         )
-        for event in self._journal.read(0):
-            if isinstance(event, ev.StudyCreated):
-                check_same(event, compiled, generator)
-            self._state.apply(event)
-            self._position += 1
+        self._position = replay(self._state, self._journal)
         self._orphans = [(e.job.number, e.job.attempt) for e in self._state.open.values()]
         if not self._state.n_events:
             if not isinstance(objectives, Objectives):

@@ -1,0 +1,61 @@
+"""Loading a study: its events applied again, by the code that applied them first."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+from bandmaster.core.events import StudyCreated
+from bandmaster.storage import Journal
+from bandmaster.study.binding import check_same
+from bandmaster.study.state import StudyState
+
+__all__ = ["replay"]
+
+
+def replay(state: StudyState, journal: Journal) -> int:
+    """Apply what a journal holds; return how many events that were.
+
+    Raises
+    ------
+    StudyError
+        When the journal belongs to another study.
+    StorageError
+        When it cannot be read.
+    """
+    count = 0
+    with _collector_off:
+        for event in journal.read(0):
+            if isinstance(event, StudyCreated):
+                check_same(event, state.space, state.generator)
+            state.apply(event)
+            count += 1
+    return count
+
+
+class _CollectorOff:
+    """Keeps the garbage collector from going through all that is loaded, again and again.
+
+    Nothing of it is garbage. It is switched on again when nobody loads any more, if it was on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loading = 0
+        self._was_on = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._loading:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._loading += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._loading -= 1
+            if not self._loading and self._was_on:
+                gc.enable()
+
+
+_collector_off = _CollectorOff()
