@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from bandmaster.asynccomm import connection_file
+from bandmaster.asynccomm.about import ABOUT_OBJECT, AboutHandler
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.certificates import Certificate, TlsOption, check_tls
 from bandmaster.asynccomm.connection_file import DEFAULT_PORT, ConnectionInfo
@@ -249,6 +250,7 @@ class NameServer:
                 name="nameserver",
             )
             server.register(NAMES_OBJECT, Registry())
+            server.register(ABOUT_OBJECT, AboutHandler("name server"))
             try:
                 return server, server.start()
             except CommError:

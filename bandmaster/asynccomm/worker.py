@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.about import ABOUT_OBJECT, AboutHandler
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.certificates import TlsOption
 from bandmaster.asynccomm.child import Child, dump
@@ -313,6 +314,7 @@ class Worker:
                 patience=self.timeout,
             )
             server.register(protocol.CONTROL, ControlHandler(loop))
+            server.register(ABOUT_OBJECT, AboutHandler("worker"))
             name = worker_name(self.run_id, host, pid, self.worker_id)
             registration = Registration(
                 entrance.find, name, control, lambda key: entrance.admit(server, key)

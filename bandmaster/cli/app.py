@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 import bandmaster
+from bandmaster.cli.doctor import doctor
 from bandmaster.cli.master import master
 from bandmaster.cli.nameserver import nameserver
 from bandmaster.cli.worker import worker
@@ -42,6 +43,7 @@ def app(verbose: bool, quiet: bool) -> None:
     logging.basicConfig(level=level, format=_FORMAT, datefmt="%H:%M:%S", stream=sys.stderr)
 
 
+app.add_command(doctor)
 app.add_command(nameserver)
 app.add_command(worker)
 app.add_command(master)
