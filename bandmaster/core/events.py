@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import CodecError
@@ -171,16 +172,17 @@ _KINDS: dict[str, Any] = {
         Imported, IntakeClosed, Stopped, Noted,
     )
 }  # fmt: skip
-_NAMES = {kind: cls.__struct_fields__ for kind, cls in _KINDS.items()}
+_WITH_OUTCOME = (JobFinished, Imported)
 
 
 def to_data(event: Event) -> list[Any]:
     """Return the stored form of an event, for `codec.pack`."""
-    data = [event.kind, *(getattr(event, name) for name in _NAMES[event.kind])]
-    if isinstance(event, JobFinished | Imported):
-        data[-1] = event.outcome.to_wire()
-    elif isinstance(event, JobRequeued) and not event.failed:
-        data.pop()
+    kind = type(event)
+    data = [event.kind, *astuple(event)]
+    if kind in _WITH_OUTCOME:
+        data[-1] = data[-1].to_wire()
+    elif kind is JobRequeued and not data[-1]:
+        data.pop()  # `failed`, which older versions do not know
     return data
 
 
@@ -192,12 +194,14 @@ def from_data(data: Any) -> Event:
     CodecError
         When it is no event that this version knows.
     """
-    if not isinstance(data, list) or not data or data[0] not in _KINDS:
+    name = data[0] if type(data) is list and data else None
+    kind = _KINDS.get(name) if type(name) is str else None
+    if kind is None:
         raise CodecError(f"no event of schema {SCHEMA_VERSION}: {str(data)[:80]!r}")
-    kind = _KINDS[data[0]]
+    fields = data[1:]
     try:
-        if kind in (JobFinished, Imported):
-            data = [*data[:-1], Outcome.from_wire(data[-1])]
-        return kind(*data[1:])  # type: ignore[no-any-return]  # a table of classes
-    except (TypeError, ValueError) as error:
-        raise CodecError(f"event {data[0]!r} has other fields than expected: {error}") from error
+        if kind in _WITH_OUTCOME:
+            fields[-1] = Outcome.from_wire(fields[-1])
+        return kind(*fields)  # type: ignore[no-any-return]  # a table of classes
+    except (IndexError, TypeError, ValueError) as error:
+        raise CodecError(f"event {name!r} has other fields than expected: {error}") from error

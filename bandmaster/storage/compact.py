@@ -88,17 +88,17 @@ class Compactor:
         try:
             data = codec.unpack(body)
             kind = data[0]
-            if kind in _MAPPINGS:
-                for i in _MAPPINGS[kind]:
-                    if data[i]:
-                        data[i] = self._mapping_of(data[i])
-            if kind == "issued":
-                data[_WORKER] = self._name_of(data[_WORKER])
-            elif kind == "finished":
+            if kind == "finished":
                 outcome = data[-1]
                 if outcome[_OUTCOME_METRICS]:
                     outcome[_OUTCOME_METRICS] = self._mapping_of(outcome[_OUTCOME_METRICS])
                 outcome[_OUTCOME_WORKER] = self._name_of(outcome[_OUTCOME_WORKER])
+            elif kind in _MAPPINGS:
+                for i in _MAPPINGS[kind]:
+                    if data[i]:
+                        data[i] = self._mapping_of(data[i])
+                if kind == "issued":
+                    data[_WORKER] = self._name_of(data[_WORKER])
             event = from_data(data)
         except (CodecError, LookupError, TypeError, ValueError) as error:
             raise StorageError(
@@ -152,8 +152,8 @@ class Compactor:
 
     def _mapping_of(self, stored: Any) -> Any:
         if type(stored) is list:
-            keys = self._keys[stored[0]]
-            return dict(zip(keys, stored[1:], strict=True))
+            keys = self._keys[stored.pop(0)]
+            return dict(zip(keys, stored, strict=True))
         self._learn_keys(tuple(stored))
         return stored
 
