@@ -19,6 +19,7 @@ from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import (
+    BandmasterError,
     ConfigurationError,
     MasterLostError,
     ProtocolError,
@@ -89,6 +90,7 @@ class Dispatcher:
         self.run_id = run_id
         self.poll = poll
         self.failure: BaseException | None = None
+        self.refused: tuple[float, str] | None = None  # when, and why: the last worker
         self.sessions = Sessions()
         self.waiters = Waiters()
         self._token = f"{study.created!r}/{study.seed}"
@@ -107,6 +109,7 @@ class Dispatcher:
         self._open = False
         self._draining: str | None = None
         self._stopping: str | None = None
+        self._storing: dict[int, float] = {}  # since when the storage lets a peer wait
         self._asked: set[tuple[int, int]] = set()  # to stop
         self._lock = threading.Lock()
         self._calls: dict[str, Callable[[Peer, bytes], bytes]] = {
@@ -143,6 +146,11 @@ class Dispatcher:
             entry.waiting or (entry.job.number, entry.job.attempt) in self._losses.orphans
             for entry in self.study.open_jobs
         )
+
+    @property
+    def storing(self) -> list[float]:
+        """Since when the storage lets answers wait, by `time.monotonic`."""
+        return list(self._storing.values())
 
     def wake(self) -> None:
         """Look whether there is something to do for those who wait.
@@ -256,18 +264,12 @@ class Dispatcher:
         last.peer.close()
 
     def _hello(self, peer: Peer, payload: bytes) -> bytes:
-        data = unpack(payload)
-        version = Hello.version_of(data)
-        if version != protocol.VERSION:
-            raise ProtocolVersionError(
-                f"the worker speaks version {version} of the dispatcher's protocol, this master "
-                f"version {protocol.VERSION}: use the same release of bandmaster on both sides"
-            )
-        hello = Hello.decode(data)
-        if hello.run_id != self.run_id:
-            raise ConfigurationError(
-                f"this is the master of run {self.run_id!r}, not of {hello.run_id!r}"
-            )
+        try:
+            hello = self._read_hello(payload)
+        except BandmasterError as error:
+            self.refused = time.time(), f"a worker at {peer.address}: {error}"
+            logger.warning("Run %r refused %s", self.run_id, self.refused[1])
+            raise
         session = Session(peer, hello)
         for ticket, outcome in hello.finished:
             self._take(session, ticket, outcome)
@@ -280,6 +282,21 @@ class Dispatcher:
             self._make_durable(peer)
         logger.info("Worker %s joined run %s", session, self.run_id)
         return Welcome(self._token, keep).encode()
+
+    def _read_hello(self, payload: bytes) -> Hello:
+        data = unpack(payload)
+        version = Hello.version_of(data)
+        if version != protocol.VERSION:
+            raise ProtocolVersionError(
+                f"the worker speaks version {version} of the dispatcher's protocol, this master "
+                f"version {protocol.VERSION}: use the same release of bandmaster on both sides"
+            )
+        hello = Hello.decode(data)
+        if hello.run_id != self.run_id:
+            raise ConfigurationError(
+                f"this is the master of run {self.run_id!r}, not of {hello.run_id!r}"
+            )
+        return hello
 
     def _exchange(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
@@ -431,7 +448,11 @@ class Dispatcher:
         position = self.study.position
 
         def wait() -> bool:
-            self.study.wait_durable(position)
+            self._storing[peer.id] = time.monotonic()
+            try:
+                self.study.wait_durable(position)
+            finally:
+                self._storing.pop(peer.id, None)
             return True
 
         def until() -> None:

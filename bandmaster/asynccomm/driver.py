@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.sessions import Session
+from bandmaster.asynccomm.silence import Trouble, explain_silence
 from bandmaster.errors import StudyPoisonedError
 from bandmaster.study.follower import Follower
 
@@ -34,6 +35,8 @@ class Driver:
         Gets each Session whose evaluation was ended that way.
     warn_after : float, default 30.0
         Seconds without any news after which a warning says why.
+    trouble : callable, optional
+        As in `explain_silence`.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Driver:
         grace: float = 5.0,
         give_up: Callable[[Session], None] | None = None,
         warn_after: float = 30.0,
+        trouble: Callable[[], Trouble | None] | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._study = dispatcher.study
@@ -53,6 +57,7 @@ class Driver:
         self._grace = grace
         self._give_up = give_up
         self._warn_after = warn_after
+        self._trouble = trouble
 
     def run(self) -> None:
         """Return when nothing is out and nothing will start, or the dispatcher is drained.
@@ -86,7 +91,8 @@ class Driver:
                 kill_at = None
                 continue
             if now - quiet_since >= patience:
-                logger.warning("%s", self._explain(now - quiet_since))
+                silence = explain_silence(dispatcher, now - quiet_since, trouble=self._trouble)
+                logger.warning("%s", silence)
                 patience *= 2
             moments = (deadline, kill_at, quiet_since + patience)
             until = min(moment for moment in moments if moment is not None)
@@ -123,22 +129,3 @@ class Driver:
             session = holders.get(entry.job.number)
             if session is not None and self._give_up is not None:
                 self._give_up(session)
-
-    def _explain(self, seconds: float) -> str:
-        dispatcher, run = self._dispatcher, self._dispatcher.run_id or "local"
-        running = dispatcher.sessions.running()
-        head = f"Run {run!r}: nothing has happened for {seconds:.0f} s:"
-        if running:
-            now = time.monotonic()
-            jobs = ", ".join(
-                f"job {held.job} (budget {held.budget:g}) at {session} for {now - held.since:.0f} s"
-                for session, held in running[:5]
-            )
-            more = f", and {len(running) - 5} more" if len(running) > 5 else ""
-            return f"{head} waiting for {jobs}{more}"
-        if not len(dispatcher.sessions):
-            return f"{head} no workers are connected to run {run!r}; start some with this run_id"
-        out = [entry.job.number for entry in self._study.open_jobs if not entry.waiting]
-        if out:
-            return f"{head} jobs {out[:10]} are out at nobody who is connected"
-        return f"{head} {len(dispatcher.sessions)} workers are idle and the study starts no job"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
-from bandmaster.asynccomm.sessions import Sessions
+from bandmaster.asynccomm.dispatcher import Dispatcher
+from bandmaster.asynccomm.silence import Trouble, clock_time, latest
 
 __all__ = ["wait_for_workers"]
 
@@ -15,20 +17,26 @@ _FIRST_WARNING = 5.0  # seconds without any worker
 
 
 def wait_for_workers(
-    sessions: Sessions, run_id: str, wanted: int, *, timeout: float | None, warn_after: float
+    dispatcher: Dispatcher,
+    wanted: int,
+    *,
+    timeout: float | None,
+    warn_after: float,
+    trouble: Callable[[], Trouble | None],
 ) -> bool:
     """Block until `wanted` workers are connected; False when `timeout` seconds passed first.
 
     Parameters
     ----------
-    sessions : Sessions
-    run_id : str
-        For the log.
+    dispatcher : Dispatcher
     wanted : int
     timeout : float or None
     warn_after : float
         Seconds between two warnings; the first one comes after 5 s at the latest.
+    trouble : callable
+        Returns what was last refused, for the warnings.
     """
+    sessions, run_id = dispatcher.sessions, dispatcher.run_id
     started = time.monotonic()
     deadline = None if timeout is None else started + timeout
     patience = min(_FIRST_WARNING, warn_after)
@@ -44,11 +52,14 @@ def wait_for_workers(
         if deadline is not None and time.monotonic() >= deadline:
             return False
         count, waited = len(sessions), time.monotonic() - started
+        refused = latest(dispatcher.refused, trouble())
         logger.warning(
             "%s: %d of %d are connected after %.0f s; start one with: "
-            "bandmaster worker module:function --run-id %s",
+            "bandmaster worker module:function --run-id %s%s",
             f"Run {run_id!r} waits for more workers" if count
             else f"No worker has joined run {run_id!r} yet",
             count, wanted, waited, run_id,
+            "" if refused is None
+            else f"; at {clock_time(time.time() - refused[0])}: {refused[1]}",
         )  # fmt: skip
         patience = max(2 * patience, warn_after)

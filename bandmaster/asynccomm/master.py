@@ -327,8 +327,8 @@ class Master:
         logger.info("Run %s: %s", self.run_id, expected or "an open number of evaluations")
         try:
             if not wait_for_workers(
-                self.dispatcher.sessions, self.run_id, min_n_workers,
-                timeout=timeout, warn_after=self._warn_after,
+                self.dispatcher, min_n_workers,
+                timeout=timeout, warn_after=self._warn_after, trouble=self._reception.trouble,
             ):  # fmt: skip
                 study.stop(f"timeout of {timeout} s before {min_n_workers} workers came")
             follower.start(None if expected is None else expected.n_evaluations)
@@ -337,6 +337,7 @@ class Master:
             driver = Driver(
                 self.dispatcher, follower,
                 timeout=left, grace=grace, warn_after=self._warn_after,
+                trouble=self._reception.trouble,
             )  # fmt: skip
             with interrupts:
                 driver.run()

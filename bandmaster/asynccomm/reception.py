@@ -7,6 +7,7 @@ import logging
 import threading
 
 from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.about import ABOUT_OBJECT, AboutHandler
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.entrance import Entrance
@@ -14,6 +15,7 @@ from bandmaster.asynccomm.naming import dispatcher_name
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.patience import until_found
 from bandmaster.asynccomm.registration import Registration
+from bandmaster.asynccomm.silence import Trouble
 from bandmaster.asynccomm.wire import Server
 from bandmaster.errors import ConfigurationError
 
@@ -58,6 +60,10 @@ class Reception:
             raise ConfigurationError("the master has not been started")
         return self._server.address
 
+    def trouble(self) -> Trouble | None:
+        """Return when and why a connection was last refused."""
+        return None if self._server is None else self._server.trouble
+
     def start(self, *, patience: float | None, stop: threading.Event) -> None:
         """Listen and register; `patience` and `stop` are those of `until_found`."""
         nameserver, key = until_found(
@@ -68,6 +74,8 @@ class Reception:
             nameserver, key, host=self._host, port=self._port, name=f"master-{self._run_id}"
         )
         server.register(protocol.DISPATCHER, self._dispatcher)
+        sessions = self._dispatcher.sessions
+        server.register(ABOUT_OBJECT, AboutHandler("master", lambda: len(sessions)))
         with contextlib.ExitStack() as undo:
             server.start()
             undo.callback(server.close)

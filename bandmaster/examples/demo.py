@@ -92,6 +92,8 @@ def run(n_iterations: int = 30, n_workers: int = 2) -> Result:
                 master.run(n_iterations=n_iterations)
             finally:
                 master.shutdown(shutdown_workers=True)
+            if master.interrupted is not None:
+                raise KeyboardInterrupt
     return FMinResult(optimizer)
 
 

@@ -120,6 +120,8 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
         while len(list(tmp_path.glob("pid-*"))) < 2:
             assert time.monotonic() < deadline, "the workers did not start"
             time.sleep(0.05)
+        process.send_signal(signal.SIGINT)  # the first one waits for what is running
+        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     finally:

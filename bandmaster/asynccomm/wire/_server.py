@@ -132,6 +132,11 @@ class Server:
         return self._address.secured("" if certificate is None else certificate.fingerprint)
 
     @property
+    def trouble(self) -> tuple[float, str] | None:
+        """When a connection was last refused or closed for a reason, and what the log says."""
+        return self._log.last
+
+    @property
     def connections(self) -> int:
         """How many connections there are at the moment."""
         return len(self._connections)

@@ -22,6 +22,12 @@ class Throttle:
         Seconds.
     clock : callable
         Returns seconds.
+
+    Attributes
+    ----------
+    last : (float, str) or None
+        When the last warning came, in seconds since the epoch, and what it says; also if it was
+        left out.
     """
 
     def __init__(
@@ -36,12 +42,14 @@ class Throttle:
         self._most = most
         self._period = period
         self._clock = clock
+        self.last: tuple[float, str] | None = None
         self._lock = threading.Lock()
         self._began = -period
         self._written = self._dropped = 0
 
     def warning(self, text: str, *arguments: object) -> None:
         """Log a warning, or count it."""
+        self.last = time.time(), text % arguments
         if self._passes():
             self._logger.warning(text, *arguments)
 
