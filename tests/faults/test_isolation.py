@@ -293,6 +293,42 @@ def test_reports_go_to_the_master_and_decisions_come_back() -> None:
     assert [{"loss": 0}, {"loss": 1}, {"loss": 2}, {"wrong": 1.0}] == heard
 
 
+def test_what_an_evaluation_logs_is_logged_by_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    """With its name, level, place and traceback; also of one that dies, and from its threads."""
+    import logging
+
+    def talks(config: Any) -> float:
+        log = logging.getLogger("users.own")
+        log.debug("hidden")
+        log.info("job %s at %.1f", "x", 0.5)
+        thread = threading.Thread(target=log.info, args=("from a thread",))
+        thread.start()
+        thread.join()
+        try:
+            raise KeyError("a key")
+        except KeyError:
+            log.warning("trouble", exc_info=True)
+        if config["do"] == "spin":
+            while True:
+                log.info("again")
+        if config["do"] == "die":
+            os._exit(1)
+        return 0.5
+
+    with caplog.at_level(logging.INFO), isolated(talks, time_limit=0.5) as evaluations:
+        evaluations.run()
+        assert ["job x at 0.5", "from a thread"] == [r.getMessage() for r in caplog.records[:2]]
+        record = caplog.records[2]
+        assert ("users.own", "WARNING") == (record.name, record.levelname)
+        assert "test_isolation.py" == record.filename
+        assert "KeyError: 'a key'" in record.getMessage()
+        caplog.clear()
+        assert Status.CRASHED is evaluations.run("die").status
+        assert 3 == len([r for r in caplog.records if r.name == "users.own"])
+        assert Status.TIMEOUT is evaluations.run("spin").status
+        assert evaluations.run().ok
+
+
 def test_cancelling_ends_an_evaluation_at_once() -> None:
     """Status STOPPED with the reason, whatever the evaluation is doing; not the one after it."""
     with isolated(deadly()) as evaluations:
@@ -400,9 +436,16 @@ def test_a_keeper_that_is_killed_is_replaced_and_leaves_nothing() -> None:
         assert wait_until(lambda: not alive(child), 2) < 1
         assert evaluations.run().ok
         assert keeper != evaluations.keeper
-        os.kill(evaluations.keeper, signal.SIGKILL)  # with nothing to do
-        assert evaluations.run().status in (Status.CRASHED, Status.OK)
-        assert evaluations.run().ok
+
+
+def test_a_child_that_ends_with_nothing_to_do_costs_no_job() -> None:
+    """Nor does a keeper: it is seen before the next job is sent."""
+    with isolated(deadly()) as evaluations:
+        for kill_keeper in (False, True, False):
+            child = evaluations.run().info
+            os.kill(evaluations.keeper if kill_keeper else child, signal.SIGKILL)
+            wait_until(lambda child=child: not alive(child))
+            assert child != evaluations.run().info
 
 
 def test_child_inherits_no_connection() -> None:

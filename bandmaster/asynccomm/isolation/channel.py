@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from typing import Any
 
 from bandmaster.asynccomm.forks import own
 from bandmaster.core.codec import pack, unpack
 from bandmaster.errors import ProtocolError
 
-__all__ = ["BROKEN", "DECISION", "DONE", "FATAL", "READY", "REPORT", "TROUBLE", "Channel"]
+__all__ = ["BROKEN", "DECISION", "DONE", "FATAL", "LOG", "READY", "REPORT", "TROUBLE", "Channel"]
 
 READY = "ready"  # child → worker: the objective is loaded
 BROKEN = "broken"  # child → worker: it cannot be loaded; a traceback
 DONE = "done"  # child → worker: the outcome, and whether the child can go on
 FATAL = "fatal"  # child → worker: an exception that is not to be caught; a traceback, the pickle
+LOG = "log"  # child → worker: texts, numbers of a record
 REPORT = "report"  # child → worker: metrics, step; the answer is one of the next two
 DECISION = "decision"  # worker → child
 TROUBLE = "trouble"  # worker → child: an exception that the report raises; the pickle
 
 _LENGTH = struct.Struct("!I")
 _CHUNK = 1 << 16
+_AT_ONCE = 64
 _MOST = 1 << 30
 
 
@@ -36,6 +39,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = own(sock)
+        self._sending = threading.Lock()
         self._buffer = bytearray()
 
     def fileno(self) -> int:
@@ -43,7 +47,7 @@ class Channel:
         return self._sock.fileno()
 
     def send(self, *message: Any) -> None:
-        """Send a message.
+        """Send a message; from any thread.
 
         Raises
         ------
@@ -55,11 +59,12 @@ class Channel:
         data = pack(message)
         if len(data) > _MOST:
             raise ProtocolError(f"a message of {len(data)} bytes; {_MOST} are the most")
-        if len(data) < _CHUNK:
-            self._sock.sendall(_LENGTH.pack(len(data)) + data)
-        else:
-            self._sock.sendall(_LENGTH.pack(len(data)))
-            self._sock.sendall(data)
+        with self._sending:
+            if len(data) < _CHUNK:
+                self._sock.sendall(_LENGTH.pack(len(data)) + data)
+            else:
+                self._sock.sendall(_LENGTH.pack(len(data)))
+                self._sock.sendall(data)
 
     def receive(self) -> tuple[Any, ...] | None:
         """Wait for a message; None when the other end is gone."""
@@ -78,8 +83,8 @@ class Channel:
         return bool(chunk)
 
     def drain(self) -> bool:
-        """Read all that has come and wait for nothing; False at the end."""
-        while True:
+        """Read what has come, up to a few MB, and wait for nothing; False at the end."""
+        for _ in range(_AT_ONCE):
             try:
                 chunk = self._sock.recv(_CHUNK, socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -89,6 +94,7 @@ class Channel:
             self._buffer += chunk
             if len(chunk) < _CHUNK:
                 return bool(chunk)
+        return True
 
     def take(self) -> tuple[Any, ...] | None:
         """Return the next whole message that was read, None when there is none.

@@ -21,11 +21,13 @@ from bandmaster.asynccomm.isolation.channel import (
     DECISION,
     DONE,
     FATAL,
+    LOG,
     READY,
     REPORT,
     TROUBLE,
     Channel,
 )
+from bandmaster.asynccomm.isolation.logs import forward
 from bandmaster.core.codec import native
 from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
@@ -47,7 +49,7 @@ def run(task: bytes, sock: socket.socket, dump: int) -> int:
     Parameters
     ----------
     task : bytes
-        The pickle of (Objective, exception types to catch).
+        The pickle of (Objective, exception types to catch, level of what is logged).
     sock : socket
         To the worker.
     dump : int
@@ -58,10 +60,12 @@ def run(task: bytes, sock: socket.socket, dump: int) -> int:
     faulthandler.enable(dump, all_threads=True)
     faulthandler.register(signal.SIGQUIT, dump, all_threads=True)
     try:
-        objective, catch = load(task)
+        objective, catch, level = load(task)
     except BaseException:  # noqa: BLE001 - unpickling imports and runs the user's code
         channel.send(BROKEN, traceback.format_exc())
         return 1
+    if level is not None:
+        forward(level, lambda *fields: channel.send(LOG, *fields))
     worker = _Evaluations(channel, objective, catch)
     try:
         channel.send(READY)

@@ -19,11 +19,13 @@ from bandmaster.asynccomm.isolation.channel import (
     DECISION,
     DONE,
     FATAL,
+    LOG,
     READY,
     REPORT,
     TROUBLE,
 )
 from bandmaster.asynccomm.isolation.keeper import Inmate, Keeper
+from bandmaster.asynccomm.isolation.logs import level_to_forward, replay
 from bandmaster.asynccomm.isolation.memory import MemoryWatch, can_measure
 from bandmaster.core.clock import SystemClock
 from bandmaster.core.context import Context
@@ -78,7 +80,7 @@ class Isolated(Evaluator):
             raise ConfigurationError(
                 "memory_limit needs Linux, where /proc tells how much memory a process uses"
             )
-        self._task = dump((objective, catch), what)
+        self._task = dump((objective, catch, level_to_forward()), what)
         self._limits = isolation
         self._clock = SystemClock()
         self._lock = threading.RLock()  # reentrant: signal handlers cancel, too
@@ -92,10 +94,7 @@ class Isolated(Evaluator):
 
     def start(self) -> None:
         """Start the child, which loads the objective while others do something else."""
-        try:
-            self._make()
-        except _Over as over:
-            logger.debug("no child yet: %s", over.outcome.error)  # `run` tries again
+        self._make()
 
     def run(self, job: Job, context: Context) -> Outcome:
         """Evaluate a job."""
@@ -165,14 +164,16 @@ class Isolated(Evaluator):
     ) -> tuple[Any, ...]:
         """Return what the child says next; raise _Over when it has ended, whatever of."""
         while True:
-            if self._verdict is None:  # what it says in its last moments may come of a signal
-                try:
-                    message = inmate.channel.take()
-                except BandmasterError:
-                    self._end(lambda _: endings.garbled())
+            try:
+                message = inmate.channel.take()
+                if message is not None and message[0] == LOG:
+                    replay(*message[1:])
                     continue
-                if message is not None:
-                    return message
+            except (BandmasterError, TypeError, ValueError):
+                self._end(lambda _: endings.garbled())
+                message = None
+            if message is not None and self._verdict is None:
+                return message  # what it says in its last moments may come of a signal
             if inmate.code is not None:
                 outcome = self._judge(inmate, inmate.code)
                 self._forget()
@@ -238,7 +239,9 @@ class Isolated(Evaluator):
         while True:
             inmate = self._make()
             if inmate.ready:
-                return inmate
+                if self._lives(inmate):
+                    return inmate
+                continue
             try:
                 message = self._next(inmate, deadline, None)
             except _Over as over:
@@ -262,27 +265,42 @@ class Isolated(Evaluator):
                 f"the objective cannot be loaded in a process of its own:\n{message[-1]}"
             )
 
+    def _lives(self, inmate: Inmate) -> bool:
+        """Whether a child that had nothing to do is still there; its end costs no job then."""
+        keeper = self._keeper
+        if keeper is None or not keeper.wait(inmate, 0.0):
+            self._abandon(inmate)
+            return False
+        if inmate.code is not None or inmate.hung_up_at is not None:
+            self._discard()
+            return False
+        return True
+
     def _make(self) -> Inmate:
-        if self._keeper is None:
-            keeper = Keeper(self._task)
-            try:
-                keeper.start()
-            except OSError as error:
-                raise CommError(f"no process for evaluations can be started: {error}") from error
-            self._keeper = keeper
-        inmate = self._inmate
-        if inmate is None:
+        """Return the child, made anew if there is none."""
+        if self._inmate is None:
             self._oom_kills = endings.out_of_memory_kills()
             try:
-                inmate = self._keeper.make()
+                inmate = self._kept().make()
             except OSError:
-                self._abandon(None)
-                raise _Over(endings.unwatched()) from None
+                self._abandon(None)  # it was gone; with another one it works or it never does
+                try:
+                    inmate = self._kept().make()
+                except OSError as error:
+                    raise CommError(f"no process for evaluations can be made: {error}") from error
             with self._lock:
                 self._inmate = inmate
                 if self._verdict is not None and self._busy:
-                    self._keeper.kill(inmate)  # `cancel` came while there was nobody to be ended
-        return inmate
+                    self._kept().kill(inmate)  # `cancel` came while there was nobody to be ended
+        return self._inmate
+
+    def _kept(self) -> Keeper:
+        """Return the keeper, started anew if there is none."""
+        if self._keeper is None:
+            keeper = Keeper(self._task)
+            keeper.start()
+            self._keeper = keeper
+        return self._keeper
 
     def _discard(self) -> None:
         """End the child, and wait for nothing."""

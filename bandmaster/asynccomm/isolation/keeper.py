@@ -86,7 +86,7 @@ class Keeper:
     Parameters
     ----------
     task : bytes
-        What each child loads: the pickle of (Objective, exception types to catch).
+        What each child loads: its pickle.
 
     Notes
     -----
