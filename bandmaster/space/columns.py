@@ -25,6 +25,7 @@ __all__ = ["Choice", "Column", "Grid", "LinearFloat", "LogFloat", "LogGrid", "ma
 
 FloatArray = npt.NDArray[np.float64]
 
+_EXACT: Final = 2**53  # whole numbers below it are floats too
 _TABLE: Final = 4096  # log grids up to this size are looked up, longer ones computed
 
 
@@ -46,6 +47,10 @@ class Column(ABC):
     @abstractmethod
     def encode(self, value: Any) -> float:
         """Encode a value, or raise IllegalConfigurationError."""
+
+    def encode_many(self, values: list[Any]) -> FloatArray:
+        """As `encode` for many values."""
+        return np.array([self.encode(value) for value in values])
 
     @abstractmethod
     def decode(self, x: float) -> Any:
@@ -124,6 +129,13 @@ class LinearFloat(Column):
         x: float = (value - self.lower) / self.span
         return x
 
+    def encode_many(self, values: list[Any]) -> FloatArray:
+        if set(map(type, values)) == {float}:
+            array = np.array(values)
+            if array.min() >= self.lower and array.max() <= self.upper:
+                return (array - self.lower) / self.span
+        return super().encode_many(values)
+
     def decode(self, x: float) -> float:
         value = self.lower + x * self.span
         return value if value <= self.upper else self.upper
@@ -163,6 +175,9 @@ class LogFloat(LinearFloat):
         if not self.lower <= value <= self.upper:
             raise self.illegal(value)
         return (math.log(value) - self.log_lower) / self.log_span
+
+    def encode_many(self, values: list[Any]) -> FloatArray:
+        return Column.encode_many(self, values)
 
     def decode(self, x: float) -> float:
         if x <= 0.0:
@@ -215,6 +230,15 @@ class Grid(Column):
 
     def encode(self, value: Any) -> float:
         return self.code(self.index_of(value))
+
+    def encode_many(self, values: list[Any]) -> FloatArray:
+        low, beyond = self.value(0), self.value(self.n)
+        exact = self.whole and low > -_EXACT and beyond < _EXACT
+        if exact and set(map(type, values)) == {int} and low <= min(values) <= max(values) < beyond:
+            k, rest = np.divmod(np.array(values) - int(self.start), int(self.step))
+            if not rest.any():
+                return self.codes(k)
+        return super().encode_many(values)
 
     def index_of(self, value: Any) -> int:
         """Return the number of a value, or raise IllegalConfigurationError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 
 from bandmaster.core.events import StudyCreated
@@ -11,6 +12,8 @@ from bandmaster.study.binding import check_same
 from bandmaster.study.state import StudyState
 
 __all__ = ["replay"]
+
+_CHUNK = 10_000  # events
 
 
 def replay(state: StudyState, journal: Journal) -> int:
@@ -25,11 +28,15 @@ def replay(state: StudyState, journal: Journal) -> int:
     """
     count = 0
     with _collector_off:
-        for event in journal.read(0):
-            if isinstance(event, StudyCreated):
-                check_same(event, state.space, state.generator)
-            state.apply(event)
-            count += 1
+        events = journal.read(0)
+        while chunk := list(itertools.islice(events, _CHUNK)):
+            if isinstance(chunk[0], StudyCreated):
+                check_same(chunk[0], state.space, state.generator)
+            state.prepare(chunk)
+            for event in chunk:
+                state.apply(event)
+            count += len(chunk)
+        state.prepare([])
     return count
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -16,10 +16,13 @@ from bandmaster.core.job import Job
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.trial import OpenJob, Trial
-from bandmaster.errors import StudyError
+from bandmaster.errors import SpaceError, StudyError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["StudyState"]
 
@@ -56,6 +59,7 @@ class StudyState:
         self.n_events = 0
         self.intake_closed: str | None = None
         self.stopped: str | None = None
+        self._encoded: dict[int, np.ndarray] = {}  # by the identity of the configuration
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             ev.StudyCreated: self._created,
             ev.PlanSet: self._plan_set,
@@ -85,6 +89,22 @@ class StudyState:
         """Whether the planned evaluations are all issued."""
         limit = self.plan.n_evaluations
         return limit is not None and self.n_jobs >= limit
+
+    def prepare(self, events: Iterable[ev.Event]) -> None:
+        """Encode at once the configurations of events that `apply` is about to be given.
+
+        Nothing else changes, but that `apply` is faster then.
+        """
+        configs = [e.config for e in events if type(e) is ev.JobIssued and e.config is not None]
+        try:
+            vectors = self.space.encode(configs)
+        except SpaceError:
+            return  # `apply` says it, when it comes to the event
+        self._encoded = dict(zip(map(id, configs), vectors, strict=True))
+
+    def _encode(self, config: Mapping[str, Any]) -> np.ndarray:
+        vector = self._encoded.pop(id(config), None) if self._encoded else None
+        return self.space.encode_one(config) if vector is None else vector
 
     def apply(self, event: ev.Event) -> None:
         """Take one event into account."""
@@ -143,7 +163,7 @@ class StudyState:
             event.config,
             event.config_info,
             event.bracket,
-            self.space.encode_one(event.config),
+            self._encode(event.config),
         )
         if event.trial == self.n_trials:
             self.trials.append(trial)

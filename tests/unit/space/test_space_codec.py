@@ -67,6 +67,40 @@ def test_one_row_is_as_many(space, seed):
         assert same_rows(space.from_unit(unit), one)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"f": 1, "l": 10, "i": 7.0, "o": "b"},
+        {"f": np.float32(0.5), "l": np.float64(2), "i": np.int64(4), "o": np.str_("a")},
+        {"f": 3.1, "l": 1.0, "i": 1, "o": "a"},
+        {"f": float("nan"), "l": 1.0, "i": 1, "o": "a"},
+        {"f": 1.0, "l": 1.0, "i": 2, "o": "a"},
+        {"f": 1.0, "l": 1.0, "i": 2**70, "o": "a"},
+        {"f": 1.0, "l": 1.0, "i": 1, "o": "c"},
+        {"f": 1.0, "l": 1.0, "i": 1, "x": 0},
+    ],
+)
+def test_many_are_encoded_or_refused_as_one(more):
+    """Whatever is among many configurations is encoded, or refused, as it is alone."""
+    space = Space(
+        [
+            Float("f", 0, 3), Float("l", 1, 100, log=True), Integer("i", 1, 10, q=3),
+            Categorical("o", ("a", "b")),
+        ]
+    )  # fmt: skip
+    configs = [{"f": 0.1, "l": 3.0, "i": 4, "o": "b"}, more]
+    found, expected = [], []
+    for outcome, encode in (
+        (found, lambda: space.encode(configs)),
+        (expected, lambda: [space.encode_one(config) for config in configs]),
+    ):
+        try:
+            outcome.append(np.array(encode()).tolist())
+        except IllegalConfigurationError as error:
+            outcome.append(str(error))
+    assert expected == found
+
+
 @given(spaces(), SEEDS)
 @few
 def test_round_trip(space, seed):
