@@ -1,4 +1,5 @@
-"""What our wire costs: echo calls against stock Pyro5 with msgpack, and 1,200 parked connections.
+"""What our wire costs: echo calls against stock Pyro5 with msgpack, with TLS, and 1,200 parked
+connections.
 
 Run ``python benchmarks/wire.py``. Servers run in processes of their own, rounds are interleaved,
 and only the ratio means something on another machine.
@@ -41,6 +42,15 @@ class Echo:
 
 def serve_ours(pipe: Any) -> None:
     with Server(key=KEY) as server:
+        server.register("echo", Echo())
+        pipe.send(str(server.address))
+        pipe.recv()
+
+
+def serve_tls(pipe: Any) -> None:
+    from bandmaster.asynccomm.certificates import Certificate
+
+    with Server(key=KEY, certificate=Certificate.make("benchmark")) as server:
         server.register("echo", Echo())
         pipe.send(str(server.address))
         pipe.recv()
@@ -103,6 +113,38 @@ def calls(rounds: int = 7, number: int = 2000) -> None:
     stock_pipe.send(None)
 
 
+def tls(rounds: int = 7, number: int = 2000) -> None:
+    """Print what TLS adds to a call and to a connection."""
+    pipes, clients = {}, {}
+    for name, serve in (("plain", serve_ours), ("TLS", serve_tls)):
+        pipes[name], place = _start(serve)
+        address = Address.parse(place).secured("any" if name == "TLS" else "")
+        clients[name] = Client(address, "echo", key=KEY)
+    for size in (200, 1_000_000):
+        times: dict[str, list[float]] = {"plain": [], "TLS": []}
+        count = number if size < 1000 else number // 100
+        for _ in range(rounds):
+            for name, client in clients.items():
+                client.connect()
+                begin = time.perf_counter()
+                for _ in range(count):
+                    client.call("echo", bytes(size))
+                times[name].append((time.perf_counter() - begin) / count * 1e6)
+        ratio = statistics.median(t / p for t, p in zip(times["TLS"], times["plain"], strict=True))
+        print(
+            f"{size:>9} bytes, TLS     {statistics.median(times['TLS']):7.1f} µs a call, "
+            f"plain {statistics.median(times['plain']):7.1f}, ratio TLS / plain {ratio:5.2f}"
+        )
+    for name, client in clients.items():
+        begin = time.perf_counter()
+        for _ in range(200):
+            client.close()
+            client.connect()
+        print(f"connect, {name:<5}         {(time.perf_counter() - begin) / 200 * 1e3:7.2f} ms")
+        client.close()
+        pipes[name].send(None)
+
+
 def parked(number: int = 1200) -> None:
     """Print the memory and the wake-up time of many parked connections from one process."""
     pipe, address = _start(serve_ours)
@@ -141,4 +183,5 @@ def parked(number: int = 1200) -> None:
 
 if __name__ == "__main__":
     calls()
+    tls()
     parked()
