@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -288,3 +289,43 @@ def test_output_that_nobody_reads_holds_up_one_evaluation_at_most(tmp_path: Path
             worker.wait()
             assert worker.stdout is not None
             worker.stdout.close()
+
+
+@pytest.fixture
+def small_memory(tmp_path: Path) -> Iterator[Path]:
+    """Return the file that puts a process into a group with 150 MB of memory."""
+    assert os.geteuid() == 0, "making a group of processes for this test takes root"
+    first, second = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    folder = (first if first.is_dir() else second) / f"bandmaster-{os.getpid()}"
+    limit = "memory.limit_in_bytes" if first.is_dir() else "memory.max"
+    folder.mkdir()
+    try:
+        (folder / limit).write_text(str(150_000_000))
+        yield folder / "cgroup.procs"
+        wait_until(lambda: not (folder / "cgroup.procs").read_text())
+    finally:
+        folder.rmdir()
+
+
+def test_kernel_that_is_out_of_memory_takes_the_child(tmp_path: Path, small_memory: Path) -> None:
+    """A real out-of-memory kill: the outcome says so, and the worker lives on."""
+    greedy = f"""
+open({str(small_memory)!r}, "w").write(str(os.getpid()))
+def objective(config, job):
+    hoard = []
+    while job.number == 1:
+        hoard.append(b"x" * 1_000_000)
+    return config["x"]
+"""
+    with Cluster(tmp_path) as cluster:
+        master = cluster.master()
+        worker = cluster.worker(greedy, more={"isolate": True})
+        with running(master, n_evaluations=3) as run:
+            first, killed, last = sorted(run.result().evaluations, key=lambda e: e.job)
+        master.shutdown()
+        assert 0 == worker.finish(10)
+    assert (Status.OK, Status.CRASHED, Status.OK) == (first.status, killed.status, last.status)
+    message = (killed.error or "").splitlines()[-1]
+    assert "was ended by SIGKILL, which this worker did not send" in message
+    assert "the kernel has ended processes because memory was short" in message
+    assert 1 == len({e.worker for e in (first, killed, last)})
