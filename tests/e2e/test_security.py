@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import socket
 import threading
 from pathlib import Path
@@ -121,6 +122,32 @@ def _record(address: Address, key: bytes) -> bytes:
             client.list()
         thread.join()
     return bytes(said)
+
+
+class Bomb:
+    """Unpickled, it would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open, (str(self.path), "w")
+
+
+def test_a_master_unpickles_nothing(tmp_path: Path) -> None:
+    """The pickled exception in a worker's goodbye is for a run that made the worker itself."""
+    mark = tmp_path / "unpickled"
+    with Cluster(tmp_path) as cluster:
+        master = cluster.master()
+        with running(master, n_trials=1) as run:
+            wait_until(lambda: repr(master).count("127.0.0.1"))
+            with Client(master.address, protocol.DISPATCHER, key=cluster.names.key) as client:
+                client.call("hello", protocol.Hello(cluster.run_id, "w", "h", 1).encode())
+                goodbye = protocol.Goodbye("bye", None, "a traceback", pickle.dumps(Bomb(mark)))
+                client.call("goodbye", goodbye.encode())
+            cluster.worker()
+            assert 1 == len(run.result(30).history)
+    assert not mark.exists()
 
 
 # -- without a key ------------------------------------------------------------------------------

@@ -86,9 +86,13 @@ def test_golden_frames() -> None:
         "preamble_v1_server_hello": server,
         "preamble_v1_server_hello_without_key": Hello(SERVER_NONCE, keyed=False).encode(),
         "preamble_v1_server_full": Hello(SERVER_NONCE, full=True).encode(),
+        "preamble_v1_server_hello_with_tls": Hello(SERVER_NONCE, tls=True).encode(),
         "preamble_v1_client_hello": client,
         "preamble_v1_server_proof": preamble.proof(KEY, b"server", server, client),
         "preamble_v1_client_proof": preamble.proof(KEY, b"client", server, client),
+        "preamble_v1_client_proof_with_tls": preamble.proof(
+            KEY, b"client", server, client, bytes(32)
+        ),
     }
     assert {n: (GOLDEN / f"{n}.hex").read_text().strip() for n in frames} == {
         n: frame.hex() for n, frame in frames.items()
@@ -158,6 +162,45 @@ def test_server_notices_another_version(pair: tuple[socket.socket, socket.socket
     server, _ = both(pair, serve(KEY), other)
     assert isinstance(server, ProtocolVersionError)
     assert seen == [preamble.PROTOCOL_VERSION]
+
+
+def bound(digest: bytes) -> preamble.Secure:
+    """Return a handshake that does nothing and has seen this certificate."""
+    return lambda sock, seconds: (sock, digest)
+
+
+def test_proofs_cover_the_certificate(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Who sits in between with a certificate of his own makes the two proofs differ."""
+    server, client = both(
+        pair,
+        lambda s: accept_client(s, KEY, timeout=5, secure=bound(b"one")),
+        lambda s: greet_server(s, KEY, timeout=5, secure=bound(b"two")),
+    )
+    assert isinstance(server, AuthenticationError)
+    assert isinstance(client, AuthenticationError)
+
+
+def test_tls_is_not_negotiated(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A client that insists on TLS leaves a server without it, and says nothing."""
+    pair[0].sendall(Hello(SERVER_NONCE).encode())
+    with pytest.raises(AuthenticationError, match="does not use TLS"):
+        greet_server(pair[1], KEY, timeout=5, secure=bound(b""))
+    pair[1].shutdown(socket.SHUT_WR)
+    assert b"" == pair[0].recv(100)
+
+
+def test_a_client_may_not_clear_the_flag(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A server with TLS refuses a client that claims not to know of it."""
+    pair[1].sendall(Hello(CLIENT_NONCE).encode())
+    with pytest.raises(AuthenticationError, match="do not agree on TLS"):
+        accept_client(pair[0], KEY, timeout=5, secure=bound(b""))
+
+
+def test_the_log_of_the_server_learns_why(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A client without key or TLS has nothing to hide and says so; the server can log it."""
+    server, client = both(pair, serve(KEY), greet(None))
+    assert "the client has no key" == str(server)
+    assert isinstance(client, AuthenticationError)
 
 
 def test_replay_fails(pair: tuple[socket.socket, socket.socket]) -> None:
