@@ -18,7 +18,7 @@ from bandmaster.asynccomm.silence import clock_time, explain_silence
 from bandmaster.core.codec import pack
 from bandmaster.errors import BandmasterError
 from bandmaster.storage import MemoryJournal
-from bandmaster.testing.dispatcher import FakeWorker, make_study
+from bandmaster.testing.fake_workers import FakeWorker, make_study
 
 CLOCK = r"\d\d:\d\d:\d\d"
 

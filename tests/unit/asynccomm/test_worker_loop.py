@@ -26,7 +26,7 @@ from bandmaster.errors import (
     ProtocolError,
     ProtocolVersionError,
 )
-from bandmaster.testing.dispatcher import RUN, FakePeer, make_study
+from bandmaster.testing.fake_workers import RUN, FakePeer, make_study
 
 
 class Line:
