@@ -88,6 +88,11 @@ class Program:
     def __str__(self) -> str:
         return f"$ {' '.join(self.command)}\n{self.out}\n--- stderr\n{self.err}"
 
+    def forget(self) -> None:
+        """Remove its outputs."""
+        self._out.unlink()
+        self._err.unlink()
+
     def finish(self, timeout: float = 60.0) -> int:
         """Return its exit code; fail when it runs for longer."""
         try:

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from invariants import check_replay, violations
 from processes import SPACE, Cluster
 from programs import Program
 
@@ -84,7 +85,13 @@ def test_a_killed_master_goes_on_where_it_was(tmp_path: Path) -> None:
     assert all(event.outcome.ok for event in finished), story
     assert {1} == set(runs.values()), f"an evaluation that finished was run again: {story}"
     assert total == len(runs), story
-    _check_replay(events, rng)
+    assert [] == violations(events), story
+    check_replay(events, _study, rng, _MOMENTS)
+
+
+def _study(journal: MemoryJournal) -> Study:
+    generator = HyperBandIterGenerator(1, 9, 3)
+    return Study(SPACE, optimizer=ETPEOptimizer(), generator=generator, journal=journal)
 
 
 def _until(condition, master: Program, story: list[str]) -> None:
@@ -93,23 +100,3 @@ def _until(condition, master: Program, story: list[str]) -> None:
         assert time.monotonic() < deadline, f"nothing happened: {story}\n{master}"
         assert master.process.poll() is None, f"{story}\n{master}"
         time.sleep(0.005)
-
-
-def _check_replay(events: list[ev.Event], rng: random.Random) -> None:
-    """An uninterrupted study that sees the same events makes the same proposals."""
-    issued = [i for i, e in enumerate(events) if isinstance(e, ev.JobIssued) and e.attempt == 0]
-    for i in sorted(rng.sample(issued, _MOMENTS)):
-        event = events[i]
-        assert isinstance(event, ev.JobIssued)
-        study = Study(
-            SPACE,
-            optimizer=ETPEOptimizer(),
-            generator=HyperBandIterGenerator(1, 9, 3),
-            journal=MemoryJournal(events[:i]),
-        )
-        if any(entry.waiting for entry in study.open_jobs):
-            continue  # a lost job goes first, here as there
-        job = study.ask()
-        assert job is not None
-        assert (event.job, event.trial, event.budget) == (job.number, job.trial, job.budget)
-        assert event.config is None or dict(event.config) == dict(job.config)
