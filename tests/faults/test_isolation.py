@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -385,6 +386,35 @@ def test_exception_that_cannot_be_pickled_is_told_as_text() -> None:
         evaluations.run()
 
 
+def test_child_ends_in_good_order_when_it_is_idle(tmp_path: Path) -> None:
+    """What the user's libraries do at exit is done; of a child that was ended it is not."""
+
+    def registers(config: Any) -> float:
+        import atexit
+
+        def at_exit() -> None:
+            with open(config["file"], "a") as file:
+                file.write("ended well")
+
+        atexit.register(at_exit)
+        return 0.5
+
+    with isolated(registers) as evaluations:
+        evaluations.run(file=str(tmp_path / "exit"))
+    assert "ended well" == (tmp_path / "exit").read_text()
+
+
+def test_child_loads_no_heavy_library() -> None:
+    """A plain function's child has neither numpy nor Pyro5, ConfigSpace, scipy, pandas."""
+
+    def heavy(config: Any) -> dict[str, Any]:
+        names = ("ConfigSpace", "Pyro5", "bandmaster.study", "numpy", "pandas", "scipy")
+        return {"loss": 0.0, "info": [name for name in names if name in sys.modules]}
+
+    with isolated(heavy) as evaluations:
+        assert [] == evaluations.run().info
+
+
 class _Unloadable:
     """Breaks where it is unpickled."""
 
@@ -397,6 +427,8 @@ class _Unloadable:
     def __reduce__(self) -> Any:
         if self.how == "raise":
             return int, ("not a number",)
+        if self.how == "sleep":
+            return time.sleep, (600,)
         return os._exit, (9,)
 
 
@@ -409,6 +441,16 @@ def test_objective_that_cannot_be_loaded_is_a_mistake_not_a_failure(how: str, me
     ):
         evaluations.run()
     assert message in str(e.value)
+
+
+def test_loading_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that hangs is a time out, not of the evaluation's `time_limit`."""
+    monkeypatch.setattr("bandmaster.asynccomm.isolation.evaluator._TO_LOAD", 0.3)
+    with isolated(_Unloadable("sleep"), time_limit=0.1) as evaluations:
+        outcome = evaluations.run()
+        assert Status.TIMEOUT is outcome.status
+        assert "loading the objective took too long" == _last(outcome)
+        assert outcome.finished - outcome.started >= 0.3
 
 
 def test_objective_that_cannot_be_pickled_is_refused_before_anything_starts() -> None:

@@ -11,7 +11,18 @@ from bandmaster.asynccomm.forks import own
 from bandmaster.core.codec import pack, unpack
 from bandmaster.errors import ProtocolError
 
-__all__ = ["BROKEN", "DECISION", "DONE", "FATAL", "LOG", "READY", "REPORT", "TROUBLE", "Channel"]
+__all__ = [
+    "BROKEN",
+    "DECISION",
+    "DONE",
+    "FATAL",
+    "LINE_LOST",
+    "LOG",
+    "READY",
+    "REPORT",
+    "TROUBLE",
+    "Channel",
+]
 
 READY = "ready"  # child → worker: the objective is loaded
 BROKEN = "broken"  # child → worker: it cannot be loaded; a traceback
@@ -21,6 +32,9 @@ LOG = "log"  # child → worker: texts, numbers of a record
 REPORT = "report"  # child → worker: metrics, step; the answer is one of the next two
 DECISION = "decision"  # worker → child
 TROUBLE = "trouble"  # worker → child: an exception that the report raises; the pickle
+
+LINE_LOST = 76
+"""The exit code of a child whose evaluation has closed its end."""
 
 _LENGTH = struct.Struct("!I")
 _CHUNK = 1 << 16

@@ -21,6 +21,7 @@ from bandmaster.asynccomm.isolation.channel import (
     DECISION,
     DONE,
     FATAL,
+    LINE_LOST,
     LOG,
     READY,
     REPORT,
@@ -37,10 +38,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import ProtocolError
 
-__all__ = ["LINE_LOST", "run"]
-
-LINE_LOST = 76
-"""The exit code of a child whose evaluation has closed its line to the worker."""
+__all__ = ["run"]
 
 
 def run(task: bytes, sock: socket.socket, dump: int) -> int:

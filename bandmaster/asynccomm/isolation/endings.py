@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from bandmaster.asynccomm.exits import how_it_ended
-from bandmaster.asynccomm.isolation.child_main import LINE_LOST
+from bandmaster.asynccomm.isolation.channel import LINE_LOST
 from bandmaster.core.outcome import Outcome, Status
 
 __all__ = [
@@ -47,8 +47,13 @@ def crashed(code: int, report: str, oom_kills: int) -> Outcome:
     return _outcome(Status.CRASHED, text, report)
 
 
-def too_long(limit: float, report: str) -> Outcome:
-    """Return the outcome of an evaluation that was ended by its time limit."""
+def too_long(limit: float | None, report: str) -> Outcome:
+    """Return the outcome of an evaluation that was ended by its time limit.
+
+    None stands for one that had not begun: the objective was still being loaded.
+    """
+    if limit is None:
+        return _outcome(Status.TIMEOUT, "loading the objective took too long", report)
     return _outcome(
         Status.TIMEOUT, f"the evaluation ran longer than time_limit={limit:g} s", report
     )

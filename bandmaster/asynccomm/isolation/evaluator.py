@@ -199,7 +199,7 @@ class Isolated(Evaluator):
         now = time.monotonic()
         due = [] if deadline is None else [deadline]
         if deadline is not None and now >= deadline:
-            limit = self._limits.time_limit or 0.0
+            limit = self._limits.time_limit if inmate.ready else None
             self._end(lambda ended: endings.too_long(limit, ended.crash_report()), dump=True)
             return _TO_DIE
         if watch is not None:
