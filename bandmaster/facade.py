@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,11 +13,20 @@ from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import Progress
+from bandmaster.errors import ConfigurationError, StudyBusyError
 from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
 from bandmaster.space import Space
-from bandmaster.storage import Journal, Storage, open_study_journal, stored_space
+from bandmaster.storage import (
+    LEASE_SECONDS,
+    Journal,
+    Storage,
+    StudySummary,
+    open_storage,
+    open_study_journal,
+    stored_space,
+)
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
@@ -49,6 +59,12 @@ class Study(_Study):
     load_if_exists : bool, default False
         Whether to go on with a study of this name that the storage has already; its seed and
         metrics count then.
+    standby : bool, default False
+        Whether to wait while another process has the stored study, and to take over after it:
+        at once when it closes the study or dies on this machine, else when its lease has run out.
+    lease_seconds : float, default 30
+        A process that has a stored study and is not heard of for so long may be replaced; it can
+        write nothing more then.
     clock : Clock, optional
         Stamps the events.
 
@@ -81,12 +97,19 @@ class Study(_Study):
         retry_failed: int = 0,
         storage: str | Storage | None = None,
         load_if_exists: bool = False,
+        standby: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
         clock: Clock | None = None,
     ) -> None:
         journal: Journal | None = None
+        if standby and storage is None:
+            raise ConfigurationError("standby=True needs a storage, e.g. sqlite:///search.db")
         if storage is not None:
             name = name or f"study-{secrets.token_hex(4)}"
-            journal = open_study_journal(storage, name, load_if_exists=load_if_exists)
+            journal = open_study_journal(
+                storage, name,
+                load_if_exists=load_if_exists, lease_seconds=lease_seconds, standby=standby,
+            )  # fmt: skip
         try:
             super().__init__(
                 space,
@@ -121,6 +144,8 @@ class Study(_Study):
         generator: IterGenerator | None = None,
         max_retries: int = 3,
         retry_failed: int = 0,
+        standby: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> Study:
         """Load a stored study, to look at it or to go on with it.
 
@@ -134,6 +159,9 @@ class Study(_Study):
             The one it was made with.
         max_retries : int, default 3
         retry_failed : int, default 0
+        standby : bool, default False
+            Whether to wait while another process has it.
+        lease_seconds : float, default 30
 
         Returns
         -------
@@ -147,7 +175,7 @@ class Study(_Study):
         StudyError
             When it was made with another iteration generator.
         StudyBusyError
-            When another process writes it.
+            When another process writes it, and we do not stand by.
         """
         return cls(
             Space.from_dict(stored_space(storage, name)),
@@ -158,7 +186,49 @@ class Study(_Study):
             retry_failed=retry_failed,
             storage=storage,
             load_if_exists=True,
+            standby=standby,
+            lease_seconds=lease_seconds,
         )
+
+    @staticmethod
+    def list_studies(storage: str | Storage) -> list[StudySummary]:
+        """Return the studies of a storage by name: when made, how many events, who writes them.
+
+        Raises
+        ------
+        StorageError
+            When the storage cannot be read.
+        """
+        with _opened(storage) as opened:
+            return opened.list_studies()
+
+    @staticmethod
+    def delete_study(name: str, storage: str | Storage, *, force: bool = False) -> None:
+        """Delete a stored study with all that happened in it.
+
+        Parameters
+        ----------
+        name : str
+        storage : str or Storage
+        force : bool, default False
+            Delete it even if a process writes it; that one gets a StorageError.
+
+        Raises
+        ------
+        StorageError
+            When there is no such study.
+        StudyBusyError
+            When a process writes it.
+        """
+        with _opened(storage) as opened:
+            if force:
+                opened.revoke(name)
+            try:
+                opened.delete_study(name)
+            except StudyBusyError as error:
+                raise StudyBusyError(
+                    f"{error}; stop it first, or delete the study all the same with force=True"
+                ) from error
 
     @property
     def result(self) -> Result:
@@ -267,3 +337,10 @@ class Study(_Study):
             isolation=isolation,
         )  # fmt: skip
         return self.result
+
+
+def _opened(storage: str | Storage) -> contextlib.AbstractContextManager[Storage]:
+    """Return a storage for a ``with`` block, which closes it if it is not the caller's."""
+    if isinstance(storage, Storage):
+        return contextlib.nullcontext(storage)
+    return open_storage(storage)

@@ -16,7 +16,7 @@ from bandmaster.facade import Study
 from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
-from bandmaster.storage import Storage
+from bandmaster.storage import LEASE_SECONDS, Storage, checkpoint_url
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
 
@@ -52,6 +52,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     job_timeout: float | None = None,
     storage: str | Storage | None = None,
     study_name: str = "fmin",
+    standby: bool = False,
+    lease_seconds: float = LEASE_SECONDS,
     handle_signals: bool = True,
     sigterm_grace: float | None = SIGTERM_GRACE,
     isolate: bool = False,
@@ -120,6 +122,10 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         name goes on where it was, and the limits count from its beginning.
     study_name : str, default "fmin"
         The study's name in the storage.
+    standby : bool, default False
+        Whether to wait while another process runs the stored search, and to take over after it.
+    lease_seconds : float, default 30
+        A process that runs a stored search and is not heard of for so long may be replaced.
     handle_signals : bool, default True
         Whether, in the main thread, a first Ctrl-C or SIGTERM lets what is running end and
         returns what there is, and a second one ends the search at once. Handlers that you have
@@ -162,7 +168,9 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
             raise ConfigurationError(
                 "give checkpoint_file or storage, not both: they are one thing"
             )
-        storage = f"sqlite:///{os.fspath(checkpoint_file)}"
+        storage = checkpoint_url(checkpoint_file)
+    if standby and storage is None:
+        raise ConfigurationError("standby=True needs a storage or a checkpoint_file")
     isolation = isolation_of(isolate, time_limit, memory_limit)
     n_jobs = wiring.count_jobs(n_jobs)
     strategy = wiring.choose_strategy(
@@ -182,6 +190,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         retry_failed=retry_failed,
         name="" if storage is None else study_name,
         storage=storage,
+        standby=standby,
+        lease_seconds=lease_seconds,
         load_if_exists=True,
     ) as study:
         if study.n_jobs == 0:

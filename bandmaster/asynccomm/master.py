@@ -29,7 +29,7 @@ from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
-from bandmaster.storage import Journal, open_study_journal
+from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_study_journal
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast
@@ -58,8 +58,8 @@ class Master:
     progress_callback : callable or Progress, optional
         What shows the progress, e.g. `bandmaster.default_callback`. Default: nothing.
     checkpoint_file : path, optional
-        Keep the study in this SQLite file, under the run_id. A master that is started again with
-        the same file goes on where the last one ended.
+        Keep the study in this SQLite file (or storage URL), under the run_id. A master that is
+        started again with the same file goes on where the last one ended.
     checkpoint_freq : int, default 1
         Has no effect: every evaluation is kept before its worker hears that it arrived.
     nameserver : str, optional
@@ -90,6 +90,11 @@ class Master:
     journal : Journal, optional
         Where the events are kept. One that has events already is gone on with: jobs that are out
         wait 30 s for their workers to come back.
+    standby : bool, default False
+        Whether the constructor waits while another master has the checkpoint file, and takes over
+        after it: at once when it ends or dies on this machine, else when its lease has run out.
+    lease_seconds : float, default 30
+        A master that has the checkpoint file and is not heard of for so long may be replaced.
     callbacks : iterable of callable
         Called with (study, evaluation) from the thread of `run`; ``study.stop("why")`` ends the
         run.
@@ -107,6 +112,8 @@ class Master:
     ------
     ConfigurationError
         When the arguments do not fit together.
+    StudyBusyError
+        When another master has the checkpoint file, and this one does not stand by.
 
     Examples
     --------
@@ -144,6 +151,8 @@ class Master:
         retry_failed: int = 0,
         max_initial_failures: int | None = MAX_INITIAL_FAILURES,
         journal: Journal | None = None,
+        standby: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
         callbacks: Iterable[Callback] = (),
         connection_file: str | os.PathLike[str] | None = None,
         tls: TlsOption = None,
@@ -166,8 +175,11 @@ class Master:
             if journal is not None:
                 raise ConfigurationError("give checkpoint_file or journal, not both")
             journal = open_study_journal(
-                f"sqlite:///{os.fspath(checkpoint_file)}", run_id, load_if_exists=True
-            )
+                checkpoint_url(checkpoint_file), run_id,
+                load_if_exists=True, lease_seconds=lease_seconds, standby=standby,
+            )  # fmt: skip
+        elif standby:
+            raise ConfigurationError("standby=True needs a checkpoint_file")
         try:
             self.study = Study(
                 config_space,

@@ -13,6 +13,7 @@ import bandmaster
 from bandmaster.cli.doctor import doctor
 from bandmaster.cli.master import master
 from bandmaster.cli.nameserver import nameserver
+from bandmaster.cli.studies import studies
 from bandmaster.cli.worker import worker
 from bandmaster.errors import BandmasterError
 from bandmaster.interrupts import Interrupted, terminate
@@ -47,6 +48,7 @@ app.add_command(doctor)
 app.add_command(nameserver)
 app.add_command(worker)
 app.add_command(master)
+app.add_command(studies)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return EXIT_ERROR
     except BandmasterError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {_in_options(str(error))}", err=True)
         logging.getLogger(__name__).debug("where it was raised", exc_info=True)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
@@ -81,6 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
     return 0
+
+
+def _in_options(text: str) -> str:
+    """Return a message that names Python's arguments with the names of the options."""
+    for argument, option in (("standby=True", "--standby"), ("force=True", "--force")):
+        text = text.replace(argument, option)
+    return text
 
 
 def _farewell(code: int) -> int:

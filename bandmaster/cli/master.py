@@ -79,6 +79,11 @@ _SUFFIXES = (".csv", ".pkl")
     help="Keep the search in this SQLite file; the same command goes on where it was.",
 )
 @click.option(
+    "--standby",
+    is_flag=True,
+    help="Wait while another master has the checkpoint file, and take over when it is gone.",
+)
+@click.option(
     "--output",
     type=click.Path(dir_okay=False),
     help="Where to save the result: a .pkl file (a Result) or a .csv file (a row an evaluation).",
@@ -114,6 +119,7 @@ def master(
     sigterm_grace: float,
     seed: int,
     checkpoint_file: str | None,
+    standby: bool,
     output: str | None,
     shutdown_workers: bool,
 ) -> None:
@@ -126,6 +132,8 @@ def master(
     check_output(output)
     if n_iterations is None and n_trials is None and timeout is None:
         raise click.UsageError("say when to stop: --n-iterations, --n-trials or --timeout")
+    if standby and checkpoint_file is None:
+        raise click.UsageError("--standby needs a --checkpoint-file")
     iter_generator = make_generator(generator, min_budget, max_budget, eta)
 
     from bandmaster.asynccomm.master import Master
@@ -147,6 +155,7 @@ def master(
         tls=make_tls(tls, certificate),
         insecure=insecure,
         checkpoint_file=checkpoint_file,
+        standby=standby,
         random_state=seed,
         job_timeout=job_timeout,
         max_retries=max_retries,

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bandmaster.core.events import Event, StudyCreated
 from bandmaster.errors import ConfigurationError, StorageError
-from bandmaster.storage.base import Journal, Storage
+from bandmaster.storage.base import LEASE_SECONDS, Journal, Storage
 from bandmaster.storage.urls import open_storage
 
-__all__ = ["open_study_journal", "stored_space"]
+__all__ = ["checkpoint_url", "open_study_journal", "stored_space"]
 
 
-def open_study_journal(storage: str | Storage, name: str, *, load_if_exists: bool) -> Journal:
+def checkpoint_url(file: str | os.PathLike[str]) -> str:
+    """Return the URL of a checkpoint file: an SQLite file, or what is a URL already."""
+    text = os.fspath(file)
+    return text if "://" in text else f"sqlite:///{text}"
+
+
+def open_study_journal(
+    storage: str | Storage,
+    name: str,
+    *,
+    load_if_exists: bool,
+    lease_seconds: float = LEASE_SECONDS,
+    standby: bool = False,
+) -> Journal:
     """Open a study's journal for writing.
 
     Parameters
@@ -24,25 +38,33 @@ def open_study_journal(storage: str | Storage, name: str, *, load_if_exists: boo
         The study's name.
     load_if_exists : bool
         Whether to go on with a study that is there already.
+    lease_seconds : float, default 30
+        How long the study stays ours when nothing is heard of us.
+    standby : bool, default False
+        Whether to wait while another process writes the study, and to take over after it.
 
     Raises
     ------
     ConfigurationError
         When the study exists and `load_if_exists` is false.
     StudyBusyError
-        When another process writes the study.
+        When another process writes the study, and we do not stand by.
     """
     if not isinstance(storage, Storage):
         opened = open_storage(storage)
         try:
             journal: Journal = _OwningJournal(
-                open_study_journal(opened, name, load_if_exists=load_if_exists), opened
-            )
+                open_study_journal(
+                    opened, name,
+                    load_if_exists=load_if_exists, lease_seconds=lease_seconds, standby=standby,
+                ),
+                opened,
+            )  # fmt: skip
         except BaseException:
             opened.close()
             raise
         return journal
-    journal = storage.open_journal(name, create=True)
+    journal = storage.open_journal(name, create=True, lease_seconds=lease_seconds, standby=standby)
     if not load_if_exists and next(journal.read(0), None) is not None:
         journal.close()
         raise ConfigurationError(

@@ -81,8 +81,8 @@ def acquire(backend: Backend, name: str, holder: Holder, seconds: float) -> Leas
             if row.lease_until > now and not other.surely_dead:
                 raise StudyBusyError(
                     f"study {name!r} in {backend.where} is being written by {other}, until "
-                    f"{until_text(row.lease_until)} at least; use another name, stop that one, "
-                    "or wait for it with standby=True"
+                    f"{until_text(row.lease_until)} at least; stop that one, wait for it with "
+                    "standby=True, or use another name"
                 )
             logger.warning("Study %r is taken over from %s, which is gone", name, other)
         connection.execute(

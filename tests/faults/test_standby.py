@@ -1,0 +1,108 @@
+"""A second master: refused, or standing by until the first one is gone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from processes import SPACE, Cluster
+from programs import Program, bandmaster
+
+from bandmaster import Study
+from bandmaster.core import events as ev
+from bandmaster.storage import open_storage
+
+OBJECTIVE = """
+def objective(config, job):
+    time.sleep(0.05)
+    with open("done.txt", "a") as file:
+        file.write(f"{job.trial}\\n")
+    return config["x"]
+"""
+MASTER = """
+import logging
+from bandmaster import Master, RandomOptimizer
+logging.basicConfig(level=logging.INFO)
+with Master("e2e", RandomOptimizer(), checkpoint_file="study.db", config_space={space!r},
+            nameserver="127.0.0.1", nameserver_port={port}, standby={standby},
+            lease_seconds={lease}) as master:
+    print("takes", len(master.study.history), flush=True)
+    print("finished", len(master.run(n_trials={n}).evaluations), flush=True)
+"""
+N, LEASE = 120, 10
+
+
+def script(cluster: Cluster, folder: Path, *, standby: bool) -> Program:
+    """Return a master's program."""
+    path = folder / f"master_{standby}.py"
+    path.write_text(
+        MASTER.format(space=SPACE, port=cluster.names.port, standby=standby, lease=LEASE, n=N)
+    )
+    return Program([path], cwd=folder)
+
+
+@pytest.mark.timeout(120)
+def test_a_standby_master_takes_over_with_the_workers(tmp_path: Path) -> None:
+    """It waits; when the first is killed it has the study and the workers within the lease."""
+    done = tmp_path / "done.txt"
+    done.touch()
+    with Cluster(tmp_path) as cluster:
+        for number in range(3):
+            cluster.worker(OBJECTIVE, worker_id=number)
+        with script(cluster, tmp_path, standby=False) as first:
+            first.wait_for(lambda _: len(done.read_text().splitlines()) >= 5)
+            with script(cluster, tmp_path, standby=False) as refused:
+                assert 1 == refused.finish()
+                assert f"is being written by pid {first.process.pid}" in refused.err
+                assert "wait for it with standby=True" in refused.err
+            with script(cluster, tmp_path, standby=True) as second:
+                second.wait_for(lambda p: "Standing by" in p.err)
+                assert "takes" not in second.out
+                before = len(done.read_text().splitlines())
+                first.process.send_signal(signal.SIGKILL)
+                killed = time.monotonic()
+                second.wait_for(lambda p: "takes" in p.out)
+                second.wait_for(lambda _: len(done.read_text().splitlines()) > before + 3)
+                assert time.monotonic() - killed < LEASE
+                assert 0 == second.finish()
+                assert f"finished {N}" in second.out
+    ran = done.read_text().splitlines()
+    assert N == len(ran) == len(set(ran)), "an evaluation was lost or ran twice"
+    with open_storage(f"sqlite:///{tmp_path}/study.db") as storage:
+        events = list(storage.read_journal("e2e").read())
+    finished = [event.job for event in events if isinstance(event, ev.JobFinished)]
+    assert N == len(finished) == len(set(finished))
+
+
+def test_the_command_line_names_its_own_options(tmp_path: Path) -> None:
+    """Busy studies are refused with what the command line offers; they are listed and deleted."""
+    (tmp_path / "space.yaml").write_text("x: {_type: uniform, _value: [-5, 5]}\n")
+    url = f"sqlite:///{tmp_path}/study.db"
+    master = bandmaster(
+        "master", "space.yaml", "--run-id", "cli", "--generator", "flat", "--n-trials", "1",
+        "--checkpoint-file", "study.db",
+    )  # fmt: skip
+
+    def call(*command: str) -> Program:
+        with Program(command, cwd=tmp_path) as program:
+            program.finish()
+            return program
+
+    with Study({"x": {"_type": "uniform", "_value": [-5, 5]}}, name="cli", storage=url) as study:
+        study.ask()
+        busy = call(*master)
+        assert 2 == busy.process.returncode
+        assert "wait for it with --standby" in busy.err
+        assert "standby=True" not in busy.err
+        listed = call(*bandmaster("studies", "list", "study.db"))
+        assert "cli" in listed.out
+        assert "pid" in listed.out
+        kept = call(*bandmaster("studies", "delete", "study.db", "cli"))
+        assert 2 == kept.process.returncode
+        assert "--force" in kept.err
+    assert 0 == call(*bandmaster("studies", "delete", "study.db", "cli")).process.returncode
+    assert "there is no study 'cli'" in call(*bandmaster("studies", "delete", url, "cli")).err
+    assert "no file" in call(*bandmaster("studies", "list", "other.db")).err
+    assert "--checkpoint-file" in call(*master[:-2], "--standby").err
