@@ -14,7 +14,6 @@ The worker keeps the time and looks at the memory, because nobody else is sure t
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,4 +26,6 @@ def __getattr__(name: str) -> Any:
     # On first use: the keeper and the child have no need of it.
     if name != "Isolated":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.evaluator").Isolated
+    from bandmaster.asynccomm.isolation.evaluator import Isolated
+
+    return Isolated
