@@ -25,6 +25,7 @@ __all__ = ["PREAMBLE_TIMEOUT", "GuardedDaemon"]
 logger = logging.getLogger(__name__)
 
 PREAMBLE_TIMEOUT = 2.0
+"""Seconds; twice as many with TLS, whose handshake is some milliseconds of work for both ends."""
 
 
 class GuardedDaemon:
@@ -60,9 +61,10 @@ class GuardedDaemon:
         try:
             securing = self.securing
             secure = None if securing is None else securing(conn.secured)
-            preamble.accept_client(
-                conn.sock, self.key, timeout=PREAMBLE_TIMEOUT, secure=secure
-            ).settimeout(None)
+            timeout = PREAMBLE_TIMEOUT if secure is None else 2 * PREAMBLE_TIMEOUT
+            preamble.accept_client(conn.sock, self.key, timeout=timeout, secure=secure).settimeout(
+                None
+            )
         except MasterLostError as error:
             logger.debug("%s left early: %s", conn.peer, error)
             return False

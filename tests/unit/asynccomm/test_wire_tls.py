@@ -42,7 +42,7 @@ client.call("park")
 
 
 def pinned(address: Address, tls: str = CERTIFICATE.fingerprint) -> Address:
-    """Return the address with TLS."""
+    """Return the address with TLS, or without."""
     return dataclasses.replace(address, tls=tls)
 
 
@@ -116,7 +116,7 @@ def test_plain_client(caplog: pytest.LogCaptureFixture) -> None:
     with serving(certificate=CERTIFICATE) as (address, _, server):
         began = time.monotonic()
         with pytest.raises(AuthenticationError, match="wants TLS"):
-            Client(address, "echo", key=KEY).connect()
+            Client(pinned(address, ""), "echo", key=KEY).connect()
         assert time.monotonic() - began < 1.5
         _wait(lambda: not server.connections)
     assert ["the client does not use TLS"] == [m.split(": ", 1)[1] for m in caplog.messages]
@@ -152,7 +152,7 @@ def test_wrong_and_missing_key() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00" + bytes(100)])
 def test_silent_peers_cost_bounded_time(said: bytes) -> None:
-    """Who says nothing, or stops in the handshake, is thrown out in 2 s; nobody waits for him."""
+    """Who says nothing, or stops in the handshake, is thrown out in 4 s; nobody waits for him."""
     with serving(certificate=CERTIFICATE) as (address, _, server):
         sockets = [socket.create_connection((address.host, address.port)) for _ in range(30)]
         began = time.monotonic()
