@@ -1,0 +1,91 @@
+"""Stored studies through the public faces: listed, deleted, held, waited for."""
+
+import threading
+
+import pytest
+
+from bandmaster import Master, RandomOptimizer, Study, fmin
+from bandmaster.errors import ConfigurationError, StorageError, StudyBusyError
+from bandmaster.storage import open_storage
+
+SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/studies.db"
+
+
+def make(url, name, **options):
+    return Study(SPACE, optimizer="Random", name=name, storage=url, **options)
+
+
+def test_studies_are_listed_and_deleted(url):
+    """By URL or in an open storage, with who writes each; one that is not there is named."""
+    make(url, "a").close()
+    with make(url, "b") as study:
+        study.ask()
+        (a, b) = Study.list_studies(url)
+        assert [("a", 1, True), ("b", 2, False)] == [
+            (s.name, s.n_events, s.writer is None) for s in (a, b)
+        ]
+    with open_storage(url) as storage:
+        Study.delete_study("b", storage)
+        assert ["a"] == [s.name for s in Study.list_studies(storage)]
+    Study.delete_study("a", url)
+    assert [] == Study.list_studies(url)
+    with pytest.raises(StorageError, match="no study 'a'"):
+        Study.delete_study("a", url)
+
+
+def test_a_study_that_is_being_written_is_deleted_by_force_only(url):
+    """Its writer then hears that it was deleted."""
+    study = make(url, "a")
+    with pytest.raises(StudyBusyError, match="force=True"):
+        Study.delete_study("a", url)
+    study.ask()
+    Study.delete_study("a", url, force=True)
+    with pytest.raises(StorageError, match="deleted"):
+        study.ask()
+    study.close()
+
+
+def test_a_second_one_is_refused_or_stands_by(url):
+    """The error says how to wait; one that waits has the study when the first closes it."""
+    first = make(url, "a", lease_seconds=2)
+    with pytest.raises(StudyBusyError, match="standby=True"):
+        make(url, "a", load_if_exists=True)
+    with pytest.raises(StudyBusyError, match="standby=True"):
+        fmin(lambda config: 1.0, SPACE, storage=url, study_name="a")
+    loaded = []
+    thread = threading.Thread(
+        target=lambda: loaded.append(Study.load("a", url, standby=True, lease_seconds=2))
+    )
+    thread.start()
+    first.ask()
+    assert [] == loaded
+    first.close()
+    thread.join(10)
+    (second,) = loaded
+    with second:
+        assert 1 == second.n_jobs
+
+
+def test_who_stands_by_has_something_to_stand_by_for():
+    """Standing by without a storage is a mistake, wherever it is made."""
+    with pytest.raises(ConfigurationError, match="storage"):
+        Study(SPACE, standby=True)
+    with pytest.raises(ConfigurationError, match="storage"):
+        fmin(lambda config: 1.0, SPACE, standby=True)
+    with pytest.raises(ConfigurationError, match="checkpoint_file"):
+        Master("run", RandomOptimizer(), config_space=SPACE, standby=True)
+
+
+def test_a_checkpoint_file_may_be_a_url(tmp_path, url):
+    """A file's name and its URL mean the same study."""
+    fmin(lambda config: 1.0, SPACE, n_iterations=2, checkpoint_file=url, show_progressbar=False)
+    result = fmin(
+        lambda config: 1.0, SPACE, n_iterations=3, checkpoint_file=tmp_path / "studies.db",
+        show_progressbar=False,
+    )  # fmt: skip
+    assert 3 == len(result.evaluations)
