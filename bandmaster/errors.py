@@ -111,7 +111,7 @@ class AllFailedError(StudyError):
     def __init__(self, count: int, last: str) -> None:
         super().__init__(
             f"the first {count} evaluations have all failed, so the search was ended "
-            f"(max_initial_failures={count}); the last error:\n{last}"
+            f"(max_initial_failures={count}); the last error:\n{last.rstrip()}"
         )
         self.count = count
         self.last = last

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import signal
 import sys
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from bandmaster.core.clock import ManualClock
 from bandmaster.core.outcome import Status
 from bandmaster.core.plan import Plan
+from bandmaster.errors import StudyPoisonedError
 from bandmaster.facade import Study
+from bandmaster.interrupts import Interrupts
 from bandmaster.multifidelity import HyperBandIterGenerator
 from bandmaster.runners import run_batches, run_serial
+from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import Follower
 
 SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
@@ -186,3 +190,77 @@ def test_an_interrupt_inside_ask_never_leaves_the_study_locked():
             study.ask()
         sys.settrace(before)
         assert not study._lock.locked()
+
+
+@contextlib.contextmanager
+def at_moment(n, act):
+    """Call `act` at the n-th line or return of the study's code."""
+    left = n
+
+    def trace(frame, event, arg):
+        nonlocal left
+        if f"{os.sep}study{os.sep}" not in frame.f_code.co_filename:
+            return None
+        left -= event in ("line", "return")
+        if left < 0:
+            sys.settrace(None)
+            act()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def ctrl_c_twice():
+    """As an impatient user does."""
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_two_interrupts_anywhere_in_the_study_lose_and_poison_nothing():
+    """The run ends with KeyboardInterrupt, what was out waits, and another run ends as planned."""
+    for moment in range(0, 300, 3):
+        study = make(Plan(n_trials=3), retry_failed=1)
+        interrupts = Interrupts("it", unsafe=CRITICAL)
+        with contextlib.suppress(KeyboardInterrupt), interrupts, at_moment(moment, ctrl_c_twice):
+            serial(study, lambda config: 1.0, interrupts=interrupts)
+        assert all(entry.waiting for entry in study.open_jobs), moment
+        serial(study, lambda config: 1.0)
+        assert [0, 1, 2] == sorted(e.job for e in study.history), moment
+
+
+def test_an_interrupt_without_protection_in_a_commit_is_never_silent():
+    """By hand, with Python's own handler: the study says that it has to be loaded again."""
+    poisoned = 0
+    for moment in range(0, 60, 2):
+        study = make(Plan(n_trials=3))
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            at_moment(moment, lambda: signal.default_int_handler(2, None)),
+        ):
+            study.tell(study.ask(), 1.0)
+        try:
+            study.ask()
+        except StudyPoisonedError:
+            poisoned += 1
+    assert poisoned
+
+
+@RUNNERS
+def test_a_first_interrupt_ends_a_run_after_what_it_is_doing(run):
+    """What was evaluated is told, nothing new starts, and nothing is raised."""
+    study = make(Plan(n_trials=1000))
+
+    def interrupt(study, evaluation):
+        if not interrupts.draining:
+            signal.raise_signal(signal.SIGINT)
+
+    with Interrupts("it") as interrupts:
+        run(study, lambda config: 1.0, callbacks=[interrupt], interrupts=interrupts)
+    assert (len(study.history), []) == (study.n_jobs, study.open_jobs)
+    assert 1 <= len(study.history) <= 2
+    assert not study.finished
