@@ -13,7 +13,7 @@ from bandmaster.asynccomm.losses import Losses
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
 from bandmaster.asynccomm.sessions import Held, Session, Sessions
 from bandmaster.asynccomm.waiters import Waiters
-from bandmaster.asynccomm.wire import Peer
+from bandmaster.asynccomm.wire import Peer, Throttle
 from bandmaster.core.codec import pack, unpack
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
@@ -90,6 +90,7 @@ class Dispatcher:
         self.run_id = run_id
         self.poll = poll
         self.failure: BaseException | None = None
+        self._throttled = Throttle(logger)
         self.refused: tuple[float, str] | None = None  # when, and why: the last worker
         self.sessions = Sessions()
         self.waiters = Waiters()
@@ -268,7 +269,7 @@ class Dispatcher:
             hello = self._read_hello(payload)
         except BandmasterError as error:
             self.refused = time.time(), f"a worker at {peer.address}: {error}"
-            logger.warning("Run %r refused %s", self.run_id, self.refused[1])
+            self._throttled.warning("Run %r refused %s", self.run_id, self.refused[1])
             raise
         session = Session(peer, hello)
         for ticket, outcome in hello.finished:

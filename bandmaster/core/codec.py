@@ -67,7 +67,9 @@ def unpack(data: bytes | bytearray | memoryview) -> Any:
     except CodecError:
         raise
     except Exception as error:
-        raise CodecError(f"these bytes are no message of ours: {error!r}") from error
+        # Not its repr: that may hold all that was received.
+        why = f"{type(error).__name__}: {error!s:.200}"
+        raise CodecError(f"these bytes are no message of ours: {why}") from error
 
 
 def native(value: Any, *, path: str = "") -> Any:

@@ -11,6 +11,7 @@ from bandmaster.asynccomm.preamble import PROTOCOL_VERSION
 from bandmaster.asynccomm.wire._client import Client
 from bandmaster.asynccomm.wire._peer import Handler, Peer
 from bandmaster.asynccomm.wire._server import MAX_MESSAGE, Server
+from bandmaster.asynccomm.wire._throttle import Throttle
 from bandmaster.asynccomm.wire._wake import WakeFd
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Handler",
     "Peer",
     "Server",
+    "Throttle",
     "WakeFd",
 ]
