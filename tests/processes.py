@@ -36,12 +36,12 @@ Worker(run_id={run_id!r}, nameserver={host!r}, nameserver_port={port!r}, worker_
 
 # The master is reached through another port, as behind a proxy or a forwarded port.
 THROUGH = """
-from bandmaster.asynccomm.addresses import Address
+from dataclasses import replace
 from bandmaster.asynccomm.naming import Names
 
 def lookup(self, name, found=Names.lookup):
     address = found(self, name)
-    return Address("127.0.0.1", {port}) if name.endswith(".dispatcher") else address
+    return replace(address, host="127.0.0.1", port={port}) if "dispatch" in name else address
 
 Names.lookup = lookup
 """

@@ -47,10 +47,10 @@ class Bad:
         return f"seed {SEED}: {self.proxy.n_resets} resets, {self.proxy.n_stalls} stalls"
 
 
-@pytest.fixture
-def bad(tmp_path: Path) -> Iterator[Bad]:
-    """Return a run whose network can be made worse."""
-    with Cluster(tmp_path) as cluster, ExitStack() as stack:
+@pytest.fixture(params=[None])
+def bad(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bad]:
+    """Return a run whose network can be made worse; the parameter is its name server's `tls`."""
+    with Cluster(tmp_path, tls=request.param) as cluster, ExitStack() as stack:
         yield Bad(cluster, stack)
 
 
@@ -76,6 +76,7 @@ def test_a_run_over_a_slow_and_flaky_network(bad: Bad) -> None:
     assert [] == [line for worker in workers for line in worker.bad_lines]
 
 
+@pytest.mark.parametrize("bad", [None, True], ids=["plain", "TLS"], indirect=True)
 def test_a_connection_that_swallows_an_outcome(bad: Bad) -> None:
     """Both kernels think that all is well: the worker is patient for a while, and comes again."""
     worker = bad.cluster.worker(TOLD, prelude=bad.through + IMPATIENT)

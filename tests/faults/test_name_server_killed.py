@@ -38,14 +38,16 @@ def kill(program: Program) -> None:
     program.process.wait()
 
 
-@pytest.mark.parametrize("options", [[], ["--new-key"]], ids=["same key", "new key"])
+@pytest.mark.parametrize(
+    "options", [[], ["--new-key"], ["--tls"]], ids=["same key", "new key", "TLS"]
+)
 def test_a_killed_name_server_is_replaced(tmp_path: Path, options: list[str]) -> None:
     """Running jobs notice nothing; all register again at its port; others may join then.
 
     It takes the run's key again, or, if it is told to, another one, which the master takes over.
     """
     with Cluster(tmp_path, names=False) as cluster:
-        names = cluster.name_server()
+        names = cluster.name_server(*(option for option in options if option == "--tls"))
         first_key = key_of(cluster)
         old = cluster.worker(SLOW.format(seconds=0.05), "old")
         master = cluster.master()
@@ -56,7 +58,7 @@ def test_a_killed_name_server_is_replaced(tmp_path: Path, options: list[str]) ->
             wait_until(lambda: len(master.study.history) > before + 10)
             names = cluster.name_server(*options)
             wait_until(lambda: {"dispatcher", "old"} == registered(cluster))
-            assert (key_of(cluster) == first_key) == (not options)
+            assert (key_of(cluster) == first_key) == ("--new-key" not in options)
             new = cluster.worker(QUICK, "new")
             wait_until(lambda: {"dispatcher", "old", "new"} == registered(cluster))
             wait_until(lambda: any(e.worker.endswith("new") for e in master.study.history))

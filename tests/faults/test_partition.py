@@ -48,10 +48,12 @@ with Master(
 class Run:
     """A run whose name server and master are on the near machine of a lab."""
 
-    def __init__(self, folder: Path, stack: ExitStack, lab: Lab, n_trials: int) -> None:
+    def __init__(
+        self, folder: Path, stack: ExitStack, lab: Lab, n_trials: int, *options: str
+    ) -> None:
         self.folder, self.lab, self._stack = folder, lab, stack
         command = bandmaster("nameserver", "--run-id", "lab", "--host", lab.NEAR)
-        names = self._start([*lab.near, *command])
+        names = self._start([*lab.near, *command, *options])
         names.wait_for(lambda p: "connection file" in p.out)
         text = MASTER.replace("SPACE", repr(SPACE)).replace("TRIALS", str(n_trials))
         self.master = self._python(lab.near, "master", text)
@@ -89,11 +91,11 @@ class Run:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[int], Run]]:
-    """Return a function that starts a run with a plan of so many trials."""
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Return a function that starts a run: the trials of its plan, its name server's options."""
     with ExitStack() as stack:
         lab = stack.enter_context(Lab())
-        yield lambda n_trials: Run(tmp_path, stack, lab, n_trials)
+        yield lambda n_trials, *options: Run(tmp_path, stack, lab, n_trials, *options)
 
 
 def job_of(worker: Program) -> int:
@@ -102,9 +104,10 @@ def job_of(worker: Program) -> int:
     return int(worker.out.split()[1].split(".")[0])
 
 
-def test_a_link_that_is_down_for_long(start: Callable[[int], Run]) -> None:
+@pytest.mark.parametrize("options", [(), ("--tls",)], ids=["plain", "TLS"])
+def test_a_link_that_is_down_for_long(start: Callable[..., Run], options: tuple[str, ...]) -> None:
     """Jobs behind it are requeued within 40 s; late results count unless the job has ended."""
-    run = start(2)
+    run = start(2, *options)
     far = [run.worker(run.lab.far, name) for name in ("a", "b")]
     jobs = {job_of(worker): name for worker, name in zip(far, ("a", "b"), strict=True)}
     near = run.worker(run.lab.near, "c")
@@ -129,7 +132,7 @@ def test_a_link_that_is_down_for_long(start: Callable[[int], Run]) -> None:
     assert [] == [line for program in programs for line in program.bad_lines]
 
 
-def test_a_link_that_is_down_for_short(start: Callable[[int], Run]) -> None:
+def test_a_link_that_is_down_for_short(start: Callable[..., Run]) -> None:
     """5 s are nothing: what ends meanwhile arrives afterwards, and nobody is said to be lost."""
     run = start(3)
     worker = run.worker(run.lab.far, "a")
