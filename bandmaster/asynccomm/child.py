@@ -150,7 +150,7 @@ class Child:
 
 def main(line: socket.socket) -> None:
     """Run the task that comes over the line, in the main thread."""
-    data = read_task(line)
+    data = read_task(own(line))
     orphaned = threading.Event()
 
     def watch() -> None:

@@ -79,8 +79,8 @@ def isolation_of(
     for name, limit in (("time_limit", time_limit), ("memory_limit", memory_limit)):
         if limit is not None:
             raise ConfigurationError(
-                f"{name} needs isolate=True: only an evaluation in a process of its own can be "
-                "ended without its worker"
+                f"{name} needs isolate=True (--isolate): only an evaluation in a process of "
+                "its own can be ended without its worker"
             )
     return None
 

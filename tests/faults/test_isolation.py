@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -503,6 +505,54 @@ def test_child_inherits_no_connection() -> None:
 
 def _stdio() -> set[str]:
     return {os.readlink(f"/proc/self/fd/{number}") for number in (1, 2)}
+
+
+def test_whatever_ends_what_and_when_each_job_has_one_outcome() -> None:
+    """Deaths, time outs, cancels and kills from outside at random moments; nothing is left."""
+    rng = random.Random(7)
+
+    def lives_or_dies(config: Any) -> dict[str, Any]:
+        time.sleep(config["seconds"])
+        match config["do"]:
+            case "segfault":
+                ctypes.string_at(0)
+            case "exit":
+                os._exit(3)
+            case "start":
+                subprocess.Popen(["sleep", "600"])
+            case "thread":
+                threading.Thread(target=time.sleep, args=(600,)).start()
+            case "fork":
+                os.fork()
+        return {"loss": 0.5, "info": config["do"]}
+
+    def interfere(how: str, seconds: float, pid: int) -> None:
+        time.sleep(seconds)
+        if how == "cancel":
+            evaluations.evaluator.cancel("never mind")
+        elif how == "kill":
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    with isolated(lives_or_dies, time_limit=0.05, memory_limit=1 << 32) as evaluations:
+        evaluations.run("warm", seconds=0)
+        for _ in range(60):
+            do = rng.choice(["live", "live", "segfault", "exit", "start", "thread", "fork"])
+            how = rng.choice(["nothing", "nothing", "cancel", "kill"])
+            inmate = evaluations.evaluator._inmate
+            pid = 0 if inmate is None else inmate.pid
+            thread = threading.Thread(
+                target=interfere, args=(how if pid else "cancel", rng.choice([0, 0.002, 0.05]), pid)
+            )
+            thread.start()
+            outcome = evaluations.run(do, seconds=rng.choice([0, 0, 0.002, 0.05]))
+            thread.join()
+            if outcome.ok:
+                assert do == outcome.info
+                assert do not in ("segfault", "exit")
+            assert outcome.ok or outcome.error
+        keeper = evaluations.keeper
+    assert not alive(keeper)
 
 
 def test_children_that_die_leave_no_descriptors() -> None:
