@@ -29,7 +29,7 @@ from bandmaster.study import Study
 RUN = "soak"
 NAMES_PORT, MASTER_PORT = 9090, 9191
 N_WORKERS = 6
-BRACKETS_MORE = 12  # that a master is given at a time
+BRACKETS_MORE = 30  # that a master is given at a time
 _FINISH_WITHIN = 120.0
 _EXPECTED = re.compile(r"Evaluation \d+ .* failed")  # is what the objective does sometimes
 
@@ -64,6 +64,8 @@ master = Master(
     "soak", ETPEOptimizer(), HyperBandIterGenerator(1, 9, 3), checkpoint_file="study.db",
     nameserver="NEAR", port=PORT, config_space=SPACE, job_timeout=4.0, max_retries=100,
 )
+# Masters die here more often than the 30 s for which they wait for jobs of workers that died too.
+master.dispatcher._losses._grace = 3.0
 try:
     master.start(wait_for_nameserver=None)
     master.run(n_iterations=int(Path("plan").read_text()))
