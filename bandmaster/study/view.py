@@ -179,7 +179,9 @@ class StudyView:
         try:
             self._journal.wait(position)
         except StorageError as error:
-            self._poison = error
+            with self._lock:
+                self._poison = error
+                self._changed.notify_all()
             raise
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:

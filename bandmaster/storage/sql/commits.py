@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -103,7 +104,12 @@ class Commits:
 
     def disconnect(self) -> None:
         """Give the connection up, in whatever state it is."""
-        connection, self._connection, self._cursor = self._connection, None, None
+        connection, self._connection = self._connection, None
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            # The traceback of an error may keep it, and it SQLite's file open.
+            with contextlib.suppress(self._backend.driver_errors):
+                cursor.close()
         if connection is not None:
             connection.invalidate()
             connection.close()
