@@ -304,6 +304,8 @@ class Dispatcher:
         finished = protocol.read_exchange(payload)
         if finished is not None:
             self._finished(session, *finished)
+        if session.held is not None:
+            self._forgotten(session, session.held)
         job = self._ask(session)
         if job is None:
             job = self._park(session)
@@ -357,6 +359,11 @@ class Dispatcher:
         self._losses.heard(job.number, job.attempt)
         self.wake()  # there may be more
         return job
+
+    def _forgotten(self, session: Session, held: Held) -> None:
+        """Who asks for a job has none: what he was given, and says nothing of, is for others."""
+        self.sessions.release(session)
+        self._losses.lost(session, held, "it asked for another job instead", counted=True)
 
     def _park(self, session: Session) -> Job | None:
         waiter, deadline, front = session.waiter, time.monotonic() + self.poll, False

@@ -94,12 +94,15 @@ class Sessions:
     def add(self, session: Session) -> Session | None:
         """A worker said hello; returns the session of its last connection if that still stands.
 
-        What the same connection had before is forgotten.
+        A job stays with its connection, so that it is not lost when that says hello again.
         """
         with self._joined:
             before = self._sessions.get(session.peer.id)
             if before is not None:
                 before.waiter.close()
+                if before.held is not None:
+                    session.held, before.held = before.held, None
+                    self._holders[session.held.job] = session
             last = self._last.get(session.identity)
             self._last[session.identity] = session
             self._sessions[session.peer.id] = session

@@ -85,11 +85,13 @@ class Attacker:
             [self.before] * before + [self.wire] * wire + [self.payload] * payloads
         )
         self.rng.shuffle(kinds)
-        for kind in kinds:
-            kind()
-            self.sent += 1
-        for sock in self.calls.values():
-            sock.close()
+        try:
+            for kind in kinds:
+                kind()
+                self.sent += 1
+        finally:
+            for sock in self.calls.values():
+                sock.close()
 
     def before(self) -> None:
         """Send something in place of a preamble."""
@@ -98,9 +100,7 @@ class Attacker:
 
     def wire(self) -> None:
         """Send a frame that no client sends."""
-        with self._connect() as sock:
-            greet_server(sock, self.key, timeout=20)
-            sock.settimeout(20)
+        with self._greeted(self.rng.choice(self.places)) as sock:
             self._send_and_leave(sock, fuzz_frames.wire(self.rng))
 
     def payload(self) -> None:
@@ -108,19 +108,31 @@ class Attacker:
         place = self.rng.choice(self.places)
         sock = self.calls.get(place)
         if sock is None:
-            sock = self._connect(place)
-            greet_server(sock, self.key, timeout=20)
-            sock.settimeout(20)
-            self.calls[place] = sock
+            sock = self.calls[place] = self._greeted(place)
         sock.sendall(fuzz_frames.call(*fuzz_frames.payload(self.rng, self.mark)))
         header = sock.recv(40, socket.MSG_WAITALL)
         assert len(header) == 40, "the call ended its connection"
         (size,) = struct.unpack_from("!I", header, 12)
         assert len(sock.recv(size, socket.MSG_WAITALL)) == size
 
-    def _connect(self, place: Address | None = None) -> socket.socket:
-        place = place or self.rng.choice(self.places)
+    def _connect(self) -> socket.socket:
+        place = self.rng.choice(self.places)
         return socket.create_connection((place.host, place.port), timeout=20)
+
+    def _greeted(self, place: Address) -> socket.socket:
+        """Return a connection past the preamble, which a busy machine may make take too long."""
+        for attempt in range(5):
+            sock = socket.create_connection((place.host, place.port), timeout=20)
+            try:
+                greet_server(sock, self.key, timeout=20)
+            except CommError:
+                sock.close()
+                if attempt == 4:
+                    raise
+            else:
+                sock.settimeout(20)
+                return sock
+        raise AssertionError("the last attempt returns or raises")
 
     def _send_and_leave(self, sock: socket.socket, data: bytes) -> None:
         with contextlib.suppress(OSError):  # it may have been thrown out already
