@@ -197,7 +197,8 @@ class Soak:
     def _reap(self, program: Program) -> None:
         """Read what a process that has ended has left."""
         code = program.process.wait()
-        if code not in (0, -signal.SIGKILL, 128 + signal.SIGTERM):
+        # -SIGTERM: dismissed before it had begun to listen to signals.
+        if code not in (0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM):
             self.complaints.append(f"exit code {code} of {program}")
         self.complaints += [
             f"{line} in {program.command[-1]}"
