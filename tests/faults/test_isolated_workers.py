@@ -257,6 +257,37 @@ def test_timeout_of_a_run_ends_what_is_isolated() -> None:
     assert {Status.STOPPED} == {e.status for e in result.evaluations}
 
 
+SPINS = """
+import os
+from bandmaster import fmin
+def spin(config):
+    print("pid", os.getpid(), os.getppid(), flush=True)
+    while True:
+        pass
+if __name__ == "__main__":
+    space = {"x": {"_type": "uniform", "_value": [0, 1]}}
+    fmin(spin, space, "Random", n_iterations=9, n_jobs=2, isolate=True, show_progressbar=False)
+"""
+
+
+@pytest.mark.parametrize("how", ["kill", "Ctrl-C twice"])
+def test_nothing_outlives_a_local_run(tmp_path: Path, how: str) -> None:
+    """Neither children nor keepers, whatever ends the process that runs the search."""
+    script = tmp_path / "spins.py"
+    script.write_text(SPINS)
+    with Program([script], cwd=tmp_path) as program:
+        program.wait_for(lambda p: p.out.count("pid") == 2 and p.out.endswith("\n"))
+        pids = [int(word) for word in program.out.split() if word != "pid"]
+        if how == "kill":
+            program.process.kill()
+        else:
+            program.interrupt()
+            program.wait_for(lambda p: "is interrupted" in p.err)
+            program.interrupt()
+        program.finish(10)
+        _gone(pids, 3.0)
+
+
 CHATTY = """
 import sys
 from bandmaster import Worker
