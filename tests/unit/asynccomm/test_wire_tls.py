@@ -150,15 +150,14 @@ def test_wrong_and_missing_key() -> None:
     assert [] == echo.peers
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00" + bytes(100)])
-def test_silent_peers_cost_bounded_time(said: bytes) -> None:
+def test_silent_peers_cost_bounded_time() -> None:
     """Who says nothing, or stops in the handshake, is thrown out in 4 s; nobody waits for him."""
     with serving(certificate=CERTIFICATE) as (address, _, server):
         sockets = [socket.create_connection((address.host, address.port)) for _ in range(30)]
         began = time.monotonic()
-        for sock in sockets:
+        for number, sock in enumerate(sockets):
             sock.settimeout(10)
-            sock.sendall(said)
+            sock.sendall([b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00" + bytes(100)][number % 3])
         with Client(pinned(address), "echo", key=KEY) as client:
             assert b"x" == client.call("echo", b"x", timeout=5)
         assert time.monotonic() - began < 1.5
