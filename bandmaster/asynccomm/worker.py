@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 _numbers = itertools.count()
 _alive: weakref.WeakSet[Worker] = weakref.WeakSet()
 _LEAVE_WITHIN = 5.0
+_SIGNALLED = (130, 143)  # exit codes after SIGINT and SIGTERM
 _PATIENCE = 90.0
 """Seconds until an answer must be there: a master keeps us waiting for 20 s, or for 60 s when its
 journal is in trouble. Kernels notice dead links sooner, but not when something between acknowledges
@@ -369,7 +370,9 @@ class Worker:
         code = child.wait()
         child.hang_up()
         _alive.discard(self)
-        if code:
+        if code in _SIGNALLED:
+            logger.info("The process %d of worker %s was interrupted", child.pid, self.worker_id)
+        elif code:
             self.error = CommError(f"the process of worker {self.worker_id} ended with {code}")
             logger.error(
                 "The process %d of worker %s of run %s ended with exit code %d",

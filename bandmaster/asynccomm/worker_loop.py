@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 _LOST = (MasterLostError, CommTimeoutError)
 _HELLO_TIMEOUT = 30.0
 _GOODBYE_TIMEOUT = 2.0
+_DRAIN_WITHIN = 0.2
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 5.0
 _WARN_AFTER, _WARN_EVERY = 2.0, 30.0
 _MOST_REFUSALS = 3  # with the wrong key, in a row
@@ -95,6 +96,7 @@ class WorkerLoop:
         self._cancelled: Ticket | None = None
         self._stop: str | None = None
         self._draining = False
+        self._ended = threading.Event()
         self._dropped = False
 
     # -- from any thread ------------------------------------------------------------------------
@@ -135,10 +137,14 @@ class WorkerLoop:
     def drain(self, reason: str) -> None:
         """Leave after the evaluation that is running, undisturbed, and hand its outcome over."""
         with self._state:
+            self._stop, self._draining = self._stop or reason, True
             if self._running is not None:
-                self._stop, self._draining = self._stop or reason, True
                 return
-        self.stop(reason)
+        self._kick.set()
+        # A job may be on its way: the goodbye gives it back, which a connection that breaks does
+        # not. Who still waits after that is parked.
+        if not self._ended.wait(_DRAIN_WITHIN):
+            self.stop(reason)
 
     def cancel(self, job: int, attempt: int) -> bool:
         """Tell the evaluation that is running to stop, if it is this one and looks."""
@@ -191,6 +197,7 @@ class WorkerLoop:
             try:
                 self._leave(fatal)
             finally:
+                self._ended.set()
                 self._evaluator.close()
         return self._stop or "lost its master"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -296,16 +297,17 @@ def test_background_workers_of_a_script(folder: Path, concurrent_type: str) -> N
 
 
 def test_interrupted_script_leaves_nothing(folder: Path, bandmaster_home: Path) -> None:
-    """Ctrl-C in a script with everything in it: no process, socket or file is left."""
+    """Ctrl-C in a script with everything in it: it goes on to its end, and leaves nothing."""
     script = folder / "script.py"
     text = _BACKGROUND.replace("CONCURRENT", "process").replace("n_trials=40", "n_trials=10**6")
-    script.write_text(text.replace("history = ", 'print("runs", flush=True); history = '))
+    text = text.replace("config_space=space)", "config_space=space, callbacks=[show])")
+    script.write_text("def show(study, evaluation): print('e', flush=True)\n" + text)
     with Program([script], cwd=folder) as program:
-        program.wait_for(lambda p: "runs" in p.out)
-        time.sleep(0.5)
-        program.interrupt()
-        assert program.finish(10) in (-2, 1)
-        assert "KeyboardInterrupt" in program.err
+        program.wait_for(lambda p: p.out.count("e") > 100)
+        os.killpg(program.process.pid, signal.SIGINT)
+        assert 0 == program.finish(10), program
+        assert program.out.endswith("done\n")
+        assert "Run 'main' is interrupted (Ctrl-C)" in program.err
         wait_until(lambda: not _in_session(program.process.pid), 5)
     assert [] == [p for p in bandmaster_home.rglob("*") if p.is_file()]
 

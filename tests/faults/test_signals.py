@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from processes import QUICK, SLOW, Cluster, wait_until
+from processes import QUICK, SLOW, Cluster, running, wait_until
 from programs import Program, bandmaster
 
 from bandmaster.core.outcome import Status
@@ -37,6 +37,7 @@ except BaseException as error:
 """
 STRATEGIES = {
     "serial": "n_jobs=1",
+    "isolated": "n_jobs=2, isolate=True",
     "processes": "n_jobs=2",
     "batches": "n_jobs=2, parallel_strategy='MapReduce'",
 }
@@ -148,6 +149,20 @@ def test_sigterm_drains_within_its_time(tmp_path: Path) -> None:
     began = program.out.count("begins")
     assert began == program.out.count("ends"), program
     assert f"result {began}" in program.out
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_a_worker_in_a_terminal(tmp_path: Path, isolate: bool) -> None:
+    """Ctrl-C reaches its child, too: the evaluation ends all the same and is handed over."""
+    with Cluster(tmp_path) as cluster:
+        worker = cluster.worker(SLOW.format(seconds=1), more={"isolate": isolate})
+        master = cluster.master()
+        with running(master, n_trials=1) as run:
+            worker.wait_for(lambda p: "begins" in p.out)
+            press_ctrl_c(worker)
+            assert 130 == worker.finish(10), worker
+            assert [(0, True)] == [(e.attempt, e.ok) for e in run.result().history]
+        nobody_left(worker)
 
 
 def test_a_search_without_effort_survives_ctrl_c_at_any_moment(tmp_path: Path) -> None:
