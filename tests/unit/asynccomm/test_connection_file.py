@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -12,9 +13,11 @@ import pytest
 
 from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.addresses import Address
+from bandmaster.asynccomm.certificates import ANY_CERTIFICATE, Certificate
 from bandmaster.asynccomm.connection_file import (
     ConnectionInfo,
     explained,
+    find_certificate,
     find_nameserver,
     list_runs,
     new_run_id,
@@ -61,6 +64,42 @@ def test_default_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("BANDMASTER_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert path_of("r") == tmp_path / ".bandmaster" / "runs" / "r.json"
+
+
+def test_round_trip_with_tls() -> None:
+    """The certificate that was made for a run, and its fingerprint, are read as written."""
+    certificate = Certificate.make("tuning")
+    info = dataclasses.replace(INFO, tls=certificate.fingerprint, certificate=certificate)
+    write(info)
+    assert info == read("tuning")
+    assert certificate.fingerprint == info.address.tls
+    assert certificate == find_certificate("tuning", None)
+    assert certificate == find_certificate("tuning", True)
+    assert Address("127.0.0.1", 9123, tls=info.tls) == find_nameserver("tuning")[0]
+    assert Address("127.0.0.1", 9123) == find_nameserver("tuning", tls=False)[0]
+    assert Address("10.0.0.7", 9123, tls=info.tls) == find_nameserver("tuning", "10.0.0.7")[0]
+
+
+def test_a_file_of_a_run_without_tls() -> None:
+    """One from before there was TLS is read; who insists on TLS expects any certificate."""
+    path = write(INFO)
+    content = json.loads(path.read_text())
+    del content["tls"], content["certificate"]
+    path.write_text(json.dumps(content))
+    assert INFO == read("tuning")
+    assert ANY_CERTIFICATE == find_nameserver("tuning", tls=True)[0].tls
+
+
+@pytest.mark.parametrize(("text", "tls"), [("1", "any"), ("yes", "any"), ("0", ""), ("", "")])
+def test_tls_of_the_environment(text: str, tls: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BANDMASTER_TLS counts where there is no file; another word is an error."""
+    monkeypatch.setenv("BANDMASTER_TLS", text)
+    assert tls == find_nameserver("tuning")[0].tls
+    write(INFO)
+    assert "" == find_nameserver("tuning")[0].tls
+    monkeypatch.setenv("BANDMASTER_TLS", "perhaps")
+    with pytest.raises(ConfigurationError, match="BANDMASTER_TLS is 1 or 0"):
+        connection_file.environment_tls()
 
 
 def test_key_is_not_shown() -> None:
@@ -113,6 +152,10 @@ def test_links_and_pipes_are_refused(tmp_path: Path) -> None:
         {"host": None},
         {"run_id": "../x"},
         {"pid": None},
+        {"tls": "ab"},
+        {"tls": None},
+        {"certificate": {"pem": "x"}},
+        {"certificate": {"pem": "x", "private_key": "y"}},
     ],
 )
 def test_malformed_content(change: dict[str, object]) -> None:
