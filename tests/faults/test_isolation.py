@@ -252,6 +252,24 @@ def test_outcome_of_a_crash_comes_after_its_descendants_have_ended(tmp_path: Any
             assert not alive(int((tmp_path / "pid").read_text()))
 
 
+def test_a_child_that_is_replaced_takes_along_what_it_has_left() -> None:
+    """Also one that takes a while to die: the next evaluation has the machine for itself."""
+
+    def leaves(config: Any) -> dict[str, Any]:
+        if config["do"] == "look":
+            return {"loss": 0.5, "info": [pid for pid in config["pids"] if alive(pid)]}
+        hoard.append(b"x" * (100 * MIB))  # which takes the kernel some milliseconds to free
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        return {"loss": 0.5, "info": [os.getpid(), child.pid]}
+
+    hoard: list[bytes] = []
+    with isolated(leaves) as evaluations:
+        for _ in range(5):
+            pids = evaluations.run("leave").info
+            assert [] == evaluations.run("look", pids=pids).info
+
+
 def test_threads_that_are_left_end_with_their_process() -> None:
     """One that would keep a program alive costs the process after the job, not the outcome."""
 

@@ -145,13 +145,15 @@ class Isolated(Evaluator):
         while True:
             match self._next(inmate, deadline, watch):
                 case (str() as kind, list(fields), bool(fit)) if kind == DONE:
+                    try:
+                        outcome = Outcome.from_wire(fields)
+                    except (TypeError, ValueError, IndexError):
+                        self._end(lambda _: endings.garbled())
+                        continue
                     if not fit or (watch is not None and watch.is_crowded()):
                         logger.debug("job %d has left things behind: a new process", job.number)
                         self._discard()
-                    try:
-                        return Outcome.from_wire(fields)
-                    except (TypeError, ValueError, IndexError):
-                        self._end(lambda _: endings.garbled())
+                    return outcome
                 case (str() as kind, dict(metrics), int(step)) if kind == REPORT:
                     _answer(inmate, context, metrics, step)
                 case (str() as kind, str(text), bytes() | None as pickled) if kind == FATAL:

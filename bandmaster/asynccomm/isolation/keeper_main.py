@@ -94,6 +94,7 @@ class _Keeper:
 
     def _make(self, record: Record) -> _Seat | None:
         data, dump = record.descriptors
+        self._clear()
         pid = os.fork()
         if pid == 0:
             self._become_child()
@@ -103,6 +104,18 @@ class _Keeper:
         self._number, self._child = record.number, pid
         self._tell(Record(MADE, record.number, pid))
         return None
+
+    def _clear(self) -> None:
+        """See to it that a child which is being replaced, and what it has left, is gone."""
+        deadline = time.monotonic() + _TO_LEAVE
+        waiting = select.poll()
+        waiting.register(self._wake, select.POLLIN)
+        while self._child:
+            os.kill(self._child, signal.SIGKILL)
+            waiting.poll(100)
+            self._collect()
+            if time.monotonic() > deadline:
+                sys.exit("a child cannot be ended: its keeper gives up")  # another one is started
 
     def _become_child(self) -> None:
         os.setsid()
