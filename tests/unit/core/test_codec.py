@@ -149,3 +149,21 @@ def test_what_can_be_packed_can_be_unpacked(depth, kinds):
         assert depth + len(kinds) > MAX_DEPTH
     else:
         assert value == unpack(data)
+
+
+@given(VALUES, st.lists(st.tuples(st.integers(0, 999), st.integers(0, 255)), max_size=5))
+def test_changed_messages_never_raise_anything_else(value, changes):
+    """Bytes that were ours before something changed them: a value, or a CodecError."""
+    data = bytearray(pack(value))
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    with contextlib.suppress(CodecError):
+        unpack(data)
+
+
+def test_an_error_does_not_repeat_what_was_received():
+    """A large message that cannot be read makes no large line in a log."""
+    for data in (pack(["x" * 10_000]) + b"\x00" * 10_000, b"\xda\x27\x10" + b"\xff" * 10_000):
+        with pytest.raises(CodecError) as caught:
+            unpack(data)
+        assert len(str(caught.value)) < 300
