@@ -27,13 +27,19 @@ def own_network() -> list[str]:
     return ["unshare", "-n" if os.geteuid() == 0 else "-rn", "--"]
 
 
+def own_machine() -> list[str]:
+    """Return what gives a command a network of its own, and ends all it started when it ends."""
+    *unshare, end = own_network()
+    return [*unshare, "--pid", "--fork", "--kill-child", "--mount-proc", end]
+
+
 class Lab:
     """Two machines that share all but the network; `near` and `far` are put before commands.
 
     Parameters
     ----------
     here : bool, default False
-        This process is on the near machine already (by `own_network`).
+        This process is on the near machine already (by `own_machine`).
     """
 
     NEAR, FAR = "10.99.0.1", "10.99.0.2"

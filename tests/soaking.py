@@ -267,7 +267,7 @@ class Soak:
         self._undo(0.5, 5.0, self._proxy.flow)
 
     def _flake(self) -> None:
-        self._proxy.delay, self._proxy.resets, self._proxy.stalls = 0.1, 0.05, 0.02
+        self._proxy.delay, self._proxy.resets, self._proxy.stalls = 0.1, 0.1, 0.05
         self._undo(1.0, 10.0, self._calm)
 
     def _calm(self) -> None:

@@ -26,11 +26,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="for journals and logs; default: a new one")
     options = parser.parse_args()
     sys.path.insert(0, str(TESTS))
-    from lab import own_network
+    from lab import own_machine
 
     if _INSIDE not in os.environ:
         os.environ[_INSIDE] = "1"
-        command = [*own_network(), sys.executable, "-m", "tests.faults.soak", *sys.argv[1:]]
+        command = [*own_machine(), sys.executable, "-m", "tests.faults.soak", *sys.argv[1:]]
         os.execvp(command[0], command)
     from soaking import Soak
 
