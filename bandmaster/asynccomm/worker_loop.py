@@ -363,7 +363,7 @@ class WorkerLoop:
         )  # fmt: skip
 
     def _leave(self, fatal: BaseException | None) -> None:
-        if fatal is None and self._client is None and self._finished is not None:
+        if fatal is None and self._finished is not None and not self._alive():
             try:
                 self._connect()  # which hands it over
             except BandmasterError as error:

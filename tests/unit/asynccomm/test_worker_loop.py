@@ -211,6 +211,60 @@ def test_outcome_that_cannot_be_sent_becomes_a_failure(run: Run) -> None:
     assert [Status.OK] * 2 == [e.status for e in others]
 
 
+def test_drain_does_not_disturb_the_running_evaluation(run: Run) -> None:
+    """It may go on reporting, its outcome goes with the goodbye, and nothing else is run."""
+    seen: list[Any] = []
+
+    def drained(config: Any, context: Context) -> float:
+        loop.drain("Ctrl-C")
+        seen.append((context.should_stop, context.report(1.0)))
+        loop.stop("the master ended the run")
+        seen.append((context.should_stop, context.report(1.0)))
+        return 0.5
+
+    loop = run.loop(drained)
+    assert "Ctrl-C" == loop.run()
+    assert [(False, Decision.CONTINUE), (True, Decision.STOP)] == seen
+    assert ["hello", "exchange", "report", "goodbye"] == run.lines[0].calls
+    assert [0.5] == [e.loss for e in run.study.history]
+
+
+def test_a_job_that_comes_while_a_worker_drains_is_given_back(run: Run) -> None:
+    """It was on its way; the goodbye returns it, and it costs no retry."""
+    began: list[Any] = []
+
+    class Slow(Line):
+        def call(self, method: str, payload: bytes = b"", **options: Any) -> bytes:
+            answer = super().call(method, payload, **options)
+            if method == "exchange":
+                threading.Thread(target=loop.drain, args=["Ctrl-C"]).start()
+                while "stopped" not in loop.state:
+                    loop._kick.wait(0.001)
+            return answer
+
+    def link() -> Any:
+        run.lines.append(Slow(run.dispatcher))
+        return run.lines[-1]
+
+    loop = run.loop(began.append, link=link)
+    loop.run()
+    assert ([], ["hello", "exchange", "goodbye"]) == (began, run.lines[0].calls)
+    assert [(True, 0)] == [(entry.waiting, entry.lost) for entry in run.study.open_jobs]
+
+
+def test_an_outcome_is_handed_over_by_who_leaves_after_losing_its_master(run: Run) -> None:
+    """It connects once more, for that alone."""
+
+    def cut(config: Any) -> float:
+        run.lines[0].close()
+        loop.drain("Ctrl-C")
+        return 0.5
+
+    loop = run.loop(cut)
+    loop.run()
+    assert [0.5] == [e.loss for e in run.study.history]
+
+
 def test_stop_lets_the_running_evaluation_finish(run: Run) -> None:
     """`stop` in an evaluation: its outcome goes with the goodbye, and nothing else is run."""
 
