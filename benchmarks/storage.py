@@ -1,31 +1,39 @@
-"""What storing costs: appends a second, bytes an evaluation, seconds to load.
+"""What storing costs: evaluations a second, bytes an evaluation, seconds to load.
 
 Run with ``python benchmarks/storage.py [--evaluations 100000] [--folder DIR] [--url URL]``. Each
-figure is printed beside the same for memory, from the same run; the time of one fdatasync in the
-folder says what the disk allows. The space has ten parameters, eight threads play the workers.
+rate is printed beside the same for memory, measured turn and turn about in the same run (medians);
+the time of one fdatasync in the folder, before and after, says what the disk allows. The space has
+ten parameters. Evaluations do nothing; they run in eight worker processes over the dispatcher, and
+in threads that play workers without a network.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+from bandmaster.asynccomm.local import run_local
 from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.plan import Plan
 from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.storage import Journal, open_storage
 from bandmaster.study import Study
+from bandmaster.study.follower import Follower
 
 SPACE = {
     **{f"learning_rate_{i}": {"_type": "uniform", "_value": [0.0, 1.0]} for i in range(5)},
     **{f"number_of_{i}": {"_type": "int_uniform", "_value": [0, 1000]} for i in range(3)},
     **{f"activation_{i}": {"_type": "choice", "_value": ["relu", "tanh"]} for i in range(2)},
 }
-THREADS = 8
+THREADS = WORKERS = 8
+TURNS = 5
+WARM = 50  # evaluations a worker that are not counted, while processes start
 
 
 def make_study(journal: Journal) -> Study:
@@ -68,8 +76,45 @@ def sync_ms(folder: Path) -> float:
     return sorted(times)[50] * 1e3
 
 
+def over_network(journal: Journal, n: int) -> tuple[float, float]:
+    """Let worker processes evaluate nothing; return evaluations/s and master CPU in us for one."""
+    study = make_study(journal)
+    study.set_plan(Plan(n_evaluations=n))
+    marks: list[float] = []
+
+    def watch() -> None:
+        study.wait_for(lambda: len(study.history) >= WARM * WORKERS)
+        marks.append(time.process_time())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run_local(study, lambda config: 0.5, WORKERS, follower=Follower(study))
+    watcher.join()
+    finished = study.history.column("finished")
+    seconds = float(finished.max() - finished[WARM * WORKERS])
+    counted = n - WARM * WORKERS
+    return counted / seconds, (time.process_time() - marks[0]) / counted * 1e6
+
+
+def network_rates(url: str, n: int) -> None:
+    """Print evaluations a second over the dispatcher, with and without the storage."""
+    found: dict[str, list[tuple[float, float]]] = {"memory://": [], url: []}
+    for turn in range(TURNS):
+        for place, there in found.items():
+            with open_storage(place) as storage:
+                there.append(over_network(storage.open_journal(f"net-{turn}", create=True), n))
+    (memory, memory_cpu), (stored, stored_cpu) = (
+        [statistics.median(column) for column in zip(*there, strict=True)]
+        for there in found.values()
+    )
+    print(
+        f"{WORKERS} worker processes: {stored:6.0f} evaluations/s ({stored_cpu:.0f} us of master "
+        f"CPU each), memory {memory:6.0f} ({memory_cpu:.0f} us), ratio {stored / memory:.2f}"
+    )
+
+
 def rates(url: str, n: int) -> None:
-    """Print evaluations a second, with and without the storage, turn and turn about."""
+    """Print evaluations a second of threads, with and without the storage."""
     for threads in (1, THREADS):
         found: dict[str, list[float]] = {"memory://": [], url: []}
         for turn in range(3):
@@ -95,10 +140,13 @@ def size_and_loading(folder: Path, n: int) -> None:
         before = time.perf_counter()
         n_events = sum(1 for _ in storage.read_journal("size").read())
         reading = time.perf_counter() - before
-        before = time.perf_counter()
+        before, cpu = time.perf_counter(), time.process_time()
         make_study(storage.open_journal("size", create=False))
-        whole = time.perf_counter() - before
-    print(f"load: {whole:.2f} s through Study; reading {n_events} events alone {reading:.2f} s")
+        whole, cpu = time.perf_counter() - before, time.process_time() - cpu
+    print(
+        f"load: {whole:.2f} s ({cpu:.2f} s of CPU) through Study; reading {n_events} events alone "
+        f"{reading:.2f} s"
+    )
 
 
 def main() -> None:
@@ -111,7 +159,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         print(f"write + fdatasync: {sync_ms(folder):.2f} ms (median)")
-        rates(options.url or f"sqlite:///{folder}/rates.db", 4_000)
+        url = options.url or f"sqlite:///{folder}/rates.db"
+        network_rates(url, 4_000)
+        print(f"write + fdatasync: {sync_ms(folder):.2f} ms (median)")
+        rates(url, 4_000)
         size_and_loading(folder, options.evaluations)
 
 

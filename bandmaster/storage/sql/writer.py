@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 _RENEWALS = 3  # a lease's time
 _FIRST_DELAY, _LAST_DELAY = 0.05, 2.0  # s between attempts, doubling
-_LINGER = 0.01  # s for which rows may lie that nobody waits for
+_LINGER = 0.05  # s for which rows may lie that nobody waits for
 
 
 class Writer:
