@@ -212,6 +212,10 @@ class NameServer:
         self.port = address.port
         self._server, self._pid = server, os.getpid()
         logger.info("run %s: name server at %s", self.run_id, address)
+        if self.key is None:
+            logger.warning(
+                "Run %s has no key (insecure): whoever reaches its ports may join it", self.run_id
+            )
         return address.host, address.port
 
     def _choose_key(self, before: ConnectionInfo | None) -> bytes:

@@ -165,7 +165,7 @@ def test_nobody_listens_beyond_loopback_without_a_key_by_accident() -> None:
             worker.run()
 
 
-def test_an_open_run_works_when_everybody_says_so() -> None:
+def test_an_open_run_works_when_everybody_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """insecure=True on all three: the run works, and whoever reaches a port is let in."""
     with NameServer("open", host="0.0.0.0", port=0, insecure=True) as names:
         worker = Worker("open", insecure=True).initialize(lambda config: config["x"])
@@ -174,6 +174,7 @@ def test_an_open_run_works_when_everybody_says_so() -> None:
             assert 2 == len(master.run(n_trials=2).history)
             connect(names.address, None)
         worker.shutdown()
+    assert "Run open has no key (insecure)" in caplog.text
 
 
 def test_an_open_run_on_loopback_needs_no_more_words() -> None:

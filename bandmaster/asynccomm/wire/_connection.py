@@ -23,7 +23,7 @@ _FIRST, _CHUNK = 1 << 14, 1 << 18  # most frames are small, and a large buffer c
 
 PATIENCE = 30.0
 """Seconds that a server waits for the rest of a frame, and for a client that reads nothing."""
-SLOWEST = 1 << 16
+SLOWEST = 1 << 13
 """Bytes a second; what a large frame may take beyond `PATIENCE`."""
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandmaster.cli.master import GENERATORS, check_output, make_generator
-from bandmaster.cli.options import number
+from bandmaster.cli.options import make_tls, number
 from bandmaster.cli.targets import load_target
 from bandmaster.errors import ConfigurationError
 
@@ -109,3 +109,13 @@ def test_an_import_that_fails_inside_a_module_is_not_hidden(folder: Path) -> Non
     (folder / "target_lacking.py").write_text("import library_that_is_absent\n")
     with pytest.raises(ModuleNotFoundError, match="library_that_is_absent"):
         load_target("target_lacking:f")
+
+
+def test_tls_on_the_command_line() -> None:
+    """--tls insists, --certificate names the files, and neither leaves it to the run."""
+    assert [None, True, ("a", "b"), ("a", "b")] == [
+        make_tls(False, None),
+        make_tls(True, None),
+        make_tls(False, ("a", "b")),
+        make_tls(True, ("a", "b")),
+    ]
