@@ -117,7 +117,8 @@ class NameServer:
     host : str, default "127.0.0.1"
         The interface to listen on: ``"0.0.0.0"`` when workers run on other machines.
     port : int, optional
-        By default 9090, or the next free port after it; 0 takes any free one.
+        By default that of the run's last name server if that died, then 9090, or the next free port
+        after it; 0 takes any free one.
     key : bytes, optional
         The run's key; by default that of ``BANDMASTER_KEY``, or the one that a name server of the
         run which died has left in the connection file (so that whoever has it may go on), or a
@@ -192,7 +193,7 @@ class NameServer:
         if self.key is None and not self._insecure:
             self.key = self._choose_key(before)
         certificate = self._choose_certificate(before)
-        server, address = self._listen(certificate)
+        server, address = self._listen(certificate, None if before is None else before.port)
         try:
             if self._write:
                 info = ConnectionInfo(
@@ -241,9 +242,13 @@ class NameServer:
             return before.certificate
         return Certificate.make(f"bandmaster {self.run_id}")
 
-    def _listen(self, certificate: Certificate | None) -> tuple[Server, Address]:
+    def _listen(
+        self, certificate: Certificate | None, last_port: int | None
+    ) -> tuple[Server, Address]:
         for attempt in range(10):
-            wanted = get_a_free_port(DEFAULT_PORT, self.host) if self.port is None else self.port
+            wanted = last_port if self.port is None and attempt == 0 else self.port
+            if wanted is None:
+                wanted = get_a_free_port(DEFAULT_PORT, self.host)
             server = Server(
                 key=self.key,
                 host=self.host,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,23 @@ def test_a_killed_name_server_is_replaced(tmp_path: Path, options: list[str]) ->
         assert [] == old.bad_lines + new.bad_lines + names.bad_lines
         for worker in (old, new):
             assert "lost its master" not in worker.err
+
+
+def test_it_takes_its_port_again(tmp_path: Path) -> None:
+    """Also one that was not chosen by the user, if it is free."""
+    with Cluster(tmp_path, names=False) as cluster:
+        kill(cluster.name_server())
+        port, cluster.names.port = cluster.names.port, None
+        assert ("127.0.0.1", port) == cluster.names.start()
+        info = connection_file.read(cluster.run_id)
+        cluster.names.shutdown()
+        assert info is not None
+        with socket.create_server(("127.0.0.1", port)):
+            connection_file.write(replace(info, pid=2**22 + 1))
+            cluster.names.port = None
+            _, other = cluster.names.start()
+            cluster.names.shutdown()
+            assert port != other
 
 
 def test_a_key_that_others_have_seen_is_not_taken_again(tmp_path: Path) -> None:
