@@ -22,6 +22,7 @@ from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.naming import Names, dispatcher_name
 from bandmaster.asynccomm.preamble import greet_server
 from bandmaster.asynccomm.wire import Address
+from bandmaster.asynccomm.wire._tls import securing_client
 from bandmaster.errors import CommError
 
 SEED = int(os.environ.get("BANDMASTER_FUZZ_SEED", "3"))
@@ -33,7 +34,7 @@ _TARGET = """
 import logging
 logging.basicConfig(level=logging.INFO)
 from bandmaster import Master, NameServer, RandomOptimizer
-with NameServer("fuzz", port=0) as names:
+with NameServer("fuzz", port=0, tls=TLS) as names:
     with Master("fuzz", RandomOptimizer(),
                 config_space={"x": {"_type": "uniform", "_value": [0, 1]}}) as master:
         master.start()
@@ -46,11 +47,11 @@ Worker("fuzz").initialize(lambda config: config["x"]).run()
 """
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[Program]:
+@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+def target(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]:
     """Run a name server and a master, which waits for a worker."""
     script = tmp_path / "target.py"
-    script.write_text(_TARGET)
+    script.write_text(_TARGET.replace("TLS", str(request.param)))
     with Program([script], cwd=tmp_path) as program:
         program.wait_for(lambda p: "ready" in p.out)
         yield program
@@ -66,6 +67,12 @@ def measure(pid: int) -> dict[str, int]:
         "threads": numbers["Threads"],
         "files": len(os.listdir(f"/proc/{pid}/fd")),
     }
+
+
+def greet(sock: socket.socket, place: Address, key: bytes) -> socket.socket:
+    """Go through the preamble; returns the socket to use."""
+    secure = securing_client(place.tls, lambda _: None) if place.tls else None
+    return greet_server(sock, key, timeout=20, secure=secure)
 
 
 class Attacker:
@@ -110,10 +117,16 @@ class Attacker:
         if sock is None:
             sock = self.calls[place] = self._greeted(place)
         sock.sendall(fuzz_frames.call(*fuzz_frames.payload(self.rng, self.mark)))
-        header = sock.recv(40, socket.MSG_WAITALL)
+        header = self._receive(sock, 40)
         assert len(header) == 40, "the call ended its connection"
         (size,) = struct.unpack_from("!I", header, 12)
-        assert len(sock.recv(size, socket.MSG_WAITALL)) == size
+        assert len(self._receive(sock, size)) == size
+
+    def _receive(self, sock: socket.socket, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (chunk := sock.recv(size - len(data))):
+            data += chunk
+        return data
 
     def _connect(self) -> socket.socket:
         place = self.rng.choice(self.places)
@@ -124,7 +137,7 @@ class Attacker:
         for attempt in range(5):
             sock = socket.create_connection((place.host, place.port), timeout=20)
             try:
-                greet_server(sock, self.key, timeout=20)
+                sock = greet(sock, place, self.key)
             except CommError:
                 sock.close()
                 if attempt == 4:
@@ -178,8 +191,7 @@ def slow_loris(places: list[Address], key: bytes) -> Iterator[None]:
         for place in places * 10:
             silent = stack.enter_context(socket.create_connection((place.host, place.port)))
             inside = stack.enter_context(socket.create_connection((place.host, place.port)))
-            greet_server(inside, key, timeout=20)
-            sockets += [silent, inside]
+            sockets += [silent, stack.enter_context(greet(inside, place, key))]
 
         def drip() -> None:
             data = fuzz_frames.call(fuzz_frames.OBJECTS[0], "list", bytes(1000))
@@ -213,15 +225,17 @@ def test_twenty_thousand_frames(target: Program, tmp_path: Path) -> None:
     mark = tmp_path / "unpickled"
     pid = target.process.pid
     try:
+        # TLS has its own tests: here it is about what is said inside and in its place.
+        counts = tuple(count // 20 for count in COUNTS) if info.tls else COUNTS
         # Allocators and pools grow to their size first.
         sent = attack(places, info.key, mark, (400, 400, 800))
         wait_until(lambda: measure(pid)["threads"] < 30, 10)
         first, lines = measure(pid), target.err.count("\n")
         began = time.monotonic()
         with slow_loris(places, info.key):
-            sent += attack(places, info.key, mark, COUNTS)
+            sent += attack(places, info.key, mark, counts)
         took = time.monotonic() - began
-        assert sent >= 20_000
+        assert sent >= (2_000 if info.tls else 20_000)
         assert target.process.poll() is None
         wait_until(lambda: measure(pid)["files"] <= first["files"] + 2, 10)
         wait_until(lambda: measure(pid)["threads"] <= first["threads"] + 10, 10)
