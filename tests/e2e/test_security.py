@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -248,6 +250,56 @@ def test_a_parked_worker_that_is_killed_is_missed_at_once(tmp_path: Path) -> Non
             assert wait_until(lambda: master.n_workers == 2) < 1.0
             busy.process.kill()
             assert 1 == len(run.result(5).history)
+
+
+def test_a_name_server_that_was_killed_shows_its_certificate_again(tmp_path: Path) -> None:
+    """Started anew it takes key and certificate from its file: copies of that stay good."""
+    with Cluster(tmp_path, names=False) as cluster:
+        names = cluster.name_server("--tls")
+        before = connection_file.read(cluster.run_id)
+        assert before is not None
+        master = cluster.master()
+        with running(master, n_trials=1) as run:
+            wait_until(lambda: "127.0.0.1" in repr(master))
+            names.process.kill()
+            names.process.wait()
+            cluster.name_server("--tls")
+            after = connection_file.read(cluster.run_id)
+            assert after is not None
+            assert (before.key, before.tls) == (after.key, after.tls)
+            cluster.worker()
+            assert 1 == len(run.result(30).history)
+
+
+def test_a_fork_of_a_client_leaves_its_connection_alone() -> None:
+    """A child forked while there is a connection by TLS neither ends nor confuses it."""
+    with NameServer("fork", port=0, tls=True) as names:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", _FORKER], capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert names.key is not None
+    assert ("fine\n" * 2, "") == (done.stdout, done.stderr)
+
+
+_FORKER = """
+import os
+from bandmaster.asynccomm.connection_file import find_nameserver
+from bandmaster.asynccomm.naming import Names
+address, key = find_nameserver("fork")
+names = Names(address, key=key)
+names.register("before", "127.0.0.1:1", lasting=False)
+child = os.fork()
+if not child:
+    assert list(names.list()) == ["before"]  # on a connection of its own
+    names.close()
+    os.write(1, b"fine\\n")
+    os._exit(0)
+os.waitpid(child, 0)
+assert list(names.list()) == ["before"]
+os.write(1, b"fine\\n")
+names.close()
+"""
 
 
 def test_a_certificate_of_ones_own(tmp_path: Path) -> None:
