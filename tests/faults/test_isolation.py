@@ -13,9 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 from faults.isolated import alive, isolated, sockets_of
 from processes import wait_until
@@ -274,18 +276,24 @@ def test_threads_that_are_left_end_with_their_process() -> None:
     """One that would keep a program alive costs the process after the job, not the outcome."""
 
     def leaves(config: Any) -> dict[str, Any]:
-        if config["do"]:
-            threading.Thread(
-                target=time.sleep, args=(600,), daemon=config["do"] == "daemon"
-            ).start()
+        match config["do"]:
+            case "thread" | "daemon" as kind:
+                daemon = kind == "daemon"
+                threading.Thread(target=time.sleep, args=(600,), daemon=daemon).start()
+            case "pool":  # of a library, say, that keeps it for the next time
+                pools.append(ThreadPoolExecutor(2))
+                pools[-1].submit(abs, -1)
+            case "joblib":
+                joblib.Parallel(2)(joblib.delayed(abs)(x) for x in range(4))
         return {"loss": 0.5, "info": os.getpid()}
 
+    pools: list[ThreadPoolExecutor] = []
     with isolated(leaves) as evaluations:
-        first = evaluations.run()
-        assert first.info == evaluations.run("daemon").info
-        assert first.info == evaluations.run("thread").info
-        assert first.info != evaluations.run().info
-        assert not alive(first.info)
+        first = evaluations.run().info
+        for kind in ("daemon", "pool", "joblib", "thread"):
+            assert first == evaluations.run(kind).info
+        assert first != evaluations.run().info
+        assert not alive(first)
 
 
 def test_reports_go_to_the_master_and_decisions_come_back() -> None:

@@ -124,12 +124,25 @@ class _Evaluations:
         raise SystemExit("the worker is gone")
 
 
+# Where libraries note the threads of pools that shall stay warm: they end by themselves at exit.
+_POOLS = {
+    "concurrent.futures.process": "_threads_wakeups",
+    "concurrent.futures.thread": "_threads_queues",
+    "joblib.externals.loky.process_executor": "_threads_wakeups",
+    "loky.process_executor": "_threads_wakeups",
+}
+
+
 def _goes_on() -> bool:
     """Whether the evaluation has left threads that would keep a program from ending."""
-    return any(
-        not thread.daemon and thread is not threading.main_thread()
+    left = {
+        thread
         for thread in threading.enumerate()
-    )
+        if not thread.daemon and thread is not threading.main_thread()
+    }
+    for module, registry in _POOLS.items() if left else ():
+        left -= set(getattr(sys.modules.get(module), registry, ()))
+    return bool(left)
 
 
 def _describe(error: BaseException) -> tuple[str, bytes | None]:
