@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,16 @@ def names_of_imports(tree: ast.Module) -> dict[str, str]:
     return known
 
 
-def calls(module: Module) -> Iterator[tuple[ast.Call, str]]:
-    """Yield every call with the full name of what is called."""
+@cache
+def calls(module: Module) -> list[tuple[ast.Call, str]]:
+    """Return every call with the full name of what is called."""
     known = names_of_imports(module.tree)
+    found = []
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
             head, dot, rest = ast.unparse(node.func).partition(".")
-            yield node, known.get(head, head) + dot + rest
+            found.append((node, known.get(head, head) + dot + rest))
+    return found
 
 
 def run(module: Module) -> Iterator[int]:
