@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 
 from bandmaster.errors import ConfigurationError
 
-__all__ = ["MAX_UNIX_PATH", "Address"]
+__all__ = ["MAX_HOST", "MAX_UNIX_PATH", "Address"]
 
 MAX_UNIX_PATH = 107
 """The longest path of a Unix socket in bytes (sun_path of Linux, without its final zero)."""
+
+MAX_HOST = 253
+"""The longest name of a host (RFC 1035)."""
 
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -52,6 +55,8 @@ class Address:
                     f"most {MAX_UNIX_PATH}: use a shorter directory"
                 )
             return
+        if len(self.host) > MAX_HOST:
+            raise ConfigurationError(f"a host's name has at most {MAX_HOST} characters")
         if isinstance(self.port, bool) or not isinstance(self.port, int):
             raise ConfigurationError(f"a port is an integer, got {self.port!r}")
         if not 0 <= self.port <= 65535:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandmaster.asynccomm import net
-from bandmaster.asynccomm.addresses import MAX_UNIX_PATH, Address
+from bandmaster.asynccomm.addresses import MAX_HOST, MAX_UNIX_PATH, Address
 from bandmaster.asynccomm.limits import default_max_connections, raise_open_files_limit
 from bandmaster.asynccomm.net import advertised_host, get_a_free_port, short_socket_dir
 from bandmaster.asynccomm.security import KEY_SIZE, decode_key, encode_key, make_key
@@ -46,7 +46,10 @@ def test_malformed_addresses(text: str) -> None:
 
 
 def test_addresses_are_checked() -> None:
-    """Ports that are no ports, two places at once, and paths that are too long are refused."""
+    """Ports that are no ports, two places at once, names and paths too long are refused."""
+    assert Address("h" * MAX_HOST, 1).port
+    with pytest.raises(ConfigurationError, match="253"):
+        Address("h" * (MAX_HOST + 1), 1)
     for wrong in (lambda: Address("h", True), lambda: Address("h", 1, "/p")):
         with pytest.raises(ConfigurationError):
             wrong()
