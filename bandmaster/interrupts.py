@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Collection
@@ -83,7 +84,7 @@ class Interrupts:
     Notes
     -----
     In another thread than the main one nothing changes, and a handler that the user has set is
-    left alone. The handlers of before are restored.
+    left alone. The handlers of before are restored, and work in processes that are forked.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class Interrupts:
                 if before in handlers:
                     self._before[signum] = before
                     signal.signal(signum, self._handle)
+            _active.append(self)
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
@@ -153,6 +155,8 @@ class Interrupts:
             thread.join()
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
+        if self in _active:
+            _active.remove(self)
         if isinstance(error, Interrupted):
             raise SystemExit(error.exit_code) from None
 
@@ -218,3 +222,40 @@ class Interrupts:
         assert self._on_end is not None
         assert self._kept is not None
         self._on_end(self._kept)
+
+
+# -- forks ---------------------------------------------------------------------------------------
+
+_active: list[Interrupts] = []
+_masks = threading.local()
+
+
+def _before_fork() -> None:
+    # A signal that comes for the child before its handlers are restored has to wait: Python drops
+    # what came until it runs there, and `terminate` of a multiprocessing.Process would be lost.
+    if _active:
+        _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, _NAMES)
+
+
+def _after_fork_in_parent() -> None:
+    before = _masks.__dict__.pop("before", None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _after_fork_in_child() -> None:
+    """Let signals mean in a fork, e.g. of multiprocessing, what they meant before."""
+    if threading.current_thread() is threading.main_thread():  # as the forking thread is there
+        for interrupts in reversed(_active):
+            for number, handler in interrupts._before.items():
+                signal.signal(number, signal.SIG_DFL if handler is terminate else handler)
+    _active.clear()
+    _after_fork_in_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

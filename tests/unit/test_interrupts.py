@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -174,3 +175,38 @@ def test_a_grace_that_is_none_is_refused(value: object) -> None:
     """Before anything starts."""
     with pytest.raises(ConfigurationError, match="sigterm_grace"):
         Interrupts("it", sigterm_grace=value)  # type: ignore[arg-type]  # that is the test
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_a_fork_ends_as_usual(signum: signal.Signals) -> None:
+    """`terminate` of a multiprocessing.Process in an evaluation ends it, and nothing drains."""
+    signal.signal(signal.SIGTERM, terminate)
+    with Interrupts("it") as interrupts:
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.raise_signal(signum)
+                threading.Event().wait(10)
+            except KeyboardInterrupt:
+                os._exit(42)
+            finally:
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert (42 if signum == signal.SIGINT else -signal.SIGTERM, False) == (
+        status,
+        interrupts.draining,
+    )
+
+
+def test_a_signal_to_a_fork_that_has_just_begun_is_not_lost() -> None:
+    """As when an evaluation terminates a process that it started a moment ago."""
+    with Interrupts("it") as interrupts:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                threading.Event().wait(10)
+                os._exit(1)
+            os.kill(child, signal.SIGTERM)
+            assert -signal.SIGTERM == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert not interrupts.draining
