@@ -96,10 +96,30 @@ class ConnectionInfo:
     def address(self) -> Address:
         """Where the name server can be reached from this machine."""
         address = Address(self.host, self.port, tls=self.tls)
-        if address.reachable != address and self.hostname != socket.gethostname():
+        if address.reachable != address and not self.near:
             # A home directory shared by many nodes.
             return Address(self.hostname, self.port, tls=self.tls)
         return address.reachable
+
+    @property
+    def near(self) -> bool:
+        """Whether the name server that wrote it runs, or ran, on this machine."""
+        return self.hostname == socket.gethostname()
+
+    @property
+    def surely_dead(self) -> bool:
+        """Whether its process was on this machine and has ended."""
+        if not self.near:
+            return False
+        if self.pid <= 0:
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except PermissionError:
+            return False
+        except (OSError, OverflowError):
+            return True
+        return False
 
 
 def new_run_id() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import socket
 import threading
 from pathlib import Path
 
@@ -314,31 +313,18 @@ def _check_vacant(run_id: str) -> ConnectionInfo | None:
         return None
     if info is None:
         return None
-    near = info.hostname == socket.gethostname()
     # Both are asked: another process may have the pid by now, another server the port.
-    if (not near or _runs(info.pid)) and _answers(info):
+    if not info.surely_dead and _answers(info):
         raise ConfigurationError(
             f"run {run_id!r} already has a name server at {info.address} (pid {info.pid}, host "
             f"{info.hostname}): shut it down, or choose another run_id"
         )
-    if not near:
+    if not info.near:
         logger.warning(
             "Run %r had a name server on host %s (pid %d), which cannot be reached from here: it "
             "is replaced", run_id, info.hostname, info.pid,
         )  # fmt: skip
     return info
-
-
-def _runs(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
 
 
 def _answers(info: ConnectionInfo) -> bool:

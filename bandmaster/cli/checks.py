@@ -144,7 +144,7 @@ class Checkup:
                 f"name the right one with --connection-file, or say --run-id {info.run_id}",
             )  # fmt: skip
         where = f"{path} (name server at {info.host}:{info.port}, pid {info.pid}, {info.hostname})"
-        if info.hostname == socket.gethostname() and not _runs(info.pid):
+        if info.surely_dead:
             return info, Finding(
                 "warn", subject, f"{where}: there is no such process any more",
                 "the name server died; start it again with the same run id",
@@ -317,13 +317,3 @@ def _mending(error: BandmasterError, path: object) -> str:
     if "another user" in text:
         return "have its owner start the workers, or copy the file and own the copy"
     return "start the name server again: it writes the file anew"
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
