@@ -109,6 +109,7 @@ class Dispatcher:
         )
         self._open = False
         self._draining: str | None = None
+        self.closed = False
         self._stopping: str | None = None
         self._storing: dict[int, float] = {}  # since when the storage lets a peer wait
         self._asked: set[tuple[int, int]] = set()  # to stop
@@ -229,8 +230,11 @@ class Dispatcher:
         self._losses.leaving = True
 
     def close(self) -> None:
-        """End the timer. Call it after the server was closed, so that nobody is parked."""
+        """End the timer, and the run. Call it after the server, so that nobody is parked."""
         self._stopping = self._stopping or "the master closed"
+        self.closed = True
+        self.sessions.interrupt()
+        self.study.wake()
         self.waiters.wake_all()
         self._losses.close()
 

@@ -60,7 +60,7 @@ class Driver:
         self._trouble = trouble
 
     def run(self) -> None:
-        """Return when nothing is out and nothing will start, or the dispatcher is drained.
+        """Return when nothing is out and nothing will start, or the dispatcher drained or closed.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Driver:
             position = study.position
             shown = self._follower.catch_up()
             self._raise_failure()
-            if study.finished or dispatcher.drained:
+            if study.finished or dispatcher.drained or dispatcher.closed:
                 self._follower.catch_up()
                 return
             dispatcher.wake()
@@ -108,7 +108,9 @@ class Driver:
     def _wait(self, position: int, seconds: float) -> bool:
         study, dispatcher = self._study, self._dispatcher
         return study.wait_for(
-            lambda: study.position != position or dispatcher.failure is not None,
+            lambda: (
+                study.position != position or dispatcher.failure is not None or dispatcher.closed
+            ),
             max(0.0, seconds),
         )
 

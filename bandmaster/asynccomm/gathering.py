@@ -26,6 +26,8 @@ def wait_for_workers(
 ) -> bool:
     """Block until `wanted` workers are connected; False when `timeout` seconds passed first.
 
+    It also returns when the dispatcher was closed or, some seconds late, the study stopped.
+
     Parameters
     ----------
     dispatcher : Dispatcher
@@ -47,7 +49,7 @@ def wait_for_workers(
         left = patience
         if deadline is not None:
             left = min(left, max(0.0, deadline - time.monotonic()))
-        if sessions.wait_for_count(wanted, timeout=left):
+        if sessions.wait_for_count(wanted, timeout=left) or dispatcher.study.stopped is not None:
             return True
         if deadline is not None and time.monotonic() >= deadline:
             return False

@@ -410,7 +410,7 @@ class Master:
         return any(ended)
 
     def shutdown(self, shutdown_workers: bool = True) -> None:
-        """Stop serving; safe to call again.
+        """Stop serving; safe to call again. A `run` in another thread returns what there is.
 
         Parameters
         ----------

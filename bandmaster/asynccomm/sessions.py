@@ -87,6 +87,7 @@ class Sessions:
         self._holders: dict[int, Session] = {}
         self._last: dict[tuple[str, int, str], Session] = {}  # of each worker
         self.pids: set[int] = set()
+        self._interrupted = False
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -174,12 +175,18 @@ class Sessions:
     def wait_for_count(
         self, low: int, high: int | None = None, timeout: float | None = None
     ) -> bool:
-        """Block until at least `low` and at most `high` workers are connected."""
+        """Block until at least `low` and at most `high` workers are connected, or `interrupt`."""
+        most = 1 << 60 if high is None else high
         with self._joined:
             return self._joined.wait_for(
-                lambda: low <= len(self._sessions) <= (high if high is not None else 1 << 60),
-                timeout,
+                lambda: self._interrupted or low <= len(self._sessions) <= most, timeout
             )
+
+    def interrupt(self) -> None:
+        """Let nobody wait any more."""
+        with self._joined:
+            self._interrupted = True
+            self._joined.notify_all()
 
     def _release(self, session: Session) -> Held | None:
         held, session.held = session.held, None

@@ -195,6 +195,11 @@ class StudyView:
         with self._lock:
             return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
 
+    def wake(self) -> None:
+        """Have everybody in `wait_for` look again: what is not of the study has changed."""
+        with self._lock:
+            self._changed.notify_all()
+
     def wait_finished(self, timeout: float | None = None) -> bool:
         """Block until the study is over; False when `timeout` seconds passed first."""
         return self.wait_for(self._finished, timeout)
