@@ -17,7 +17,7 @@ from bandmaster.asynccomm.patience import until_found
 from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.silence import Trouble
 from bandmaster.asynccomm.wire import Server
-from bandmaster.errors import ConfigurationError
+from bandmaster.errors import ConfigurationError, NameServerError
 
 __all__ = ["Reception"]
 
@@ -87,7 +87,13 @@ class Reception:
                 lambda key: entrance.admit(server, key),
             )
             undo.callback(registration.close)
-            registration.start(insist=True)
+            try:
+                registration.start(insist=True)
+            except NameServerError as error:
+                if patience == 0.0:
+                    raise
+                logger.debug("the name server was there, and is gone again: %s", error)
+                registration.start()
             self._dispatcher.start()
             undo.pop_all()
         self._server, self._registration = server, registration

@@ -14,7 +14,8 @@ from programs import Program
 
 from bandmaster.asynccomm import connection_file
 from bandmaster.asynccomm.naming import Names
-from bandmaster.errors import BandmasterError
+from bandmaster.asynccomm.patience import until_found
+from bandmaster.errors import BandmasterError, NameServerError
 
 
 def key_of(cluster: Cluster) -> bytes | None:
@@ -71,6 +72,28 @@ def test_a_killed_name_server_is_replaced(tmp_path: Path, options: list[str]) ->
         assert [] == old.bad_lines + new.bad_lines + names.bad_lines
         for worker in (old, new):
             assert "lost its master" not in worker.err
+
+
+def test_one_that_dies_while_a_master_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A master that would have waited for it waits for the next one; any other one says so."""
+    with Cluster(tmp_path, names=False) as cluster:
+        names = [cluster.name_server()]
+
+        def look_and_lose(*arguments: object, **options: object) -> object:
+            found = until_found(*arguments, **options)  # type: ignore[arg-type]  # passed on
+            kill(names.pop())
+            return found
+
+        monkeypatch.setattr("bandmaster.asynccomm.reception.until_found", look_and_lose)
+        patient = cluster.master()
+        patient.start(wait_for_nameserver=None)
+        names.append(cluster.name_server())
+        wait_until(lambda: {"dispatcher"} == registered(cluster))
+        patient.shutdown()
+        with pytest.raises(NameServerError, match="cannot be reached"):
+            cluster.master().start()
 
 
 def test_it_takes_its_port_again(tmp_path: Path) -> None:
