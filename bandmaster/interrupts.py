@@ -119,6 +119,8 @@ class Interrupts:
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
         self._closed = False
+        self._handling = False
+        self._late: int | None = None
         self._kept: BaseException | None = None
 
     def connect(
@@ -165,6 +167,19 @@ class Interrupts:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._closed:
             return
+        if self._handling:  # one that came while the last one is dealt with has to wait for that
+            self._late = signum
+            return
+        self._handling = True
+        try:
+            self._react(signum, frame)
+        finally:
+            self._handling = False
+        if self._late is not None:
+            signum, self._late = self._late, None
+            self._handle(signum, frame)
+
+    def _react(self, signum: int, frame: FrameType | None) -> None:
         if self.signum is None:
             self.signum = signum
         if not self.draining and not (self._hurry is not None and self._hurry()):

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -210,3 +210,20 @@ def test_a_signal_to_a_fork_that_has_just_begun_is_not_lost() -> None:
             assert -signal.SIGTERM == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
         assert not interrupts.draining
+
+
+def test_signals_in_a_row_are_dealt_with_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second one in the middle of the first one's handler is raised at its end."""
+    inner = Interrupts._in_thread
+
+    def disturbed(self: Interrupts, work: Callable[[], None]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        inner(self, work)
+
+    monkeypatch.setattr(Interrupts, "_in_thread", disturbed)
+    interrupts = Interrupts("it")
+    with pytest.raises(KeyboardInterrupt):
+        during(interrupts, signal.SIGINT)
+    assert 1 == len(interrupts._threads)
