@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import mounted, read_only
 
 from bandmaster.core.events import Noted
 from bandmaster.errors import StorageError
@@ -21,13 +22,9 @@ KB = 1024
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 1 MB; takes root, which CI is."""
-    assert os.geteuid() == 0, "mounting a small disk for this test takes root"
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    """Mount a file system of 1 MB."""
+    with mounted(tmp_path / "small", 1) as disk:
+        yield disk
 
 
 def fill(journal: Journal) -> tuple[int, StorageError]:
@@ -103,12 +100,12 @@ def test_a_disk_that_turns_read_only(small_disk: Path) -> None:
     with open_storage(url) as storage:
         journal = storage.open_journal("s", create=True)
         journal.wait(journal.append([Noted(0.0, "")]))
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    try:
-        with pytest.raises(StorageError, match="write"), open_storage(url) as storage:
-            storage.open_journal("s", create=False)
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    with (
+        read_only(small_disk),
+        pytest.raises(StorageError, match="write"),
+        open_storage(url) as storage,
+    ):
+        storage.open_journal("s", create=False)
     assert [0] == numbers(url)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import mounted, read_only
 from postgres import Server
 from processes import Cluster, Running, running, wait_until
 from programs import Program, bandmaster
@@ -33,13 +32,9 @@ N_WORKERS = 3
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 8 MB; takes root, which CI is."""
-    assert os.geteuid() == 0, "mounting a small disk for this test takes root"
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "small", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    """Mount a file system of 8 MB."""
+    with mounted(tmp_path / "small", 8) as disk:
+        yield disk
 
 
 def finished(url: str, name: str = "e2e") -> list[int]:
@@ -142,20 +137,19 @@ def test_a_disk_that_fills_up_under_fmin(small_disk: Path, n_jobs: int) -> None:
 def test_a_disk_that_is_read_only(small_disk: Path) -> None:
     """A master says at once that it cannot write, and where; no traceback, no waiting."""
     (small_disk / "space.yaml").write_text("x: {_type: uniform, _value: [0, 1]}\n")
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    try:
-        with Program(
+    with (
+        read_only(small_disk),
+        Program(
             bandmaster(
                 "master", str(small_disk / "space.yaml"), "--run-id", "ro", "--generator", "flat",
                 "--n-trials", "1", "--checkpoint-file", str(small_disk / "a.db"),
             ),
             cwd=small_disk.parent,
-        ) as program:  # fmt: skip
-            assert 2 == program.finish(30)
-        assert "may this user write there?" in program.err
-        assert "Traceback" not in program.err
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+        ) as program,
+    ):  # fmt: skip
+        assert 2 == program.finish(30)
+    assert "may this user write there?" in program.err
+    assert "Traceback" not in program.err
 
 
 @pytest.mark.timeout(120)
