@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.sessions import Session
-from bandmaster.asynccomm.silence import Trouble, explain_silence
+from bandmaster.asynccomm.silence import Trouble, clock_time, explain_silence
 from bandmaster.errors import StudyPoisonedError
 from bandmaster.study.follower import Follower
 
@@ -62,10 +63,14 @@ class Driver:
     def run(self) -> None:
         """Return when nothing is out and nothing will start, or the dispatcher drained or closed.
 
+        All that the run did is stored then.
+
         Raises
         ------
         Exception
             What the user's optimizer, generator or callback raised.
+        StorageError
+            When the storage will not keep the last of it.
         """
         study, dispatcher, started = self._study, self._dispatcher, time.monotonic()
         deadline = None if self._timeout is None else started + self._timeout
@@ -77,6 +82,7 @@ class Driver:
             self._raise_failure()
             if study.finished or dispatcher.drained or dispatcher.closed:
                 self._follower.catch_up()
+                self._wait_for_storage()
                 return
             dispatcher.wake()
             now = time.monotonic()
@@ -104,6 +110,27 @@ class Driver:
                 changed = self._wait(position, until - time.monotonic())
             if changed:
                 quiet_since, patience = time.monotonic(), self._warn_after
+
+    def _wait_for_storage(self) -> None:
+        """Whoever gets the result may rely on it; the workers' own answers may still be waiting."""
+        study, run = self._study, self._dispatcher.run_id or "local"
+        if not study.waits_for_storage:
+            return
+        since = time.monotonic()
+
+        def complain() -> None:
+            logger.warning(
+                "Run %r is over, but since %s the storage has not confirmed the last of it",
+                run, clock_time(time.monotonic() - since),
+            )  # fmt: skip
+
+        timer = threading.Timer(self._warn_after, complain)
+        timer.start()
+        try:
+            study.wait_durable(study.position)
+        finally:
+            timer.cancel()
+            timer.join()
 
     def _wait(self, position: int, seconds: float) -> bool:
         study, dispatcher = self._study, self._dispatcher

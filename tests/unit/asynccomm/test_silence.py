@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import threading
 import time
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 
 from bandmaster.asynccomm.dispatcher import Dispatcher
+from bandmaster.asynccomm.driver import Driver
 from bandmaster.asynccomm.protocol import Hello
 from bandmaster.asynccomm.silence import clock_time, explain_silence
 from bandmaster.core.codec import pack
 from bandmaster.errors import BandmasterError
 from bandmaster.storage import MemoryJournal
+from bandmaster.study.follower import Follower
 from bandmaster.testing.fake_workers import FakeWorker, make_study
 
 CLOCK = r"\d\d:\d\d:\d\d"
@@ -127,6 +130,23 @@ def test_a_storage_that_hangs_is_what_all_wait_for() -> None:
         assert 0 == waiting.result(10).number
     assert re.search(rf"the storage has not confirmed what 1 workers told since {CLOCK}$", text)
     assert [] == dispatcher.storing
+
+
+def test_a_run_returns_when_all_of_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says what it waits for, when that takes long."""
+    journal, warnings = _Hanging(), queue.SimpleQueue[str]()
+    monkeypatch.setattr(
+        "bandmaster.asynccomm.driver.logger.warning", lambda text, *args: warnings.put(text % args)
+    )
+    study = make_study(0, journal=journal)
+    journal.hangs = True
+    with dispatching(study=study) as (dispatcher, _), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(Driver(dispatcher, Follower(study), warn_after=0.01).run)
+        assert journal.waits.wait(10)
+        assert "the storage has not confirmed the last of it" in warnings.get(timeout=10)
+        assert not running.done()
+        journal.goes_on.set()
+        running.result(10)
 
 
 @pytest.mark.parametrize(
