@@ -8,7 +8,7 @@ Pyro's messages have a header of 40 bytes (its wire protocol 502)::
 A request is MSG_INVOKE with the msgpack payload ``[object, "exchange", [method, bytes], {}]``, a
 reply is MSG_RESULT with one msgpack byte string. Neither may be compressed, batched, one-way,
 kept serialised, an exception or a stream, nor carry annotations. The payload is compared with its
-grammar byte by byte before Pyro sees any of it: there is no map, no extension type and no number
+grammar byte by byte: there is no map, no extension type and no number
 in it that a deserialiser could be made to act upon.
 """
 
@@ -26,10 +26,10 @@ __all__ = [
     "Call",
     "check_call_header",
     "check_name",
-    "check_result",
     "check_result_header",
     "plain",
     "read_call",
+    "read_result",
 ]
 
 HEADER_SIZE = 40
@@ -108,13 +108,22 @@ def read_call(frame: bytes) -> Call:
     return Call(int.from_bytes(frame[10:12], "big"), target, method, frame[begin:end])
 
 
-def check_result(data: bytes) -> None:
-    """Check that a reply's payload is one byte string; raises as `check_call`."""
+def read_result(frame: bytes) -> tuple[int, bytes]:
+    """Read a reply, whose header has been checked; raises as `read_call`.
+
+    Returns
+    -------
+    sequence : int
+        Which call it answers.
+    data : bytes
+    """
     try:
-        if _bytes(data, 0)[1] != len(data):
-            raise ProtocolError("a reply with a tail")
+        begin, end = _bytes(frame, HEADER_SIZE)
     except IndexError:
         raise ProtocolError("a reply that is cut off") from None
+    if end != len(frame):
+        raise ProtocolError("a reply with a tail")
+    return int.from_bytes(frame[10:12], "big"), frame[begin:end]
 
 
 def plain(frame: bytes) -> bytes:

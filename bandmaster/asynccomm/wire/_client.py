@@ -8,13 +8,12 @@ import socket
 import threading
 import time
 import weakref
-from typing import Any
 
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.wire._connection import Connection
-from bandmaster.asynccomm.wire._pyro import Proxy
+from bandmaster.asynccomm.wire._pyro import MSG_INVOKE, SendingMessage, msgpack
 from bandmaster.asynccomm.wire._reply import decode_reply
 from bandmaster.asynccomm.wire._server import MAX_MESSAGE
 from bandmaster.asynccomm.wire._sockets import connect, give_up_after
@@ -28,19 +27,6 @@ from bandmaster.errors import (
 )
 
 __all__ = ["Client"]
-
-
-class _GuardedProxy(Proxy):  # type: ignore[misc]  # Pyro5 has no types
-    """A proxy on our own connection that never asks the server what it offers."""
-
-    def __init__(self, object_id: str, connection: Connection) -> None:
-        super().__init__(object_id, connected_socket=connection.sock)
-        connection.objectId = object_id
-        self._pyroConnection = connection
-        self._pyroSerializer = "msgpack"
-
-    def _pyroGetMetadata(self, objectId: Any = None, known_metadata: Any = None) -> None:
-        return
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -101,7 +87,7 @@ class Client:
         self._max_message = max_message
         self._opening: socket.socket | None = None
         self._connection: Connection | None = None
-        self._proxy: _GuardedProxy | None = None
+        self._sequence = 0
         self._closes = 0
         self._start_over()
         _clients.add(self)
@@ -175,7 +161,6 @@ class Client:
                     connection.close()
                     raise MasterLostError(f"{self.address}: closed while connecting")
                 self._connection = connection
-                self._proxy = _GuardedProxy(self.object_id, connection)
 
     def call(self, method: str, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
         """Call a method of the object and wait for the answer.
@@ -208,13 +193,12 @@ class Client:
         if timeout is None and self.address.tls:
             timeout = self._patience  # OpenSSL tries again when the kernel gives up
         with self._turn:
-            connection, proxy = self._connection, self._proxy
-            if connection is None or proxy is None:
+            connection = self._connection
+            if connection is None:
                 raise MasterLostError(f"not connected to {self.address}")
             connection.deadline = None if timeout is None else time.monotonic() + timeout
             try:
-                proxy._pyroClaimOwnership()
-                reply = proxy._pyroInvoke("exchange", (method, payload), {})
+                reply = self._exchange(connection, method, payload)
             except BaseException as error:
                 # Half a message may be under way: this connection is of no more use.
                 self._drop(connection)
@@ -232,7 +216,7 @@ class Client:
         with self._state:
             self._closes += 1
             opening, connection = self._opening, self._connection
-            self._connection = self._proxy = None
+            self._connection = None
         if opening is not None:
             with contextlib.suppress(OSError):
                 opening.shutdown(socket.SHUT_RDWR)
@@ -252,12 +236,21 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _exchange(self, connection: Connection, method: str, payload: bytes) -> bytes:
+        self._sequence = sequence = (self._sequence + 1) & 0xFFFF
+        call = msgpack.dumpsCall(self.object_id, "exchange", (method, payload), {})
+        connection.send(SendingMessage(MSG_INVOKE, 0, sequence, msgpack.serializer_id, call).data)
+        answers, reply = connection.read_result()
+        if answers != sequence:
+            raise ProtocolError("an answer to another call")
+        return reply
+
     def _start_over(self) -> None:
         self._turn = threading.Lock()
         self._state = threading.RLock()  # reentrant for the sake of signal handlers
         if self._connection is not None:
             self._connection.abandon()
-        self._opening = self._connection = self._proxy = None
+        self._opening = self._connection = None
 
     def _opened(self, sock: socket.socket) -> None:
         self._opening = sock
@@ -265,5 +258,5 @@ class Client:
     def _drop(self, connection: Connection) -> None:
         with self._state:
             if self._connection is connection:
-                self._connection = self._proxy = None
+                self._connection = None
         connection.close()

@@ -65,8 +65,6 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         self.held: bytes | None = None  # an answer that is to leave after `until`
         self.max_message = max_message
         self._serving = serving
-        self._inbox = b""
-        self._position = 0
         self._closing = threading.RLock()
         self._closed = False
         self._tls = False
@@ -75,14 +73,9 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         """Return the next request."""
         return frames.read_call(self._read_frame())
 
-    def recv(self, size: int) -> bytes:
-        """Return the next `size` bytes of the reply at hand, or of the next one."""
-        if self._position == len(self._inbox):
-            self._inbox, self._position = self._read_frame(), 0
-            frames.check_result(self._inbox[frames.HEADER_SIZE :])
-        begin = self._position
-        self._position = end = begin + size
-        return self._inbox[begin:end]
+    def read_result(self) -> tuple[int, bytes]:
+        """Return the next reply: which call it answers, and its data."""
+        return frames.read_result(self._read_frame())
 
     def send(self, data: bytes) -> None:
         """Send a whole frame."""
@@ -136,7 +129,6 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
             self.hang_up()
             self._closed = True
             super().close()
-        self._inbox, self._position = b"", 0
 
     def abandon(self) -> None:
         """Forget the socket, which is closed already, in a forked child."""

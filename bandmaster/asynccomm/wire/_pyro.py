@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 
-__all__ = ["MSG_RESULT", "Proxy", "SendingMessage", "SocketConnection", "msgpack"]
+__all__ = ["MSG_INVOKE", "MSG_RESULT", "SendingMessage", "SocketConnection", "msgpack"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ def _import_pyro() -> None:
 
 _import_pyro()
 
-from Pyro5.client import Proxy  # noqa: E402 - after the guard
 from Pyro5.protocol import (  # noqa: E402 - after the guard
+    MSG_INVOKE,
     MSG_RESULT,
     SendingMessage,
 )

@@ -67,7 +67,7 @@ def test_golden_frames() -> None:
     assert len(call) - 40 == frames.check_call_header(call[:40], MAX)
     assert len(reply) - 40 == frames.check_result_header(reply[:40], MAX)
     assert frames.Call(1, "dispatcher", "next", b"payload") == frames.read_call(call)
-    frames.check_result(reply[40:])
+    assert (1, b"\0answer") == frames.read_result(reply)
 
 
 @pytest.mark.parametrize(
@@ -163,17 +163,17 @@ def test_what_is_admitted_is_plain(data: bytes | tuple[int, bytes]) -> None:
 def test_every_reply_of_ours_is_admitted(reply: bytes) -> None:
     """Any byte string passes as a reply, and nothing but it."""
     payload = msgpack.packb(reply)
-    frames.check_result(payload)
+    assert (1, reply) == frames.read_result(frame(payload))
     for bad in (payload + b"\0", payload[:-1]):
         with pytest.raises(ProtocolError):
-            frames.check_result(bad)
+            frames.read_result(frame(bad))
 
 
 @pytest.mark.parametrize("bad", [b"", b"\xc0", b"\xa1x", b"\x81\xa1a\x01", b"\xc6\0\0", b"\xc4"])
 def test_other_replies_are_refused(bad: bytes) -> None:
     """A reply that is no byte string is refused."""
     with pytest.raises(ProtocolError):
-        frames.check_result(bad)
+        frames.read_result(frame(bad))
 
 
 def test_plain_undoes_global_settings() -> None:

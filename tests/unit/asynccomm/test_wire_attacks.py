@@ -183,6 +183,7 @@ def test_a_lying_server_is_refused() -> None:
         message(serializers["serpent"].dumps(b"\0x"), kind=protocol.MSG_RESULT, serializer=1),
         message(b"\xc4\x01\x07", kind=protocol.MSG_RESULT),
         message(b"\xc4\x02\x01\xc0", kind=protocol.MSG_RESULT),
+        message(b"\xc4\x02\x00x", kind=protocol.MSG_RESULT, sequence=2),  # answers another call
     ]
     for lie in lies:
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -21,7 +21,12 @@ GOOD = msgpack.packb(PAYLOAD)
 
 
 def message(
-    payload: bytes, *, kind: int = protocol.MSG_INVOKE, serializer: int = 4, flags: int = 0
+    payload: bytes,
+    *,
+    kind: int = protocol.MSG_INVOKE,
+    serializer: int = 4,
+    flags: int = 0,
+    sequence: int = 1,
 ) -> bytes:
     """Return a Pyro frame with any header."""
     return (
@@ -32,7 +37,7 @@ def message(
             kind,
             serializer,
             flags,
-            1,
+            sequence,
             len(payload),
             0,
             bytes(16),
