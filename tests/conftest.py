@@ -25,8 +25,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 ROOT = Path(__file__).resolve().parent.parent
 # Where threads, processes and sockets are made: their tests must leave none behind.
 WATCHED = ("e2e", "examples", "faults", "unit/asynccomm", "unit/runners")
-# Tests with real processes measure time, so they run alone after the parallel ones.
-SERIAL = ("e2e", "examples", "faults", "packaging", "statistical")
+# They measure time, so they run alone after the parallel ones.
+SERIAL = ("e2e", "faults")
+# Their modules make something that takes long, once: all of a module goes to one process.
+TOGETHER = ("examples", "packaging")
 
 
 def _folder(path: Path) -> str:
@@ -39,10 +41,12 @@ def _below(path: Path, folders: tuple[str, ...]) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that must run alone."""
+    """Mark tests that must run alone, or in one process."""
     for item in items:
         if _below(item.path, SERIAL):
             item.add_marker(pytest.mark.serial)
+        if _below(item.path, TOGETHER):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(autouse=True)

@@ -81,6 +81,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._lock = threading.Lock()
+        self.killed = False  # by us
 
     @property
     def pid(self) -> int:
@@ -134,6 +135,7 @@ class Child:
     def kill(self) -> None:
         """Kill it."""
         if self._process is not None:
+            self.killed = True
             self._process.kill()
 
     def close(self, timeout: float) -> int | None:

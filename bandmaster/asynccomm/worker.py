@@ -244,15 +244,20 @@ class Worker:
         timeout : float, default 5.0
             Seconds to wait for it. A process is killed then; a thread that computes cannot be.
         """
-        loop, thread, child = self._loop, self._thread, self._child
-        if loop is not None:
-            loop.stop("it was shut down")
+        thread, child = self._thread, self._child
+        self._tell_to_leave()
         if child is not None:
             child.close(timeout)
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
             if thread.is_alive():
                 logger.warning("Worker %s is still computing and cannot be ended", self.worker_id)
+
+    def _tell_to_leave(self) -> None:
+        if self._loop is not None:
+            self._loop.stop("it was shut down")
+        if self._child is not None:
+            self._child.hang_up()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process."""
@@ -372,6 +377,11 @@ class Worker:
         _alive.discard(self)
         if code in _SIGNALLED:
             logger.info("The process %d of worker %s was interrupted", child.pid, self.worker_id)
+        elif child.killed:
+            logger.warning(
+                "The process %d of worker %s was ended: it did not leave in time",
+                child.pid, self.worker_id,
+            )  # fmt: skip
         elif code:
             self.error = CommError(f"the process of worker {self.worker_id} ended with {code}")
             logger.error(
@@ -402,5 +412,8 @@ class _WorkerTask:
 @atexit.register
 def _shut_down_all() -> None:
     """Say goodbye for background workers that nobody shut down."""
-    for worker in list(_alive):
-        worker.shutdown(timeout=1.0)
+    workers = list(_alive)
+    for worker in workers:
+        worker._tell_to_leave()
+    for worker in workers:  # the threads of this process would hold it up
+        worker.shutdown(1.0 if worker._child is None else _LEAVE_WITHIN)

@@ -296,6 +296,8 @@ class WorkerLoop:
                     self._worker, self._run_id, now - started, failure,
                 )  # fmt: skip
             wait = delay * self._random.uniform(0.5, 1.0)
+            if not warned:
+                wait = min(wait, max(_FIRST_DELAY, started + _WARN_AFTER - now))
             if self._patience is not None:
                 wait = min(wait, max(0.0, started + self._patience - now))
             woken = self._kick.wait(wait)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from programs import Program
 
+pytestmark = pytest.mark.timeout(240)  # it trains classifiers, beside other tests
+
 COMMAND = [sys.executable, "-m", "bandmaster.examples.demo"]
 
 
@@ -20,7 +22,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("demo")
     env = {"BANDMASTER_HOME": str(folder / "home")}
     with Program([*COMMAND, "--n-iterations", "9"], cwd=folder, env=env) as program:
-        program.finish(100)
+        program.finish(200)
         yield program
 
 

@@ -17,7 +17,7 @@ SCRIPTS = {
     "own_worker.py": "| Num Configs",
     "quickstart.py": "| Num Configs",
 }
-# examples/seed_script.py has its own test in tests/e2e.
+# examples/seed_script.py has its own test, test_seed_script.py.
 ELSEWHERE = {"seed_script.py"}
 
 

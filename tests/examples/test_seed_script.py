@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from programs import ROOT, Program
 
+pytestmark = pytest.mark.timeout(300)  # its 130 evaluations train classifiers, beside other tests
+
 MAPPING = ROOT / "docs" / "from-ultraopt.md"
 
 
@@ -23,7 +25,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         env={"BANDMASTER_HOME": str(folder / "home")},
     )
     with program:
-        program.finish(110)
+        program.finish(250)
         yield program
 
 
