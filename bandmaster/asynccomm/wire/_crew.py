@@ -184,12 +184,11 @@ class Crew:
             fd = self._ready.wait(blocking=not self._held)
             if fd == NOTHING or len(self._held) >= _MOST_HELD:
                 self._let_go()
-            if fd == NOTHING:
-                continue
-            with self._lock:
-                connection = None if fd is None else self._connections.pop(fd, None)
-            if connection is not None and self._step(connection, self._serve):
-                self._held.append(connection)
+            if fd != NOTHING:
+                with self._lock:
+                    connection = None if fd is None else self._connections.pop(fd, None)
+                if connection is not None and self._step(connection, self._serve):
+                    self._held.append(connection)
             with self._lock:
                 if fd is not None and self._at_work <= _AT_WORK:
                     continue

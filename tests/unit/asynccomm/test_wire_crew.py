@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
+import msgpack
 import pytest
 from unit.asynccomm.wire_helpers import GOOD, KEY, message, raw, serving
 
@@ -108,6 +110,30 @@ def test_a_held_answer_does_not_wait_for_a_handler_that_blocks() -> None:
         handler.release.set()
         for thread in threads:
             thread.join()
+
+
+class HoldingMuch(Holding):
+    """A handler whose answers are held, and too long to be sent in one go."""
+
+    def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
+        answer = super().handle(peer, method, payload)
+        return answer * 10_000 if method == "hold" else answer
+
+
+def test_a_long_answer_that_was_held_leaves_one_thread_at_work() -> None:
+    """Sending it may block, so a second thread comes; only one of them waits for what is next."""
+    frame = message(msgpack.packb(("it", "exchange", ("quick", b""), {})))
+    with Server(key=KEY) as server, contextlib.ExitStack() as stack:
+        server.register("it", HoldingMuch())
+        others = [stack.enter_context(raw(server.address)) for _ in range(8)]
+        with Client(server.address, "it", key=KEY) as client:
+            for _ in range(20):
+                client.call("hold", timeout=5)
+                for other in others:
+                    other.sendall(frame)
+                for other in others:
+                    other.settimeout(5)
+                    assert other.recv(1000)
 
 
 def test_half_a_message_keeps_nobody_waiting() -> None:
