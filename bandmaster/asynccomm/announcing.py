@@ -34,15 +34,24 @@ class Announcer:
         self._run_id = run_id
         self._entrance = entrance
 
-    def stop(self, session: Session, held: Held) -> None:
-        """Tell a worker's evaluation to stop; returns before that was done."""
-        if session.hello.control:
+    def stop(self, session: Session, held: Held, at_once: bool) -> None:
+        """Tell a worker that an evaluation is to stop, or to end it; returns before that was done.
+
+        Who cannot be reached hears it with its next report.
+        """
+        if not session.hello.control:
+            return
+        try:
             address = self._entrance.secured(Address.parse(session.hello.control))
             key = self._entrance.key
             in_background(
-                lambda: call_worker(address, key, "cancel", [held.job, held.attempt]),
+                lambda: call_worker(
+                    address, key, "cancel" if at_once else "stop", [held.job, held.attempt]
+                ),
                 f"cancel-{held.job}",
             )
+        except (BandmasterError, RuntimeError) as error:  # no address; no more threads
+            logger.debug("%s cannot be told to stop job %d: %s", session, held.job, error)
 
     def tell_all(self, method: str, argument: object) -> None:
         """Say a word to all workers that are registered, connected or not."""

@@ -1,4 +1,4 @@
-"""The words that go from a master to its workers: wake, cancel, shutdown."""
+"""The words that go from a master to its workers: wake, stop, cancel, shutdown."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class ControlHandler:
             case "wake", None:
                 self._loop.wake()
                 return pack(None)
-            case "cancel", [int(job), int(attempt)]:
-                return pack(self._loop.cancel(job, attempt))
+            case "cancel" | "stop", [int(job), int(attempt)]:
+                return pack(self._loop.cancel(job, attempt, at_once=method == "cancel"))
             case "shutdown", str(reason):
                 self._loop.stop(reason)
                 return pack(None)

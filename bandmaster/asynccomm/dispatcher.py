@@ -12,6 +12,7 @@ from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.losses import Losses
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
 from bandmaster.asynccomm.sessions import Held, Session, Sessions
+from bandmaster.asynccomm.storing import Storing
 from bandmaster.asynccomm.waiters import Waiters
 from bandmaster.asynccomm.wire import Peer, Throttle
 from bandmaster.core.codec import pack, unpack
@@ -20,8 +21,8 @@ from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import (
     BandmasterError,
+    CodecError,
     ConfigurationError,
-    MasterLostError,
     ProtocolError,
     ProtocolVersionError,
     StudyError,
@@ -62,8 +63,8 @@ class Dispatcher:
     on_fatal : callable, optional
         Gets the Goodbye of a worker that was ended by an exception.
     on_stop : callable, optional
-        Gets the Session, and what it holds, of each evaluation that is to stop, to tell it at once;
-        otherwise its worker hears it with its next report.
+        Gets the Session, and what it holds, of each evaluation that is to stop, and whether it may
+        be ended, to tell its worker at once; otherwise that hears it with its next report.
 
     Notes
     -----
@@ -82,7 +83,7 @@ class Dispatcher:
         grace: float | None = 30.0,
         on_silent: Callable[[Session], None] | None = None,
         on_fatal: Callable[[Goodbye], None] | None = None,
-        on_stop: Callable[[Session, Held], None] | None = None,
+        on_stop: Callable[[Session, Held, bool], None] | None = None,
     ) -> None:
         if job_timeout is not None and not job_timeout > 0:
             raise ConfigurationError(f"job_timeout must be positive seconds, got {job_timeout!r}")
@@ -111,7 +112,7 @@ class Dispatcher:
         self._draining: str | None = None
         self.closed = False
         self._stopping: str | None = None
-        self._storing: dict[int, float] = {}  # since when the storage lets a peer wait
+        self._storing = Storing(study, lambda wait: self._guarded(wait, False))
         self._asked: set[tuple[int, int]] = set()  # to stop
         self._lock = threading.Lock()
         self._calls: dict[str, Callable[[Peer, bytes], bytes]] = {
@@ -127,9 +128,13 @@ class Dispatcher:
         """Begin the grace period of the jobs that are out already."""
         self._losses.start()
 
+    def begin(self) -> None:
+        """Forget what ended an earlier run."""
+        self._draining = self.failure = None
+
     def open(self) -> None:
-        """Hand out jobs from now on; what ended an earlier run is forgotten."""
-        self._open, self._draining, self.failure = True, None, None
+        """Hand out jobs from now on, unless it was drained meanwhile."""
+        self._open = not self.draining
         self.wake()
 
     def pause(self) -> None:
@@ -137,14 +142,21 @@ class Dispatcher:
         self._open = False
 
     def drain(self, reason: str) -> None:
-        """Hand out nothing more, until `open`, and let the driving thread know."""
-        self._open, self._draining = False, reason
+        """Hand out nothing more, until `begin` and `open`, and let the driving thread know."""
+        self._draining = reason
+        self._open = False
+        self.sessions.wake()
         self._note(f"drained: {reason}")
+
+    @property
+    def draining(self) -> bool:
+        """Whether `drain` was called."""
+        return self._draining is not None
 
     @property
     def drained(self) -> bool:
         """Whether `drain` was called, and what was out has ended or waits for another run."""
-        return self._draining is not None and all(
+        return self.draining and all(
             entry.waiting or (entry.job.number, entry.job.attempt) in self._losses.orphans
             for entry in self.study.open_jobs
         )
@@ -152,7 +164,7 @@ class Dispatcher:
     @property
     def storing(self) -> list[float]:
         """Since when the storage lets answers wait, by `time.monotonic`."""
-        return list(self._storing.values())
+        return self._storing.since
 
     def wake(self) -> None:
         """Look whether there is something to do for those who wait.
@@ -179,8 +191,8 @@ class Dispatcher:
             self._asked.add((job, attempt))
         session = self.sessions.holder(job)
         held = None if session is None else session.held
-        if session is not None and held is not None and self._on_stop is not None:
-            self._on_stop(session, held)
+        if session is not None and held is not None and (held.job, held.attempt) == (job, attempt):
+            self._tell_to_stop(session, held, False)
 
     def cancel(self, job: Job | int, reason: str = "cancelled") -> bool:
         """End a job with status STOPPED, and tell its evaluation to stop.
@@ -203,8 +215,7 @@ class Dispatcher:
         if session is not None and held is not None and held.job == number:
             self.sessions.take(number, held.attempt)
             self._losses.settle(number, held.attempt)
-            if self._on_stop is not None:
-                self._on_stop(session, held)
+            self._tell_to_stop(session, held, True)
         self.wake()  # something may start in its place
         return True
 
@@ -284,7 +295,7 @@ class Dispatcher:
         if last is not None:
             self._replaced(last)
         if hello.finished:
-            self._make_durable(peer)
+            self._storing.hold(peer)
         logger.info("Worker %s joined run %s", session, self.run_id)
         return Welcome(self._token, keep).encode()
 
@@ -314,9 +325,9 @@ class Dispatcher:
         if job is None:
             job = self._park(session)
         if finished is not None or job is not None:
-            self._make_durable(peer)
+            self._storing.hold(peer)
         if job is not None:
-            return protocol.write_job(job)
+            return job
         return protocol.write_stop(self._stopping) if self._stopping else protocol.write_wait()
 
     def _report(self, peer: Peer, payload: bytes) -> bytes:
@@ -327,9 +338,11 @@ class Dispatcher:
             return pack(Decision.STOP.value)
         self._losses.heard(job, attempt)
         decision = self._guarded(
-            lambda: self.study.report(job, metrics, step=step, attempt=attempt), Decision.STOP
+            lambda: self.study.report(job, metrics, step=step, attempt=attempt),
+            Decision.STOP,
+            raises=(CodecError,),
         )
-        self._make_durable(peer)
+        self._storing.hold(peer)
         if (job, attempt) in self._asked:
             decision = Decision.STOP
         return pack(decision.value)
@@ -339,7 +352,7 @@ class Dispatcher:
         goodbye = Goodbye.decode(unpack(payload))
         if goodbye.finished is not None:
             self._take(session, *goodbye.finished)
-            self._make_durable(peer)
+            self._storing.hold(peer)
         held = self.sessions.release(session)
         if held is not None:
             self._losses.lost(session, held, f"its worker left: {goodbye.reason}", counted=False)
@@ -350,11 +363,16 @@ class Dispatcher:
 
     # -- jobs -----------------------------------------------------------------------------------
 
-    def _ask(self, session: Session) -> Job | None:
+    def _ask(self, session: Session) -> bytes | None:
+        """Give a worker a job; returns the answer that tells it."""
         if not self._open or self.failure is not None:
             return None
         job = self._guarded(lambda: self.study.ask(worker=session.worker, durable=False), None)
         if job is None:
+            return None
+        # What an optimizer or generator puts into a job may be no plain data.
+        told = self._guarded(lambda: protocol.write_job(job), None)
+        if told is None:
             return None
         held = Held.of(job)
         if not self.sessions.assign(session, held):
@@ -362,14 +380,14 @@ class Dispatcher:
             return None
         self._losses.heard(job.number, job.attempt)
         self.wake()  # there may be more
-        return job
+        return told
 
     def _forgotten(self, session: Session, held: Held) -> None:
         """Who asks for a job has none: what he was given, and says nothing of, is for others."""
         self.sessions.release(session)
         self._losses.lost(session, held, "it asked for another job instead", counted=True)
 
-    def _park(self, session: Session) -> Job | None:
+    def _park(self, session: Session) -> bytes | None:
         waiter, deadline, front = session.waiter, time.monotonic() + self.poll, False
         while self._stopping is None:
             self.waiters.add(waiter, front=front)
@@ -439,6 +457,10 @@ class Dispatcher:
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _tell_to_stop(self, session: Session, held: Held, at_once: bool) -> None:
+        if self._on_stop is not None:
+            self._on_stop(session, held, at_once)
+
     def _note(self, text: str) -> None:
         """Write it into the journal, which also wakes the thread that drives the run."""
         try:
@@ -451,28 +473,6 @@ class Dispatcher:
         if session is None:
             raise ProtocolError("a worker has to say hello first")
         return session
-
-    def _make_durable(self, peer: Peer) -> None:
-        """Let no answer leave before the journal has what it tells of."""
-        if not self.study.waits_for_storage:
-            return
-
-        position = self.study.position
-
-        def wait() -> bool:
-            self._storing[peer.id] = time.monotonic()
-            try:
-                self.study.wait_durable(position)
-            finally:
-                self._storing.pop(peer.id, None)
-            return True
-
-        def until() -> None:
-            if not self._guarded(wait, False):
-                # No answer: it keeps the outcome, for the master that comes after this one.
-                raise MasterLostError("the master cannot store what it is told")
-
-        peer.hold(until)
 
     def _ready(self) -> bool:
         if not self._open or self.failure is not None:

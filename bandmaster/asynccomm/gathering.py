@@ -26,7 +26,8 @@ def wait_for_workers(
 ) -> bool:
     """Block until `wanted` workers are connected; False when `timeout` seconds passed first.
 
-    It also returns when the dispatcher was closed or, some seconds late, the study stopped.
+    It also returns when the dispatcher was drained or closed and, some seconds late, when there is
+    nothing left to do.
 
     Parameters
     ----------
@@ -49,7 +50,9 @@ def wait_for_workers(
         left = patience
         if deadline is not None:
             left = min(left, max(0.0, deadline - time.monotonic()))
-        if sessions.wait_for_count(wanted, timeout=left) or dispatcher.study.stopped is not None:
+        if dispatcher.study.finished or sessions.wait_for_count(
+            wanted, timeout=left, unless=lambda: dispatcher.draining
+        ):
             return True
         if deadline is not None and time.monotonic() >= deadline:
             return False

@@ -331,6 +331,7 @@ class Master:
             study, progress=self._make_progress(), callbacks=self._callbacks,
             max_initial_failures=self._most_failures,
         )  # fmt: skip
+        self.dispatcher.begin()
         interrupts = Interrupts(
             f"Run {self.run_id!r}", drain=self.dispatcher.drain, end=self.dispatcher.fail,
             sigterm_grace=sigterm_grace, enabled=handle_signals, unsafe=CRITICAL,
@@ -338,21 +339,20 @@ class Master:
         expected = forecast(study.generator, plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
         logger.info("Run %s: %s", self.run_id, expected or "an open number of evaluations")
         try:
-            if not wait_for_workers(
-                self.dispatcher, min_n_workers,
-                timeout=timeout, warn_after=self._warn_after, trouble=self._reception.trouble,
-            ):  # fmt: skip
-                study.stop(f"timeout of {timeout} s before {min_n_workers} workers came")
-            follower.start(None if expected is None else expected.n_evaluations)
-            self.dispatcher.open()
-            left = None if timeout is None else max(0.0, timeout - time.monotonic() + started)
-            driver = Driver(
-                self.dispatcher, follower,
-                timeout=left, grace=grace, warn_after=self._warn_after,
-                trouble=self._reception.trouble,
-            )  # fmt: skip
             with interrupts:
-                driver.run()
+                if not wait_for_workers(
+                    self.dispatcher, min_n_workers,
+                    timeout=timeout, warn_after=self._warn_after, trouble=self._reception.trouble,
+                ):  # fmt: skip
+                    study.stop(f"timeout of {timeout} s before {min_n_workers} workers came")
+                follower.start(None if expected is None else expected.n_evaluations)
+                self.dispatcher.open()
+                left = None if timeout is None else max(0.0, timeout - time.monotonic() + started)
+                Driver(
+                    self.dispatcher, follower,
+                    timeout=left, grace=grace, warn_after=self._warn_after,
+                    trouble=self._reception.trouble,
+                ).run()  # fmt: skip
         finally:
             self.interrupted = interrupts.signum
             self.dispatcher.pause()
@@ -416,7 +416,8 @@ class Master:
         ----------
         shutdown_workers : bool, default True
             Whether the workers end too, those that compute after what they are doing. Otherwise
-            they wait for the next master of this run.
+            they wait for the next master of this run. So they do after the storage has failed, or
+            another master has taken the study over: they have outcomes to hand over to that one.
         """
         if self._closed.is_set():
             return
@@ -433,6 +434,12 @@ class Master:
             ending.callback(self._reception.close)
             if self._waking is not None:
                 self._waking.join()
+            if shutdown_workers and self.study.poisoned and self.study.waits_for_storage:
+                logger.warning(
+                    "Run %s: the workers stay, for a master that can store what they bring",
+                    self.run_id,
+                )
+                shutdown_workers = False
             if not shutdown_workers:
                 self.dispatcher.detach()
             elif self._reception.open:

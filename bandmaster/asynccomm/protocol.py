@@ -12,7 +12,8 @@ Four calls on the dispatcher, each one round trip on the worker's one connection
 ``goodbye``
     The worker leaves; what it still had goes to others at once.
 
-And three on the object that a worker registers: ``wake``, ``cancel`` and ``shutdown``.
+And four on the object that a worker registers: ``wake``, ``stop`` (an evaluation shall end itself),
+``cancel`` (it is ended) and ``shutdown``.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class Reception:
         self._entrance = entrance
         self._dispatcher = dispatcher
         self._host, self._port = host, port
+        self._lock = threading.Lock()  # whoever closes waits for who opens
         self._server: Server | None = None
         self._registration: Registration | None = None
 
@@ -65,7 +66,17 @@ class Reception:
         return None if self._server is None else self._server.trouble
 
     def start(self, *, patience: float | None, stop: threading.Event) -> None:
-        """Listen and register; `patience` and `stop` are those of `until_found`."""
+        """Listen and register; `patience` and `stop` are those of `until_found`.
+
+        Raises
+        ------
+        NameServerError
+            When it cannot be reached, or `stop` was set late.
+        """
+        with self._lock:
+            self._start(patience, stop)
+
+    def _start(self, patience: float | None, stop: threading.Event) -> None:
         nameserver, key = until_found(
             self._look, f"Master of run {self._run_id!r}", patience=patience, stop=stop
         )
@@ -76,6 +87,7 @@ class Reception:
         server.register(protocol.DISPATCHER, self._dispatcher)
         sessions = self._dispatcher.sessions
         server.register(ABOUT_OBJECT, AboutHandler("master", lambda: len(sessions)))
+        self._dispatcher.start()  # before anybody can claim what is out
         with contextlib.ExitStack() as undo:
             server.start()
             undo.callback(server.close)
@@ -94,7 +106,8 @@ class Reception:
                     raise
                 logger.debug("the name server was there, and is gone again: %s", error)
                 registration.start()
-            self._dispatcher.start()
+            if stop.is_set():
+                raise NameServerError(f"the master of run {self._run_id!r} was shut down meanwhile")
             undo.pop_all()
         self._server, self._registration = server, registration
         logger.info("Master of run %s listens on %s", self._run_id, server.address)
@@ -106,9 +119,10 @@ class Reception:
 
     def close(self) -> None:
         """Stop serving; twice does nothing."""
-        self.withdraw()
-        if self._server is not None:
-            self._server.close()
+        with self._lock:
+            self.withdraw()
+            if self._server is not None:
+                self._server.close()
 
     def _look(self) -> tuple[Address, bytes | None]:
         """Return where the name server is, and the key, if it answers."""

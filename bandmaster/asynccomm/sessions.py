@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from msgspec import Struct, field
 
@@ -173,14 +174,27 @@ class Sessions:
         return sorted(pairs, key=lambda pair: pair[1].since)
 
     def wait_for_count(
-        self, low: int, high: int | None = None, timeout: float | None = None
+        self,
+        low: int,
+        high: int | None = None,
+        timeout: float | None = None,
+        *,
+        unless: Callable[[], bool] = lambda: False,
     ) -> bool:
-        """Block until at least `low` and at most `high` workers are connected, or `interrupt`."""
+        """Block until at least `low` and at most `high` workers are connected, or `interrupt`.
+
+        Or until `unless()` holds, which is looked at after each change and `wake`.
+        """
         most = 1 << 60 if high is None else high
         with self._joined:
             return self._joined.wait_for(
-                lambda: self._interrupted or low <= len(self._sessions) <= most, timeout
+                lambda: self._interrupted or unless() or low <= len(self._sessions) <= most, timeout
             )
+
+    def wake(self) -> None:
+        """Have everybody who waits look again."""
+        with self._joined:
+            self._joined.notify_all()
 
     def interrupt(self) -> None:
         """Let nobody wait any more."""

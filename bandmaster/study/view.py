@@ -168,6 +168,11 @@ class StudyView:
         """Whether `wait_durable` may block."""
         return not self._journal.immediate
 
+    @property
+    def poisoned(self) -> bool:
+        """Whether an event could not be stored or applied, so that nothing more can happen."""
+        return self._poison is not None
+
     def wait_durable(self, position: int) -> None:
         """Return when the journal keeps everything before `position`.
 
@@ -175,6 +180,8 @@ class StudyView:
         ------
         StorageError
             When it never will; the study is poisoned then.
+        StudyPoisonedError
+            When an event could not be stored: what was to be told may never have come so far.
         """
         try:
             self._journal.wait(position)
@@ -183,6 +190,7 @@ class StudyView:
                 self._poison = error
                 self._changed.notify_all()
             raise
+        self._check()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         """Block until `predicate()` holds, looked at after each change, under the lock.

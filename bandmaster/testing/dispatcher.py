@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -21,10 +22,13 @@ from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.protocol import Hello, Ticket
 from bandmaster.core.codec import pack
 from bandmaster.core.decisions import Decision
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.events import Event
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.errors import (
+    CodecError,
     ConfigurationError,
     MasterLostError,
     ProtocolError,
@@ -33,6 +37,7 @@ from bandmaster.errors import (
     UnknownJobError,
 )
 from bandmaster.optimizers import RandomOptimizer
+from bandmaster.optimizers.base import Suggestion
 from bandmaster.storage import MemoryJournal
 from bandmaster.study.study import Study
 from bandmaster.testing.fake_workers import FakePeer, FakeWorker, make_study
@@ -43,13 +48,23 @@ _LONG = 10.0
 
 
 class _Broken(MemoryJournal):
-    """Keeps nothing while it is broken."""
+    """Keeps nothing when it is broken: it takes no event, or never confirms one."""
 
     immediate = False
-    broken = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = ""
+
+    def append(self, events: Sequence[Event]) -> int:
+        self._fail("append")
+        return super().append(events)
 
     def wait(self, position: int) -> None:
-        if self.broken:
+        self._fail("wait")
+
+    def _fail(self, what: str) -> None:
+        if self.broken == what:
             raise StorageError("the disk is gone")
 
 
@@ -220,25 +235,38 @@ class DispatcherSuite(abc.ABC):
             assert worker.exchange(job, 0.5) is None
             twin.drop()
 
-    def test_outcome_that_cannot_be_stored_is_not_acknowledged(self) -> None:
+    @pytest.mark.parametrize("how", ["append", "wait"])
+    def test_outcome_that_cannot_be_stored_is_not_acknowledged(self, how: str) -> None:
         """Its worker keeps it for the next master, also when it brings it with a hello."""
-        study = make_study(2, journal=_Broken())
+        journal = _Broken()
+        study = make_study(2, journal=journal)
         with self.started(study=study) as (dispatcher, [worker]):
             ticket = Ticket(worker.hello().study, 0, 0)
             assert worker.exchange() == Job.from_wire(study.open_jobs[0].job.to_wire())
-            _Broken.broken = True
-            try:
-                job = study.open_jobs[0].job
+            journal.broken = how
+            with pytest.raises(MasterLostError):
+                worker.exchange(study.open_jobs[0].job, 0.5)
+            assert isinstance(dispatcher.failure, StorageError)
+            with pytest.raises(MasterLostError):
+                worker.hello(finished=((ticket, Outcome(Status.OK, 0.5)),))
+            with pytest.raises(MasterLostError):
+                worker.goodbye(finished=(ticket, Outcome(Status.OK, 0.5)))
+            assert worker.exchange() is None  # those who bring nothing wait
+
+    def test_an_optimizer_that_raises_swallows_no_outcome(self) -> None:
+        """What could not be applied was not stored either: its worker keeps it."""
+
+        class Forgetful(RandomOptimizer):
+            def tell(self, evaluation: Evaluation) -> None:
+                raise LookupError("what was that?")
+
+        study = make_study(2, optimizer=Forgetful(), journal=_Broken())
+        with self.started(n_workers=2, study=study) as (dispatcher, [first, second]):
+            jobs = first.exchange(), second.exchange()
+            for worker, job in zip((first, second), jobs, strict=True):
                 with pytest.raises(MasterLostError):
                     worker.exchange(job, 0.5)
-                assert isinstance(dispatcher.failure, StorageError)
-                with pytest.raises(MasterLostError):
-                    worker.hello(finished=((ticket, Outcome(Status.OK, 0.5)),))
-                with pytest.raises(MasterLostError):
-                    worker.goodbye(finished=(ticket, Outcome(Status.OK, 0.5)))
-                assert worker.exchange() is None  # those who bring nothing wait
-            finally:
-                _Broken.broken = False
+            assert "what was that?" == str(dispatcher.failure)
 
     def test_outcome_that_could_not_be_handed_over_counts(self) -> None:
         """A worker brings an outcome with its hello when it had lost its master."""
@@ -313,24 +341,37 @@ class DispatcherSuite(abc.ABC):
             assert [Status.TIMEOUT] == [e.status for e in study.history]
 
     def test_an_evaluation_that_shall_stop_hears_it_when_it_reports(self) -> None:
-        """Who cannot be reached hears it with his next call; what he brings then counts."""
-        with self.started() as (dispatcher, [worker]):
-            job = worker.exchange()
+        """It is asked only: who cannot be reached hears it with his next call; his outcome counts.
+
+        Whoever has another job by now hears nothing.
+        """
+        told: list[tuple[int, bool]] = []
+        options: Any = {"on_stop": lambda _, held, at_once: told.append((held.job, at_once))}
+        with self.started(**options) as (dispatcher, [worker]):
+            dispatcher.ask_to_stop((before := worker.exchange()).number, 7)
+            job = worker.exchange(before, 0.75)
+            dispatcher.ask_to_stop(before.number, before.attempt)
+            assert [] == told
             assert Decision.CONTINUE is worker.report(job, loss=1.0)
             dispatcher.ask_to_stop(job.number, job.attempt)
+            assert [(job.number, False)] == told
             assert Decision.STOP is worker.report(job, loss=1.0)
             worker.exchange(job, 0.5)
-            assert [0.5] == [e.loss for e in dispatcher.study.history]
+            assert [0.75, 0.5] == [e.loss for e in dispatcher.study.history]
 
     def test_cancelled_job_ends_at_once_and_gives_its_place_to_another(self) -> None:
         """It ends STOPPED; its evaluation hears it at once or when it reports; the rest goes on."""
-        told: list[tuple[str, int]] = []
-        options = {"on_stop": lambda session, held: told.append((session.worker, held.job))}
+        told: list[tuple[str, int, bool]] = []
+        options = {
+            "on_stop": lambda session, held, at_once: told.append(
+                (session.worker, held.job, at_once)
+            )
+        }
         with self.started(n_workers=2, n_evaluations=2, **options) as (dispatcher, workers):
             first, other = workers
             job = first.exchange()
             assert dispatcher.cancel(job.number, "not needed")
-            assert [("w0", 0)] == told
+            assert [("w0", 0, True)] == told
             assert [(Status.STOPPED, "not needed", "w0")] == [
                 (e.status, e.error, e.worker) for e in dispatcher.study.history
             ]
@@ -360,7 +401,7 @@ class DispatcherSuite(abc.ABC):
             assert [Status.FAILED] == [e.status for e in study.history]
 
     def test_drained_is_what_hands_out_nothing_and_waits_for_nobody(self) -> None:
-        """What is out may end; what is lost meanwhile waits for another run; `open` goes on."""
+        """What is out may end; what is lost meanwhile waits for another run, after `begin`."""
         with self.started(n_workers=3, n_evaluations=3) as (dispatcher, [first, second, third]):
             out, lost = first.exchange(), second.exchange()
             dispatcher.drain("Ctrl-C")
@@ -374,6 +415,9 @@ class DispatcherSuite(abc.ABC):
                 dispatcher.study.stopped,
                 [e.loss for e in dispatcher.study.history],
             )
+            dispatcher.open()
+            assert (None, True) == (third.exchange(), dispatcher.drained)
+            dispatcher.begin()
             dispatcher.open()
             assert not dispatcher.drained
             assert (lost.number, 1) == ((job := third.exchange()).number, job.attempt)
@@ -429,3 +473,23 @@ class DispatcherSuite(abc.ABC):
             assert worker.exchange() is None
             assert "the optimizer is broken" == str(dispatcher.failure)
             assert worker.exchange() is None
+
+    def test_a_job_that_cannot_be_sent_ends_the_run_and_no_worker(self) -> None:
+        """What an optimizer says of its proposal has to be plain data."""
+
+        class Chatty(RandomOptimizer):
+            def ask(self, *given: Any) -> Suggestion:
+                return Suggestion(super().ask(*given).config, {"model": object()})
+
+        study = make_study(3, optimizer=Chatty())
+        with self.started(study=study) as (dispatcher, [worker]):
+            assert worker.exchange() is None
+            assert isinstance(dispatcher.failure, CodecError)
+
+    def test_a_report_that_cannot_be_kept_is_refused(self) -> None:
+        """It ends neither the run nor the evaluation of another worker."""
+        with self.started() as (dispatcher, [worker]):
+            job, nested = worker.exchange(), json.loads("[" * 100 + "]" * 100)
+            with pytest.raises(CodecError):
+                worker.report(job, loss=nested)
+            assert dispatcher.failure is None
