@@ -146,8 +146,11 @@ class WorkerLoop:
         if not self._ended.wait(_DRAIN_WITHIN):
             self.stop(reason)
 
-    def cancel(self, job: int, attempt: int) -> bool:
-        """Tell the evaluation that is running to stop, if it is this one and looks."""
+    def cancel(self, job: int, attempt: int, *, at_once: bool = True) -> bool:
+        """Tell the evaluation that is running to stop, if it is this one and looks.
+
+        `at_once` ends one that can be ended.
+        """
         with self._state:
             if self._running is None:
                 return False
@@ -156,7 +159,8 @@ class WorkerLoop:
                 return False
             self._cancelled = ticket
             context.should_stop = True
-            self._evaluator.cancel("cancelled by the master")
+            if at_once:
+                self._evaluator.cancel("cancelled by the master")
             return True
 
     def wake(self) -> None:
