@@ -80,16 +80,18 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
     def send(self, data: bytes) -> None:
         """Send a whole frame."""
         try:
-            if self.deadline is not None or self.sock.gettimeout() is not None:
-                self._set_timeout()
             data = frames.plain(data)
-            if len(data) <= _FIRST:  # it fits into the kernel's buffer, which is empty
+            if not self._serving:
+                if self.deadline is not None or self.sock.gettimeout() is not None:
+                    self._set_timeout()
                 self.sock.sendall(data)
-            else:
-                with self._waiting(len(data)):
-                    if self.deadline is not None:
-                        self._set_timeout()
-                    self.sock.sendall(data)
+                return
+            sent = self._send_what_fits(data)
+            if sent < len(data):
+                rest = memoryview(data)[sent:]
+                with self._waiting(len(rest)):
+                    self._set_timeout()
+                    self.sock.sendall(rest)
         except OSError as error:
             if _is_deadline(error):
                 raise CommTimeoutError("the other end reads nothing") from error
@@ -163,6 +165,25 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         elif len(data) > size:
             raise ProtocolError("more than one frame at once: we have one call open at a time")
         return data
+
+    def _send_what_fits(self, data: bytes) -> int:
+        """Send what the kernel takes at once, usually all; returns how many bytes that was."""
+        sock, sent = self.sock, 0
+        if not self._tls:
+            if sock.gettimeout() is not None:
+                sock.settimeout(None)
+            try:
+                return sock.send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return 0
+        if sock.gettimeout() != 0.0:
+            sock.settimeout(0.0)
+        try:
+            while sent < len(data):  # each time a record of TLS
+                sent += sock.send(memoryview(data)[sent:])
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass  # it wants the same bytes again, which is what it gets
+        return sent
 
     def _receive_ready(self) -> bytes:
         """Return what there is; what has come of a TLS record is nothing until all of it has."""

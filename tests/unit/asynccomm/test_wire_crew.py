@@ -117,7 +117,7 @@ class HoldingMuch(Holding):
 
     def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
         answer = super().handle(peer, method, payload)
-        return answer * 10_000 if method == "hold" else answer
+        return answer * 2_000_000 if method == "hold" else answer
 
 
 def test_a_long_answer_that_was_held_leaves_one_thread_at_work() -> None:
