@@ -127,7 +127,7 @@ def test_a_long_answer_that_was_held_leaves_one_thread_at_work() -> None:
         server.register("it", HoldingMuch())
         others = [stack.enter_context(raw(server.address)) for _ in range(8)]
         with Client(server.address, "it", key=KEY) as client:
-            for _ in range(20):
+            for _ in range(10):
                 client.call("hold", timeout=5)
                 for other in others:
                     other.sendall(frame)

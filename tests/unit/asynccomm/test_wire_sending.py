@@ -94,6 +94,10 @@ def test_who_reads_nothing_loses_the_connection(
     monkeypatch.setattr(_connection, "SLOWEST", 1 << 20)
     connection, _, crew = ends
     with pytest.raises(CommTimeoutError, match="reads nothing"):
-        while True:
-            connection.send(FRAME)
+        _send_for_ever(connection)
     assert crew.blocked.is_set()
+
+
+def _send_for_ever(connection: Connection) -> None:
+    while True:
+        connection.send(FRAME)
