@@ -105,22 +105,30 @@ def lost(backend: Backend, lease: Lease, silence: float | None = None) -> Storag
         row = connection.execute(
             sa.select(studies.c.holder, studies.c.fence).where(studies.c.id == lease.study_id)
         ).one_or_none()
-    if row is None:
-        what = "it was deleted"
-    elif row.fence == lease.fence:
-        what = "another one may take it"
-    elif row.holder is None:
-        what = "another one wrote it meanwhile, or an operator revoked the lease"
-    else:
-        what = f"{Holder.from_text(row.holder)} has taken it over"
-    heard = (
-        f"was not heard of for {lease.seconds:g} s or more"
+    stopped = (
+        None
         if silence is None
-        else f"did not run for {silence:.1f} s (was it stopped?), its lease is {lease.seconds:g} s"
+        else (
+            f"this process did not run for {silence:.1f} s, and its lease is {lease.seconds:g} s "
+            "(was it stopped? An evaluation that holds the interpreter's lock and waits looks the "
+            "same: give a larger lease_seconds then)"
+        )
     )
+    if row is None:
+        why = "it was deleted"
+    elif row.fence == lease.fence:
+        why = stopped or "another one may take it"
+    elif row.holder is None:
+        why = "another one wrote it meanwhile, or an operator revoked the lease"
+    else:
+        unheard = (
+            f"this process was not heard of for {lease.seconds:g} s or more, or an operator "
+            "revoked its lease"
+        )
+        why = f"{Holder.from_text(row.holder)} has taken it over: {stopped or unheard}"
     return StorageError(
-        f"study {lease.name!r} is no longer ours to write: {what}, since this process {heard}; "
-        "load the study again to go on with it"
+        f"study {lease.name!r} is no longer ours to write: {why}; load the study again to go on "
+        "with it"
     )
 
 

@@ -12,6 +12,7 @@ from bandmaster.storage.sql.backend import Backend, Failure
 from bandmaster.storage.sql.commits import Commits, Row
 from bandmaster.storage.sql.lease import Lease, lost
 from bandmaster.storage.sql.mark import Mark
+from bandmaster.storage.sql.pulse import Pulse
 
 __all__ = ["Writer"]
 
@@ -45,7 +46,7 @@ class Writer:
         self._commits = Commits(backend, lease)
         self._mark = mark
         self._in_doubt = False  # whether the database may have what is pending
-        self._awake = time.monotonic()  # when we last were at the database
+        self._pulse = Pulse(lease.seconds)  # felt when we are at the database
         self._lock = threading.Lock()  # guards the rest; taken after the other, if both
         self._work = threading.Condition(self._lock)
         self._pending: list[Row] = []
@@ -149,7 +150,7 @@ class Writer:
             if self._durable < handed:
                 with self._committing:
                     self._commit_pending()
-        elif time.monotonic() - self._awake >= interval / 2:
+        elif time.monotonic() - self._pulse.last >= interval / 2:
             with self._committing:
                 self._guarded(self._renew)
 
@@ -178,16 +179,15 @@ class Writer:
             self._commits.disconnect()
             raise
 
-    def _check_awake(self) -> None:
+    def _check_awake(self, *, planned: float = 0.0) -> None:
         """Refuse to go on after a lease's time in which this process did not run."""
-        now = time.monotonic()
-        asleep, self._awake = now - self._awake, now
-        if asleep > self._lease.seconds:
-            raise lost(self._backend, self._lease, asleep)
+        stopped = self._pulse.feel(planned=planned)
+        if stopped is not None:
+            raise lost(self._backend, self._lease, stopped)
 
     def _commit(self, rows: list[Row], check: int) -> None:
         position = rows[-1][0] + 1
-        started, delay = self._awake, _FIRST_DELAY
+        started, delay = self._pulse.last, _FIRST_DELAY
         attempts = 0
         while True:
             try:
@@ -198,9 +198,10 @@ class Writer:
                 self._commits.disconnect()
                 attempts += 1
                 self._give_up_or_warn(error, attempts, started, len(rows))
+            self._pulse.feel()  # to wait for a database is not to be stopped
             time.sleep(delay)
+            self._check_awake(planned=delay)
             delay = min(2 * delay, _LAST_DELAY)
-            self._awake = time.monotonic()
         if attempts:
             logger.warning(
                 "Study %r: %s took the %d events after %.1f s",
@@ -212,8 +213,8 @@ class Writer:
         if self._mark is not None:
             self._mark.write(self._lease.study_id, position, check)
         with self._lock:
+            self._durable = position  # first: an interrupt in between loses nothing
             del self._pending[: len(rows)]
-            self._durable = position
 
     def _attempt(self, rows: list[Row], position: int, check: int) -> None:
         if self._in_doubt:  # the answer to a commit was lost, or not waited for

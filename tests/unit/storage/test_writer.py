@@ -240,7 +240,49 @@ def test_a_writer_that_did_not_run_for_longer_than_its_lease_writes_no_more(stor
     """Its fence may still be the study's; that nobody else came was luck."""
     journal = storage.open_journal("s", create=True, lease_seconds=60)
     journal.wait(journal.append([note(0)]))
-    journal._writer._awake -= 61
+    shift(journal, 61)
     with pytest.raises(StorageError, match=r"did not run for 61.*load the study again"):
         journal.wait(journal.append([note(1)]))
     assert [note(0)] == list(storage.read_journal("s").read())
+
+
+def shift(journal, seconds, used=0.0):
+    """Let time pass in which the journal was not looked at, and the processor was used so long."""
+    pulse = journal._writer._pulse
+    pulse._last -= seconds
+    pulse._read -= seconds
+    pulse._used_then -= used
+
+
+def test_a_writer_that_computed_for_longer_than_its_lease_goes_on(storage):
+    """An evaluation that holds the interpreter's lock keeps a lease from being renewed."""
+    journal = storage.open_journal("s", create=True, lease_seconds=60)
+    journal.wait(journal.append([note(0)]))
+    shift(journal, 300, used=200)
+    journal.wait(journal.append([note(1)]))
+    assert [note(0), note(1)] == list(storage.read_journal("s").read())
+
+
+def test_a_writer_that_computed_too_long_and_was_replaced_writes_no_more(storage):
+    """Whoever took over meanwhile has the study."""
+    journal = storage.open_journal("s", create=True, lease_seconds=60)
+    journal.wait(journal.append([note(0)]))
+    storage.revoke("s")
+    second = storage.open_journal("s", create=False, owner="the second")
+    shift(journal, 300, used=200)
+    with pytest.raises(StorageError, match=r"the second.* has taken it over"):
+        journal.wait(journal.append([note(1)]))
+    second.wait(second.append([note(2)]))
+    assert [note(0), note(2)] == list(second.read())
+
+
+def test_the_reason_is_what_happened(storage):
+    """A writer whose study was deleted or revoked is not said to have been silent."""
+    for deleted, reason in ((True, "it was deleted"), (False, "an operator revoked")):
+        journal = storage.open_journal("s", create=True)
+        storage.revoke("s")
+        if deleted:
+            storage.delete_study("s")
+        with pytest.raises(StorageError, match=reason) as caught:
+            journal.wait(journal.append([note(1)]))
+        assert "not heard" not in str(caught.value)
