@@ -37,6 +37,16 @@ class Lobby:
             oldest.hang_up()
         return oldest
 
+    def make_room(self) -> Connection | None:
+        """Hang up the one that has been there longest and return it; None when nobody is there."""
+        with self._lock:
+            oldest = next(iter(self._waiting), None)
+            if oldest is not None:
+                del self._waiting[oldest]
+        if oldest is not None:
+            oldest.hang_up()
+        return oldest
+
     def leave(self, connection: Connection) -> None:
         """One was let in, or has gone."""
         with self._lock:

@@ -51,7 +51,7 @@ class Server:
         Listen on this Unix socket instead.
     max_connections : int, optional
         As many as fit under the limit of open files, which `start` raises to its hard limit.
-        Clients beyond it are told so.
+        Clients beyond it are told so. Who has not shown yet that it knows the key makes room.
     max_message : int, default 64 MiB
         The largest message either way, in bytes.
     max_request : int, optional
@@ -282,8 +282,12 @@ class Server:
         own(sock)
         sock.setblocking(True)
         if len(self._connections) >= self.max_connections:
-            self._refuse(sock, f"there are {self.max_connections} already")
-            return
+            late = self._lobby.make_room()
+            if late is None:
+                self._refuse(sock, f"there are {self.max_connections} already")
+                return
+            self._log.warning("%s is full and hung up on %s: it said nothing yet", self.name,
+                              late.peer)  # fmt: skip
         with contextlib.suppress(OSError):
             tune(sock)
         assert self._crew is not None

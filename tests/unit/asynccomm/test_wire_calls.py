@@ -329,7 +329,8 @@ def test_a_peer_can_be_thrown_out() -> None:
 def test_full_server_refuses_and_recovers() -> None:
     """One connection too many is told so; when one leaves there is room again."""
     with serving(max_connections=2) as (address, echo, server):
-        with Client(address, "echo", key=KEY), Client(address, "echo", key=KEY) as second:
+        with Client(address, "echo", key=KEY) as first, Client(address, "echo", key=KEY) as second:
+            first.call("echo")
             second.call("echo")
             with pytest.raises(CommError, match="it is full"):
                 Client(address, "echo", key=KEY).connect()

@@ -45,3 +45,20 @@ def test_those_who_are_in_do_not_count() -> None:
             assert [b"x"] * 6 == [client.call("echo", b"x") for client in clients]
         for client in clients:
             client.close()
+
+
+def test_strangers_do_not_keep_anybody_out() -> None:
+    """Of a full server those leave that say nothing; those who are in stay."""
+    with serving(max_connections=4) as (address, _, _):
+        with Client(address, "echo", key=KEY) as inside:
+            assert b"x" == inside.call("echo", b"x")
+            silent = [socket.create_connection((address.host, address.port)) for _ in range(3)]
+            for sock in silent:
+                sock.settimeout(5)
+                assert HELLO_SIZE == len(sock.recv(1000, socket.MSG_PEEK))
+            with Client(address, "echo", key=KEY) as client:
+                assert b"x" == client.call("echo", b"x")
+            assert HELLO_SIZE == len(drained(silent[0]))
+            assert b"x" == inside.call("echo", b"x")
+        for sock in silent:
+            sock.close()
