@@ -42,15 +42,16 @@ class ControlHandler:
 
     def handle(self, peer: Peer, method: str, payload: bytes) -> bytes:
         """Answer one of the calls that `call_worker` makes."""
-        match method, unpack(payload):
-            case "wake", None:
-                self._loop.wake()
-                return pack(None)
-            case "cancel" | "stop", [int(job), int(attempt)]:
-                return pack(self._loop.cancel(job, attempt, at_once=method == "cancel"))
-            case "shutdown", str(reason):
-                self._loop.stop(reason)
-                return pack(None)
+        with peer.blocked():  # to wake is to look for a master, which may take seconds
+            match method, unpack(payload):
+                case "wake", None:
+                    self._loop.wake()
+                    return pack(None)
+                case "cancel", [int(job), int(attempt)]:
+                    return pack(self._loop.cancel(job, attempt))
+                case "shutdown", str(reason):
+                    self._loop.stop(reason)
+                    return pack(None)
         raise ProtocolError(f"a worker has no {method!r} with these arguments")
 
     def disconnected(self, peer: Peer) -> None:
