@@ -96,6 +96,7 @@ class WorkerLoop:
         self._cancelled: Ticket | None = None
         self._stop: str | None = None
         self._draining = False
+        self._leaving = False
         self._ended = threading.Event()
         self._dropped = False
 
@@ -126,6 +127,8 @@ class WorkerLoop:
                 self._stop = reason
             self._draining = False
             clients = [self._opening, None if self._running else self._client]
+            if self._leaving:  # on its own; what it still hands over is not cut off
+                clients = []
             if self._running is not None:
                 self._running[1].should_stop = True
                 self._dropped = self._evaluator.cancel(reason)
@@ -369,6 +372,8 @@ class WorkerLoop:
         )  # fmt: skip
 
     def _leave(self, fatal: BaseException | None) -> None:
+        with self._state:
+            self._leaving = True
         if fatal is None and self._finished is not None and not self._alive():
             try:
                 self._connect()  # which hands it over

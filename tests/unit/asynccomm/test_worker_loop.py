@@ -265,6 +265,29 @@ def test_an_outcome_is_handed_over_by_who_leaves_after_losing_its_master(run: Ru
     assert [0.5] == [e.loss for e in run.study.history]
 
 
+def test_who_leaves_is_not_cut_off(run: Run) -> None:
+    """An end that comes while the last outcome is handed over changes nothing."""
+
+    class Stopped(Line):
+        def call(self, method: str, payload: bytes = b"", **options: Any) -> bytes:
+            if method == "hello" and len(run.lines) == 2:
+                loop.stop("drained for too long")
+            return super().call(method, payload, **options)
+
+    def link() -> Any:
+        run.lines.append(Stopped(run.dispatcher))
+        return run.lines[-1]
+
+    def cut(config: Any) -> float:
+        run.lines[0].close()
+        loop.drain("Ctrl-C")
+        return 0.5
+
+    loop = run.loop(cut, link=link)
+    loop.run()
+    assert [0.5] == [e.loss for e in run.study.history]
+
+
 def test_stop_lets_the_running_evaluation_finish(run: Run) -> None:
     """`stop` in an evaluation: its outcome goes with the goodbye, and nothing else is run."""
 
