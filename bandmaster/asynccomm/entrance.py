@@ -15,6 +15,7 @@ from bandmaster.asynccomm.naming import Names
 from bandmaster.asynccomm.registration import still_locked
 from bandmaster.asynccomm.security import check_access, make_key
 from bandmaster.asynccomm.wire import Server
+from bandmaster.errors import NameServerError
 
 __all__ = ["Entrance"]
 
@@ -68,7 +69,13 @@ class Entrance:
         self._interface = "127.0.0.1"
 
     def find(self) -> tuple[Address, bytes | None]:
-        """Return where the name server is, and the key; raises as `find_nameserver`."""
+        """Return where the name server is, and the key.
+
+        Raises
+        ------
+        NameServerError, AuthenticationError, ConfigurationError
+            As `find_nameserver`; also when the run had a key, or used TLS, and does no more.
+        """
         address, key = find_nameserver(
             self.run_id,
             self._nameserver,
@@ -77,6 +84,11 @@ class Entrance:
             tls=self._tls,
         )
         self._locked = still_locked(self.run_id, key, self._locked)
+        if self._by_tls and not address.tls:
+            raise NameServerError(
+                f"run {self.run_id!r} has used TLS and its connection file says that it does no "
+                "more: start the name server with --tls again, or all processes of the run anew"
+            )
         self._by_tls = bool(address.tls)
         return address, key
 

@@ -129,7 +129,7 @@ class NameServer:
     tls : bool or (path, path), optional
         Use TLS for the whole run: the files of a certificate and its private key (PEM), or True
         for one that is made for the run and goes, with its private key, to the connection file.
-        Default: ``BANDMASTER_TLS``, or none.
+        Default: ``BANDMASTER_TLS``, or as the run's last name server if that died, or none.
     write_connection_file : bool, default True
         Whether processes of this user shall find the run, and its key, by its run_id.
 
@@ -182,7 +182,8 @@ class NameServer:
         Raises
         ------
         ConfigurationError
-            When the run has a name server that is alive. What one that died left is replaced.
+            When the run has a name server that is alive. What one that died left is replaced. Also
+        when that one used a certificate of the user's own and `tls` says nothing.
         CommError
             When the port is taken.
         """
@@ -231,11 +232,19 @@ class NameServer:
         return key or make_key()
 
     def _choose_certificate(self, before: ConnectionInfo | None) -> Certificate | None:
-        if isinstance(self._tls, tuple):
-            return Certificate.load(*self._tls)
-        if self._tls is None:
-            self._tls = connection_file.environment_tls()
-        if not self._tls:
+        tls = self._tls if self._tls is not None else connection_file.environment_tls()
+        if tls is None and before is not None and before.tls and not self._insecure:
+            if before.certificate is None:
+                raise ConfigurationError(
+                    f"run {self.run_id!r} uses TLS with a certificate of its own: give it again "
+                    "(tls=(certificate, private_key), --certificate), or say that it shall go on "
+                    "without (tls=False, BANDMASTER_TLS=0)"
+                )
+            logger.info("Run %s: uses TLS, as its last name server did", self.run_id)
+            tls = True
+        if isinstance(tls, tuple):
+            return Certificate.load(*tls)
+        if not tls:
             return None
         if before is not None and before.certificate is not None and not self._new_key:
             return before.certificate
