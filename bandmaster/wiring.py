@@ -8,13 +8,13 @@ import numbers
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
 from bandmaster.core.progress import NoProgress, Progress
-from bandmaster.errors import ConfigurationError
+from bandmaster.errors import ConfigurationError, StudyPoisonedError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
@@ -157,6 +157,8 @@ def run(
         When nothing would end it, or an argument is wrong; before anything starts.
     AllFailedError
         When nothing but failures comes in.
+    StorageError
+        When the storage will not keep what happens, or another one has taken the study.
     KeyboardInterrupt, SystemExit
         When a second signal, or the end of SIGTERM's grace, ended it.
     """
@@ -188,7 +190,7 @@ def run(
     interrupts = Interrupts(
         "The search", sigterm_grace=sigterm_grace, unsafe=CRITICAL, enabled=handle_signals
     )
-    with interrupts, contextlib.closing(follower):
+    with interrupts, contextlib.closing(follower), _reasons():
         follower.start(total)
         study.requeue_orphans(
             "the process that ran the study is gone", counted=strategy == "Serial"
@@ -220,6 +222,15 @@ def run(
             "The search was interrupted after %d evaluations; another call goes on with this study",
             len(study.history),
         )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _reasons() -> Iterator[None]:
+    """Raise why a study can store nothing more, instead of that it cannot."""
+    try:
+        yield
+    except StudyPoisonedError as error:
+        raise (error.__cause__ or error) from None
 
 
 def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:

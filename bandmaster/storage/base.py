@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from bandmaster.core.events import Event
-from bandmaster.errors import ConfigurationError
+from bandmaster.errors import ConfigurationError, StorageError
 
 __all__ = ["LEASE_SECONDS", "Journal", "Storage", "StudySummary", "check_name"]
 
@@ -64,6 +64,16 @@ class Journal(abc.ABC):
         ------
         StorageError
             When they cannot be read, or are not what was written.
+        """
+
+    def watch(  # noqa: B027 - a journal without a background has nothing to tell
+        self, on_failure: Callable[[StorageError], None]
+    ) -> None:
+        """Have `on_failure` called, in any thread, once nothing can be written any more.
+
+        It gets the reason, at once when it is so already. The default never calls: for a journal
+        that can only fail in `append` and `wait`, which raise. One watcher at a time; `close` is
+        no failure.
         """
 
     @abc.abstractmethod

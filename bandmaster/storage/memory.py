@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from bandmaster.core.events import Event
@@ -57,15 +57,27 @@ class _Held(MemoryJournal):
         self._events = events
         self._storage = storage
         self._name = name
+        self._on_failure: Callable[[StorageError], None] | None = None
 
     def append(self, events: Sequence[Event]) -> int:
         """Keep the events, if we still are the writer."""
         with self._storage.changed:
             if self._storage.writers.get(self._name) is not self:
-                raise StorageError(
-                    f"this journal of study {self._name!r} is closed or was taken over"
-                )
+                raise self._lost()
             return super().append(events)
+
+    def watch(self, on_failure: Callable[[StorageError], None]) -> None:
+        """Have `on_failure` called when the study is taken from us."""
+        with self._storage.changed:
+            self._on_failure = on_failure
+            lost = self._storage.writers.get(self._name) is not self
+        if lost:
+            on_failure(self._lost())
+
+    def taken(self) -> None:
+        """Tell who watches that the study was taken."""
+        if self._on_failure is not None:
+            self._on_failure(self._lost())
 
     def close(self) -> None:
         """Let the next one write."""
@@ -74,10 +86,16 @@ class _Held(MemoryJournal):
                 del self._storage.writers[self._name]
                 self._storage.changed.notify_all()
 
+    def _lost(self) -> StorageError:
+        return StorageError(f"this journal of study {self._name!r} is closed or was taken over")
+
 
 class _Reader(_Held):
     def append(self, events: Sequence[Event]) -> int:
         raise StorageError(f"this journal of study {self._name!r} only reads")
+
+    def watch(self, on_failure: Callable[[StorageError], None]) -> None:
+        """Reading cannot be lost."""
 
 
 class MemoryStorage(Storage):
@@ -85,7 +103,7 @@ class MemoryStorage(Storage):
 
     Attributes
     ----------
-    writers : dict of str to Journal
+    writers : dict of str to the journal that has it
         Who writes which study at present.
     changed : threading.Condition
         Guards all of it; notified when a study becomes free.
@@ -93,7 +111,7 @@ class MemoryStorage(Storage):
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.writers: dict[str, Journal] = {}
+        self.writers: dict[str, _Held] = {}
         self._studies: dict[str, tuple[float, list[Event]]] = {}
         self._owners: dict[str, str] = {}
         self._closed = False
@@ -154,8 +172,10 @@ class MemoryStorage(Storage):
         """Take the study from its writer."""
         with self.changed:
             self._events(name)
-            self.writers.pop(name, None)
+            writer = self.writers.pop(name, None)
             self.changed.notify_all()
+        if writer is not None:
+            writer.taken()  # outside: it may take locks under which others append
 
     def close(self) -> None:
         """Forget everything."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bandmaster.core.events import Event, StudyCreated
@@ -117,6 +117,10 @@ class _OwningJournal(Journal):
     def read(self, since: int = 0) -> Iterator[Event]:
         """Yield the events from position `since` on."""
         return self._journal.read(since)
+
+    def watch(self, on_failure: Callable[[StorageError], None]) -> None:
+        """Have `on_failure` called once nothing can be written any more."""
+        self._journal.watch(on_failure)
 
     def close(self) -> None:
         """Make durable what was handed over, and close journal and storage."""

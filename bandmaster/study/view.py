@@ -37,6 +37,7 @@ class StudyView:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._poison: BaseException | None = None
+        journal.watch(self._journal_failed)
 
     def __repr__(self) -> str:
         state = self._state
@@ -186,9 +187,7 @@ class StudyView:
         try:
             self._journal.wait(position)
         except StorageError as error:
-            with self._lock:
-                self._poison = error
-                self._changed.notify_all()
+            self._journal_failed(error)
             raise
         self._check()
 
@@ -211,6 +210,11 @@ class StudyView:
     def wait_finished(self, timeout: float | None = None) -> bool:
         """Block until the study is over; False when `timeout` seconds passed first."""
         return self.wait_for(self._finished, timeout)
+
+    def _journal_failed(self, error: StorageError) -> None:
+        with self._lock:
+            self._poison = self._poison or error
+            self._changed.notify_all()
 
     def _check(self) -> None:
         if self._poison is not None:

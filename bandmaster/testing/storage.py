@@ -17,7 +17,13 @@ import pytest
 
 from bandmaster.core import events as ev
 from bandmaster.core.outcome import Outcome, Status
-from bandmaster.errors import CodecError, ConfigurationError, StorageError, StudyBusyError
+from bandmaster.errors import (
+    CodecError,
+    ConfigurationError,
+    StorageError,
+    StudyBusyError,
+    StudyPoisonedError,
+)
 from bandmaster.multifidelity import HyperBandIterGenerator
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.space import Categorical, Float, Space
@@ -217,6 +223,47 @@ class StorageSuite:
             first.wait(first.append(EVENTS[:3]))
         second.wait(second.append(EVENTS[3:]))
         assert list(EVENTS) == list(other.read_journal("s").read())
+
+    def test_a_study_that_was_taken_says_so_by_itself(
+        self, storage: Storage, other: Storage
+    ) -> None:
+        """Who watches a journal hears that it is lost, and why, also when nothing is written."""
+        journal = storage.open_journal("s", create=True, lease_seconds=0.6)
+        reasons: list[StorageError] = []
+        heard = threading.Event()
+
+        def on_failure(error: StorageError) -> None:
+            reasons.append(error)
+            heard.set()
+
+        journal.watch(on_failure)
+        journal.wait(journal.append(EVENTS[:3]))
+        assert [] == reasons
+        other.revoke("s")
+        assert heard.wait(10)
+        assert "'s'" in str(reasons[0])
+        late: list[StorageError] = []
+        journal.watch(late.append)
+        assert 1 == len(late)
+
+    def test_a_study_hears_that_it_was_taken(self, storage: Storage, other: Storage) -> None:
+        """Who waits for a study wakes up, and each call says that it must be loaded again."""
+        study = _study(storage.open_journal("s", create=True, lease_seconds=0.6))
+        study.wait_durable(study.position)
+        assert not study.poisoned
+        other.revoke("s")
+        assert study.wait_for(lambda: False, 10)
+        with pytest.raises(StudyPoisonedError, match="load it again"):
+            study.ask()
+
+    def test_closing_is_no_failure(self, storage: Storage) -> None:
+        """Who watches a journal does not hear of its end."""
+        journal = storage.open_journal("s", create=True)
+        reasons: list[StorageError] = []
+        journal.watch(reasons.append)
+        journal.append(EVENTS[:3])
+        journal.close()
+        assert [] == reasons
 
     def test_a_standby_takes_over(self, storage: Storage, other: Storage) -> None:
         """With `standby` the second one waits, and writes when the first has closed."""

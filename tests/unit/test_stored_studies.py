@@ -89,3 +89,28 @@ def test_a_checkpoint_file_may_be_a_url(tmp_path, url):
         show_progressbar=False,
     )  # fmt: skip
     assert 3 == len(result.evaluations)
+
+
+def test_a_study_hears_that_it_was_taken_though_nothing_happens(url):
+    """Who waits for a change of it is woken."""
+    with make(url, "a", lease_seconds=0.6) as study:
+        study.wait_durable(study.position)
+        with open_storage(url) as storage:
+            storage.revoke("a")
+        assert study.wait_for(lambda: False, 10)
+        assert study.poisoned
+
+
+def test_a_search_whose_study_is_taken_ends_with_the_reason():
+    """What is raised says who or what took it, not only that the study has to be loaded again."""
+    with open_storage("memory://") as storage:
+
+        def objective(config):
+            storage.revoke("a")
+            return 1.0
+
+        with pytest.raises(StorageError, match="'a' is closed or was taken over"):
+            fmin(
+                objective, SPACE, storage=storage, study_name="a", n_iterations=5,
+                show_progressbar=False,
+            )  # fmt: skip

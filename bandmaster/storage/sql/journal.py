@@ -158,6 +158,10 @@ class SqlJournal(SqlReader):
             )
         self._writer.wait(position)
 
+    def watch(self, on_failure: Callable[[StorageError], None]) -> None:
+        """Have `on_failure` called once nothing can be written any more."""
+        self._writer.watch(on_failure)
+
     def close(self) -> None:
         """Make durable what was handed over, and release the study; twice does nothing."""
         if os.getpid() != self._pid:

@@ -56,6 +56,7 @@ class Writer:
         self._called = False  # whether the thread knows of what is pending
         self._error: StorageError | None = None
         self._told = False  # whether anyone has got the error
+        self._on_failure: Callable[[StorageError], None] | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"journal {lease.name}", daemon=True)
 
@@ -98,6 +99,16 @@ class Writer:
                 self._commit_pending()
         if self._durable < position:
             raise self._failure()
+
+    def watch(self, on_failure: Callable[[StorageError], None]) -> None:
+        """Have `on_failure` called, without our locks but `_committing`, when nothing can be done.
+
+        At once if that is so already.
+        """
+        with self._lock:
+            self._on_failure, error = on_failure, self._error
+        if error is not None:
+            on_failure(error)
 
     def rewind(self, position: int, check: int) -> None:
         """Go on from an earlier position than the lease said (nothing is pending yet)."""
@@ -274,6 +285,9 @@ class Writer:
         with self._lock:
             self._error = error
             self._work.notify()
+            tell = self._on_failure
+        if tell is not None:
+            tell(error)
 
     def _failure(self) -> StorageError:
         """Return the error for one who asks for what will not be."""
