@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +20,21 @@ from bandmaster.errors import (
     NameServerError,
 )
 
-__all__ = ["NAMES_OBJECT", "Names", "check_run_id", "dispatcher_name", "worker_name"]
+__all__ = [
+    "NAMES_OBJECT",
+    "Names",
+    "check_run_id",
+    "dispatcher_name",
+    "unique_worker",
+    "worker_name",
+]
 
 NAMES_OBJECT = "bandmaster.names"
 """The object of a name server."""
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")
 _LOOPBACK = re.compile(r"(127\.|localhost\Z|::1\Z)")
+_ODD = re.compile(r"[^A-Za-z0-9_.:-]")
 _CALL_TIMEOUT = 10.0
 
 
@@ -50,10 +59,18 @@ def dispatcher_name(run_id: str) -> str:
     return f"bandmaster.{check_run_id(run_id)}.dispatcher"
 
 
-def worker_name(run_id: str, host: str, pid: int, id: int | str) -> str:
+def unique_worker(host: str, pid: int, id: int | str) -> str:
+    """Return what a worker is called in results and logs, ``host.pid-xxxx.id``.
+
+    The four random digits tell apart what runs under one name otherwise: containers on the
+    network of one host have its name and, each for itself, the same small pids.
+    """
+    return f"{host}.{pid}-{secrets.token_hex(2)}.{id}"
+
+
+def worker_name(run_id: str, worker: str) -> str:
     """Return the name under which a worker of a run is registered; odd characters become _."""
-    tail = re.sub(r"[^A-Za-z0-9_.:-]", "_", f"{host[:64]}.{pid}.{id}")
-    return f"bandmaster.{check_run_id(run_id)}.worker.{tail}"[:200]
+    return f"bandmaster.{check_run_id(run_id)}.worker.{re.sub(_ODD, '_', worker)}"[:200]
 
 
 class Names:

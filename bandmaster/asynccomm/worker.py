@@ -20,7 +20,7 @@ from bandmaster.asynccomm.child import Child, dump
 from bandmaster.asynccomm.control import ControlHandler
 from bandmaster.asynccomm.entrance import Entrance
 from bandmaster.asynccomm.leaving import leave_when
-from bandmaster.asynccomm.naming import check_run_id, dispatcher_name, worker_name
+from bandmaster.asynccomm.naming import check_run_id, dispatcher_name, unique_worker, worker_name
 from bandmaster.asynccomm.net import advertised_host
 from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.wire import Client, Server
@@ -300,7 +300,8 @@ class Worker:
         self, evaluator: Evaluator, orphaned: threading.Event | None, handle_signals: bool = True
     ) -> None:
         """Serve, register, and run the loop; SystemExit when a signal ended it."""
-        host, pid = socket.gethostname(), os.getpid()
+        host, pid = socket.gethostname()[:64], os.getpid()
+        worker = unique_worker(host, pid, self.worker_id)
         entrance = self._entrance
         address, key = entrance.find()
         with entrance.server(
@@ -312,7 +313,7 @@ class Worker:
                 evaluator,
                 self._connect,
                 run_id=self.run_id,
-                worker=f"{host}.{pid}.{self.worker_id}",
+                worker=worker,
                 host=host,
                 pid=pid,
                 control=control,
@@ -321,15 +322,17 @@ class Worker:
             )
             server.register(protocol.CONTROL, ControlHandler(loop))
             server.register(ABOUT_OBJECT, AboutHandler("worker"))
-            name = worker_name(self.run_id, host, pid, self.worker_id)
             registration = Registration(
-                entrance.find, name, control, lambda key: entrance.admit(server, key)
+                entrance.find,
+                worker_name(self.run_id, worker),
+                control,
+                lambda key: entrance.admit(server, key),
             )
             if orphaned is not None:
                 leave_when(orphaned, loop)
             logger.info(
-                "WORKER(worker_id='bandmaster.run_%s.worker.%s.%d.%s'): start listening for jobs",
-                self.run_id, host, pid, self.worker_id,
+                "WORKER(worker_id='bandmaster.run_%s.worker.%s'): start listening for jobs",
+                self.run_id, worker,
             )  # fmt: skip
             interrupts = Interrupts(
                 f"Worker {self.worker_id} of run {self.run_id!r}",

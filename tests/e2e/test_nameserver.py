@@ -146,8 +146,8 @@ def test_wrong_key(server: NameServer) -> None:
 
 def test_names(names: Names) -> None:
     """Register, look up, list by prefix, replace and remove."""
-    dispatcher, worker = dispatcher_name("tuning"), worker_name("tuning", "host", 7, 0)
-    assert worker == "bandmaster.tuning.worker.host.7.0"
+    dispatcher, worker = dispatcher_name("tuning"), worker_name("tuning", "host.7-0f3a.0")
+    assert worker == "bandmaster.tuning.worker.host.7-0f3a.0"
     names.register(dispatcher, "127.0.0.1:99")
     names.register(worker, "unix:/tmp/s")
     names.register("bandmaster.other.dispatcher", "10.0.0.7:5")
