@@ -11,6 +11,7 @@ from pathlib import Path
 
 __all__ = ["Holder"]
 
+_HIDDEN = 0  # as `Holder.started`
 _held: set[str] = set()  # the tokens of this process's journals that still write
 
 
@@ -70,7 +71,7 @@ class Holder:
             return False
         if self.pid == os.getpid() and self.started == _started(self.pid):
             return self.token not in _held
-        return _started(self.pid) != self.started
+        return _started(self.pid) not in (self.started, _HIDDEN)
 
     def __str__(self) -> str:
         name = f"{self.label}, " if self.label else ""
@@ -87,10 +88,23 @@ def _realm() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """Return when a process started; None when there is none, or it is dead and not yet reaped."""
+    """Return when a process started; None when there is none, or it is dead and not yet reaped.
+
+    `_HIDDEN` for one that is there, but whose start we may not see (/proc with hidepid).
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return None
+        return _HIDDEN if _exists(pid) else None
     state, *rest = stat.rpartition(")")[2].split()  # the name before may hold anything
     return None if state in "ZX" else int(rest[18])
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -13,7 +13,7 @@ from bandmaster.storage.holder import Holder
 from bandmaster.storage.sql.backend import Backend
 from bandmaster.storage.sql.tables import events, studies
 
-__all__ = ["Lease", "acquire", "find", "lost", "revoke", "until_text"]
+__all__ = ["Lease", "acquire", "find", "lost", "release", "revoke", "until_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +130,13 @@ def lost(backend: Backend, lease: Lease, silence: float | None = None) -> Storag
         f"study {lease.name!r} is no longer ours to write: {why}; load the study again to go on "
         "with it"
     )
+
+
+def release(backend: Backend, lease: Lease) -> None:
+    """Give back what was got, before anything was written with it."""
+    mine = sa.and_(studies.c.id == lease.study_id, studies.c.fence == lease.fence)
+    with backend.write() as connection:
+        connection.execute(studies.update().where(mine).values(holder=None, lease_until=0.0))
 
 
 def revoke(backend: Backend, name: str, *, delete: bool = False) -> None:

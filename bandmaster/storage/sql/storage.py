@@ -13,7 +13,7 @@ from bandmaster.storage.base import LEASE_SECONDS, Journal, Storage, StudySummar
 from bandmaster.storage.holder import Holder
 from bandmaster.storage.sql.backend import Backend, Failure
 from bandmaster.storage.sql.journal import SqlJournal, SqlReader
-from bandmaster.storage.sql.lease import Lease, acquire, find, revoke
+from bandmaster.storage.sql.lease import Lease, acquire, find, release, revoke
 from bandmaster.storage.sql.mark import Mark
 from bandmaster.storage.sql.postgresql import PostgresBackend
 from bandmaster.storage.sql.sqlite import SqliteBackend
@@ -69,21 +69,22 @@ class SqlStorage(Storage):
             raise ConfigurationError(f"lease_seconds must be positive, got {lease_seconds!r}")
         if create:
             self._create(check_name(name))
-        holder = Holder.me(owner)
-        try:
+        with ExitStack() as undo:  # a lease that is left behind would stand until we end
+            holder = Holder.me(owner)
+            undo.callback(holder.retire)
             lease = self._acquire(name, holder, float(lease_seconds), standby)
-        except BaseException:
-            holder.retire()
-            raise
-        mark = self._backend.mark(self._identity)
-        if mark is not None:
-            mark.open()
-            self._compare(lease, mark)
-        writer = Writer(self._backend, lease, mark)
-        journal = SqlJournal(self._backend, lease, writer, self._forget)
+            undo.callback(release, self._backend, lease)
+            mark = self._backend.mark(self._identity)
+            if mark is not None:
+                mark.open()
+                undo.callback(mark.close)
+                self._compare(lease, mark)
+            writer = Writer(self._backend, lease, mark)
+            journal = SqlJournal(self._backend, lease, writer, self._forget)
+            writer.start()
+            undo.pop_all()  # from here on it is the writer's
         with self._lock:
             self._journals.add(journal)
-        writer.start()
         return journal
 
     def read_journal(self, name: str) -> Journal:

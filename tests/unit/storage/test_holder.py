@@ -68,3 +68,16 @@ def test_a_journal_of_ours_that_failed_is_dead():
     one.retire()
     assert (True, False) == (one.surely_dead, two.surely_dead)
     two.retire()
+
+
+def test_a_process_that_the_kernel_hides_from_us_is_not_dead(monkeypatch):
+    """Where /proc shows only one's own processes, another user's may be alive."""
+
+    def kill(pid, signum):
+        raise PermissionError
+
+    me = Holder.me()
+    hidden = dataclasses.replace(me, pid=2**22 + 1)
+    monkeypatch.setattr("os.kill", kill)
+    assert not hidden.surely_dead
+    me.retire()

@@ -286,3 +286,21 @@ def test_the_reason_is_what_happened(storage):
         with pytest.raises(StorageError, match=reason) as caught:
             journal.wait(journal.append([note(1)]))
         assert "not heard" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["Mark.open", "Writer.start"])
+def test_a_study_that_could_not_be_opened_is_free(storage, monkeypatch, where):
+    """Whatever fails after the lease was got, the next one has it at once."""
+
+    def fail(self):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(
+        f"bandmaster.storage.sql.{'mark' if where == 'Mark.open' else 'writer'}.{where}", fail
+    )
+    with pytest.raises(RuntimeError, match="no room"):
+        storage.open_journal("s", create=True)
+    assert [None] == [study.writer for study in storage.list_studies()]
+    monkeypatch.undo()
+    journal = storage.open_journal("s", create=False)
+    journal.wait(journal.append([note(0)]))
