@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from types import CodeType, FrameType
 from typing import Any
 
-from bandmaster.errors import ConfigurationError
+from bandmaster.core.seconds import check_seconds
 
 __all__ = ["SIGTERM_GRACE", "Interrupted", "Interrupts", "terminate"]
 
@@ -99,14 +99,7 @@ class Interrupts:
         unsafe: Collection[CodeType] = (),
         enabled: bool = True,
     ) -> None:
-        if sigterm_grace is not None and (
-            isinstance(sigterm_grace, bool)
-            or not isinstance(sigterm_grace, int | float)
-            or not sigterm_grace >= 0
-        ):
-            raise ConfigurationError(
-                f"sigterm_grace is a number of seconds ≥ 0 or None, got {sigterm_grace!r}"
-            )
+        check_seconds("sigterm_grace", sigterm_grace)
         self.signum: int | None = None
         self.draining = False
         self._what = what

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import numbers
 import os
 import secrets
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
 from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import ConfigurationError, StudyPoisonedError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
@@ -164,8 +164,8 @@ def run(
     """
     callbacks = _check_callbacks(callbacks)
     catch = _check_catch(catch)
-    _check_seconds("timeout", timeout)
-    _check_seconds("job_timeout", job_timeout)
+    check_seconds("timeout", timeout)
+    check_seconds("job_timeout", job_timeout, zero=False)
     objective = Objective(function)  # refuses what it cannot call before anything starts
     expected = forecast(study.generator, study.plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
     if not objective.takes_budget and len(study.generator.get_budgets()) > 1:
@@ -245,10 +245,3 @@ def _check_catch(catch: Any) -> tuple[type[BaseException], ...]:
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise ConfigurationError(f"catch is a tuple of exception classes, got {catch!r}")
     return kinds
-
-
-def _check_seconds(name: str, value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) >= 0:
-        raise ConfigurationError(f"{name} is a number of seconds ≥ 0 or None, got {value!r}")

@@ -19,6 +19,7 @@ from bandmaster.core.codec import pack, unpack
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
+from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import (
     BandmasterError,
     CodecError,
@@ -85,8 +86,7 @@ class Dispatcher:
         on_fatal: Callable[[Goodbye], None] | None = None,
         on_stop: Callable[[Session, Held, bool], None] | None = None,
     ) -> None:
-        if job_timeout is not None and not job_timeout > 0:
-            raise ConfigurationError(f"job_timeout must be positive seconds, got {job_timeout!r}")
+        check_seconds("job_timeout", job_timeout, zero=False)
         self.study = study
         self.run_id = run_id
         self.poll = poll

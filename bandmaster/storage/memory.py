@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from bandmaster.core.events import Event
+from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import StorageError, StudyBusyError
 from bandmaster.storage.base import LEASE_SECONDS, Journal, Storage, StudySummary, check_name
 
@@ -126,6 +127,7 @@ class MemoryStorage(Storage):
         standby: bool = False,
     ) -> Journal:
         """Become the writer of a study; see `Storage.open_journal`."""
+        check_seconds("lease_seconds", lease_seconds, optional=False, zero=False)
         with self.changed:
             if create and not self._closed:
                 self._studies.setdefault(check_name(name), (time.time(), []))

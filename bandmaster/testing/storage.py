@@ -343,6 +343,13 @@ class StorageSuite:
         with pytest.raises(ConfigurationError, match="name"):
             storage.open_journal(name, create=True)
 
+    @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "30", None])
+    def test_a_lease_that_is_no_time_is_refused(self, storage: Storage, seconds: float) -> None:
+        """A lease lasts for a positive, finite time; nothing is made or held otherwise."""
+        with pytest.raises(ConfigurationError, match="lease_seconds"):
+            storage.open_journal("s", create=True, lease_seconds=seconds)
+        assert [] == storage.list_studies()
+
     def test_a_closed_storage_says_so(self, storage: Storage, url: str) -> None:
         """Nothing works after close, which closes journals too; closing twice is closing once."""
         mine = open_storage(url)

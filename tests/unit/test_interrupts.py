@@ -170,7 +170,7 @@ def test_a_signal_at_the_very_end_changes_nothing(caplog: pytest.LogCaptureFixtu
     assert ("", False) == (caplog.text, interrupts.draining)
 
 
-@pytest.mark.parametrize("value", [-1, True, "10"])
+@pytest.mark.parametrize("value", [-1, True, "10", float("inf"), float("nan")])
 def test_a_grace_that_is_none_is_refused(value: object) -> None:
     """Before anything starts."""
     with pytest.raises(ConfigurationError, match="sigterm_grace"):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import sqlalchemy as sa
 
+from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import ConfigurationError, StorageError, StudyBusyError
 from bandmaster.storage.base import LEASE_SECONDS, Journal, Storage, StudySummary, check_name
 from bandmaster.storage.holder import Holder
@@ -65,8 +66,7 @@ class SqlStorage(Storage):
     ) -> Journal:
         """Become the writer of a study; see `Storage.open_journal`."""
         self._check()
-        if not lease_seconds > 0:
-            raise ConfigurationError(f"lease_seconds must be positive, got {lease_seconds!r}")
+        check_seconds("lease_seconds", lease_seconds, optional=False, zero=False)
         if create:
             self._create(check_name(name))
         with ExitStack() as undo:  # a lease that is left behind would stand until we end
