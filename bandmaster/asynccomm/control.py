@@ -44,11 +44,11 @@ class ControlHandler:
         """Answer one of the calls that `call_worker` makes."""
         with peer.blocked():  # to wake is to look for a master, which may take seconds
             match method, unpack(payload):
-                case "wake", None:
-                    self._loop.wake()
+                case "wake", str(master):
+                    self._loop.wake(Address.parse(master))
                     return pack(None)
-                case "cancel", [int(job), int(attempt)]:
-                    return pack(self._loop.cancel(job, attempt))
+                case "cancel" | "stop", [int(job), int(attempt)]:
+                    return pack(self._loop.cancel(job, attempt, at_once=method == "cancel"))
                 case "shutdown", str(reason):
                     self._loop.stop(reason)
                     return pack(None)

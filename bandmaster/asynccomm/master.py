@@ -258,7 +258,8 @@ class Master:
             return
         self._reception.start(patience=wait_for_nameserver, stop=self._closed)
         self._waking = in_background(
-            lambda: self._announcer.tell_all("wake", None), f"wake-{self.run_id}"
+            lambda: self._announcer.tell_all("wake", self._reception.advertised),
+            f"wake-{self.run_id}",
         )
 
     def run(

@@ -36,6 +36,11 @@ class Reception:
         The interface to listen on; None chooses.
     port : int
         0 is any.
+
+    Attributes
+    ----------
+    advertised : str
+        The address that workers are told; empty before `start`.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Reception:
         self._dispatcher = dispatcher
         self._host, self._port = host, port
         self._lock = threading.Lock()  # whoever closes waits for who opens
+        self.advertised = ""
         self._server: Server | None = None
         self._registration: Registration | None = None
 
@@ -92,10 +98,11 @@ class Reception:
             server.start()
             undo.callback(server.close)
             host = advertised_host(entrance.interface, nameserver)
+            advertised = str(Address(host, server.address.port))
             registration = Registration(
                 entrance.find,
                 dispatcher_name(self._run_id),
-                str(Address(host, server.address.port)),
+                advertised,
                 lambda key: entrance.admit(server, key),
             )
             undo.callback(registration.close)
@@ -110,6 +117,7 @@ class Reception:
                 raise NameServerError(f"the master of run {self._run_id!r} was shut down meanwhile")
             undo.pop_all()
         self._server, self._registration = server, registration
+        self.advertised = advertised
         logger.info("Master of run %s listens on %s", self._run_id, server.address)
 
     def withdraw(self) -> None:

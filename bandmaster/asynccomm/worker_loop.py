@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
 from bandmaster.asynccomm.wire import Client
 from bandmaster.core.codec import native, pack, unpack
@@ -166,12 +167,23 @@ class WorkerLoop:
                 self._evaluator.cancel("cancelled by the master")
             return True
 
-    def wake(self) -> None:
-        """There is a new master: look for it now; during an evaluation, tell it what runs here."""
+    def wake(self, master: Address) -> None:
+        """There is a new master: look for it now; during an evaluation, tell it what runs here.
+
+        Parameters
+        ----------
+        master : Address
+            Where it is. A connection to another one is given up, however well it looks: that may
+            be stopped, or cut off.
+        """
         self._kick.set()
-        if self.busy and not self._alive():
+        client = self._client
+        elsewhere = client is not None and (client.address.host, client.address.port) != (
+            master.host, master.port,
+        )  # fmt: skip
+        if elsewhere or (self.busy and not self._alive()):
             try:
-                self._connect()
+                self._connect(anew=elsewhere)
             except BandmasterError as error:
                 logger.info("Worker %s cannot reach its new master yet: %s", self._worker, error)
 
@@ -310,9 +322,9 @@ class WorkerLoop:
             woken = self._kick.wait(wait)
             delay = _FIRST_DELAY if woken else min(2 * delay, _LONGEST_DELAY)
 
-    def _connect(self) -> None:
+    def _connect(self, *, anew: bool = False) -> None:
         with self._connecting:
-            if self._alive():
+            if self._alive() and not anew:
                 return
             client = self._link()
             try:

@@ -94,8 +94,8 @@ def test_timeout_ends_what_cannot_be_interrupted() -> None:
                 continue
 
     began = time.monotonic()
-    study = _run(stubborn, None, timeout=0.5, grace=0.2)
-    assert time.monotonic() - began < 4
+    study = _run(stubborn, None, timeout=2.0, grace=0.2)
+    assert time.monotonic() - began < 10
     assert {Status.STOPPED} == {e.status for e in study.history}
 
 

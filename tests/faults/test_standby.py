@@ -35,11 +35,11 @@ with Master("e2e", RandomOptimizer(), checkpoint_file="study.db", config_space={
 N, LEASE = 60, 10
 
 
-def script(cluster: Cluster, folder: Path, *, standby: bool) -> Program:
+def script(cluster: Cluster, folder: Path, *, standby: bool, lease: float = LEASE) -> Program:
     """Return a master's program."""
     path = folder / f"master_{standby}.py"
     path.write_text(
-        MASTER.format(space=SPACE, port=cluster.names.port, standby=standby, lease=LEASE, n=N)
+        MASTER.format(space=SPACE, port=cluster.names.port, standby=standby, lease=lease, n=N)
     )
     return Program([path], cwd=folder)
 
@@ -75,6 +75,29 @@ def test_a_standby_master_takes_over_with_the_workers(tmp_path: Path) -> None:
         events = list(storage.read_journal("e2e").read())
     finished = [event.job for event in events if isinstance(event, ev.JobFinished)]
     assert N == len(finished) == len(set(finished))
+
+
+@pytest.mark.timeout(120)
+def test_a_master_that_was_stopped_leaves_its_workers_to_the_next_one(tmp_path: Path) -> None:
+    """It runs again and ends with an error; its workers do not, though it would dismiss them."""
+    done, lease = tmp_path / "done.txt", 4
+    done.touch()
+    with Cluster(tmp_path) as cluster:
+        workers = [cluster.worker(OBJECTIVE, worker_id=number) for number in range(2)]
+        with script(cluster, tmp_path, standby=False, lease=lease) as first:
+            first.wait_for(lambda _: len(done.read_text().splitlines()) >= 20)
+            with script(cluster, tmp_path, standby=True, lease=lease) as second:
+                second.wait_for(lambda p: "Standing by" in p.err)
+                first.process.send_signal(signal.SIGSTOP)
+                second.wait_for(lambda p: p.err.count("goes on with job") == 2, 60)
+                first.process.send_signal(signal.SIGCONT)
+                assert 1 == first.finish(30)
+                assert "StorageError" in first.err
+                assert "the workers stay" in first.err
+                (tmp_path / "go").touch()
+                assert 0 == second.finish(60)
+                assert f"finished {N}" in second.out
+                assert [0, 0] == [worker.finish(20) for worker in workers]
 
 
 def test_the_command_line_names_its_own_options(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from postgres import Server
 from programs import Program
@@ -13,6 +14,7 @@ from programs import Program
 from bandmaster.core.events import Noted
 from bandmaster.errors import StorageError
 from bandmaster.storage import open_storage
+from bandmaster.storage.sql.commits import Commits
 
 WRITER = Path(__file__).with_name("storage_writer.py")
 
@@ -59,6 +61,37 @@ def test_a_server_that_restarts(server: Server, caplog: pytest.LogCaptureFixture
     assert list(range(waited)) == numbers(url)
     assert "trying again" in caplog.text
     assert "took the" in caplog.text
+
+
+def test_an_answer_that_is_lost_while_the_server_still_commits(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer waits for the end of its own lost commit before it looks what is there."""
+    late: list[threading.Timer] = []
+    real = Commits._commit
+
+    def lost(self: Commits) -> None:
+        monkeypatch.setattr(Commits, "_commit", real)
+        connection, self._connection, self._cursor = self._connection, None, None
+        assert connection is not None
+
+        def finish() -> None:
+            connection.commit()
+            connection.close()
+
+        late.append(threading.Timer(0.5, finish))
+        late[0].start()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    url = server.new_database()
+    with open_storage(url) as storage:
+        journal = storage.open_journal("s", create=True)
+        journal.wait(journal.append([Noted(0.0, "0")]))
+        monkeypatch.setattr(Commits, "_commit", lost)
+        journal.wait(journal.append([Noted(0.0, "1")]))
+        late[0].join()
+        journal.wait(journal.append([Noted(0.0, "2")]))
+    assert [0, 1, 2] == numbers(url)
 
 
 def test_a_server_that_does_not_come_back(server: Server) -> None:

@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_under_a_run(small_disk: Path, tmp_path: Path) -> N
         with pytest.raises(StorageError, match=r"full.*room"):
             run.result(60)
         assert time.monotonic() - began < 20
-        first.shutdown(shutdown_workers=False)
+        first.shutdown()  # with its workers, it says; but these have outcomes to hand over
         ballast.unlink()
         before = finished(url)
         assert 10 < len(before) < 150

@@ -1,11 +1,18 @@
-"""Workers that are killed in their jobs, all at once."""
+"""Workers that are killed, or do not come, and what their master does meanwhile."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import QUICK, SLOW, Cluster, running, wait_until
+
+from bandmaster.asynccomm.naming import Names
+from bandmaster.asynccomm.registration import Registration
+from bandmaster.core.outcome import Status
+from bandmaster.errors import NameServerError
 
 
 def test_all_workers_are_killed(tmp_path: Path) -> None:
@@ -40,3 +47,69 @@ def test_a_run_ends_with_its_master(tmp_path: Path, n_workers: int) -> None:
             master.shutdown()
             assert len(run.result(2.0).history) < 1000
         assert [0] * n_workers == [worker.finish(5) for worker in workers]
+
+
+def test_a_run_that_waits_for_workers_can_be_drained(tmp_path: Path) -> None:
+    """It returns with nothing, and starts nothing when a worker comes; the next run goes on."""
+    with Cluster(tmp_path) as cluster:
+        master = cluster.master()
+        with running(master, n_trials=3) as run:
+            wait_until(lambda: "not started" not in repr(master))
+            master.drain()
+            assert 0 == len(run.result(5.0).history)
+        cluster.worker(QUICK)
+        with running(master, n_trials=3) as run:
+            assert 3 == len(run.result().history)
+
+
+def test_a_search_that_is_over_waits_for_no_workers(tmp_path: Path) -> None:
+    """The same command after its end gives the same result."""
+    with Cluster(tmp_path) as cluster:
+        cluster.worker(QUICK)
+        first = cluster.master(checkpoint_file=tmp_path / "study.db")
+        with running(first, n_trials=3) as run:
+            run.result()
+        first.shutdown()
+        again = cluster.master(checkpoint_file=tmp_path / "study.db")
+        with running(again, n_trials=3) as run:
+            assert 3 == len(run.result().history)
+
+
+def test_a_master_that_is_shut_down_while_it_registers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found by nobody afterwards, and serves nobody."""
+    register = Registration.start
+    with Cluster(tmp_path) as cluster, ThreadPoolExecutor(1) as pool:
+        master = cluster.master()
+
+        def registering(self: Registration, **options: Any) -> None:
+            register(self, **options)
+            closing.append(pool.submit(master.shutdown))
+            assert master._closed.wait(10)
+
+        closing: list[Future[None]] = []
+        monkeypatch.setattr(Registration, "start", registering)
+        with pytest.raises(NameServerError, match="shut down meanwhile"):
+            master.start()
+        closing[0].result(10)
+        with Names(cluster.names.address, key=cluster.names.key) as names:
+            assert {} == names.list()
+
+
+def test_an_evaluation_that_is_asked_to_stop_may_bring_its_loss(tmp_path: Path) -> None:
+    """At a run's timeout, isolated or not: it is ended only after `grace`."""
+    objective = """
+def objective(config, context):
+    while context.report(1.0) is Decision.CONTINUE:
+        time.sleep(0.05)
+    return 0.125
+"""
+    options = {"prelude": "from bandmaster.core.decisions import Decision"}
+    with Cluster(tmp_path) as cluster:
+        for isolate in (False, True):
+            cluster.worker(objective, isolate, more={"isolate": isolate}, **options)
+        master = cluster.master()
+        with running(master, timeout=3.0, grace=20.0, min_n_workers=2) as run:
+            history = run.result(40.0).history
+        assert [(Status.OK, 0.125)] * 2 == [(e.status, e.loss) for e in history]

@@ -8,6 +8,7 @@ from typing import cast
 from unit.asynccomm.wire_helpers import KEY
 
 from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.control import ControlHandler
 from bandmaster.asynccomm.wire import Client, Server
 from bandmaster.asynccomm.worker_loop import WorkerLoop
@@ -21,12 +22,12 @@ class Loop:
         self.looking = threading.Event()
         self.found = threading.Event()
 
-    def wake(self) -> None:
+    def wake(self, master: Address) -> None:
         self.looking.set()
         assert self.found.wait(10)
 
-    def cancel(self, job: int, attempt: int) -> bool:
-        return (job, attempt) == (7, 1)
+    def cancel(self, job: int, attempt: int, *, at_once: bool) -> bool:
+        return (job, attempt, at_once) == (7, 1, True)
 
 
 def test_a_worker_that_looks_for_its_master_hears_other_words() -> None:
@@ -37,7 +38,7 @@ def test_a_worker_that_looks_for_its_master_hears_other_words() -> None:
 
         def wake() -> None:
             with Client(server.address, protocol.CONTROL, key=KEY) as client:
-                client.call("wake", pack(None), timeout=10)
+                client.call("wake", pack("127.0.0.1:9"), timeout=10)
 
         waking = threading.Thread(target=wake)
         waking.start()

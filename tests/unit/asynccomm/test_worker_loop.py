@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.wire import WakeFd
 from bandmaster.asynccomm.worker_loop import WorkerLoop
@@ -28,12 +29,15 @@ from bandmaster.errors import (
 )
 from bandmaster.testing.fake_workers import RUN, FakePeer, make_study
 
+MASTER = Address("10.0.0.1", 7000)
+
 
 class Line:
     """Stands for a wire Client: a connection to a dispatcher that can be cut."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
+        self.address = MASTER
         self.peer = FakePeer()
         self.ended = WakeFd()
         self.connected = True
@@ -153,13 +157,28 @@ def test_waking_tells_a_new_master_what_is_running(run: Run) -> None:
             line = run.lines[0]
             line.ended.set()  # as the kernel shows that the master is gone
             line.connected = False
-            loop.wake()
+            loop.wake(MASTER)
             line.connected = True
         return 0.5
 
     loop = run.loop(woken)
     loop.run()
     assert 2 == len(run.lines)
+    assert [(0, 0), (1, 0), (2, 0)] == sorted((e.job, e.attempt) for e in run.study.history)
+
+
+@pytest.mark.parametrize(("port", "lines"), [(7000, 1), (7001, 2)])
+def test_a_connection_to_another_master_is_given_up(run: Run, port: int, lines: int) -> None:
+    """However well it looks: the last master may be stopped. The job goes along."""
+
+    def woken(config: Any, job: Any) -> float:
+        if job.number == 0:
+            loop.wake(Address("10.0.0.1", port))
+        return 0.5
+
+    loop = run.loop(woken)
+    loop.run()
+    assert lines == len(run.lines)
     assert [(0, 0), (1, 0), (2, 0)] == sorted((e.job, e.attempt) for e in run.study.history)
 
 
