@@ -57,7 +57,9 @@ class Commits:
         self._release = _Statement(
             backend, update.values(holder=sa.null(), lease_until=sa.literal_column("0"))
         )
-        self._position = _Statement(backend, sa.select(studies.c.position).where(mine))
+        # Locked (where rows can be): a commit that the server is still at has to be over first.
+        position = sa.select(studies.c.position).where(mine).with_for_update()
+        self._position = _Statement(backend, position)
         self._insert = _Statement(backend, events.insert())
         self._row = self._insert.binder("study_id", "seq", "data")
 
