@@ -325,6 +325,7 @@ class Master:
                 "timeout"
             )
         started = time.monotonic()
+        self.dispatcher.begin()
         self.start()
         study = self.study
         study.set_plan(plan)
@@ -332,7 +333,6 @@ class Master:
             study, progress=self._make_progress(), callbacks=self._callbacks,
             max_initial_failures=self._most_failures,
         )  # fmt: skip
-        self.dispatcher.begin()
         interrupts = Interrupts(
             f"Run {self.run_id!r}", drain=self.dispatcher.drain, end=self.dispatcher.fail,
             sigterm_grace=sigterm_grace, enabled=handle_signals, unsafe=CRITICAL,
