@@ -269,7 +269,8 @@ class Study(_Study):
         timeout : float, optional
             Start nothing after this many seconds.
         n_jobs : int, default 1
-            Worker processes; -1 is one a processor. One means the calling thread.
+            Worker processes; -1 is one a processor. One means the calling thread, unless
+            `job_timeout` or `isolate` need a process.
         callbacks : iterable of callable, default ()
             Called with (study, evaluation) in the calling thread; ``study.stop("why")`` ends
             the run.
@@ -285,7 +286,8 @@ class Study(_Study):
         parallel_strategy : {"AsyncComm", "MapReduce"}, default "AsyncComm"
             How several processes work together.
         job_timeout : float, optional
-            A job that is silent for longer is given up (AsyncComm).
+            Seconds; a job that is silent for longer is given up, and its process ended
+            (AsyncComm, also with one job).
         progress : Progress, callable or bool, default False
             True shows a bar.
         max_initial_failures : int or None, default 10
@@ -320,7 +322,9 @@ class Study(_Study):
         isolation = isolation_of(isolate, time_limit, memory_limit)
         n_jobs = wiring.count_jobs(n_jobs)
         # With one job "flat" means Serial, whatever the generator.
-        strategy = wiring.choose_strategy(parallel_strategy, n_jobs, flat=True, isolated=isolate)
+        strategy = wiring.choose_strategy(
+            parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout
+        )
         self.set_plan(
             Plan(
                 n_trials=None if n_trials is None else self.n_trials + n_trials,

@@ -82,7 +82,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         AsyncComm: each worker gets its next job when it is ready. MapReduce: batches of `n_jobs`
         through joblib. Serial: one evaluation after the other in this thread.
     auto_identify_serial_strategy : bool, default True
-        Whether ``n_jobs=1`` without an iteration generator means Serial.
+        Whether ``n_jobs=1`` without an iteration generator means Serial, unless `job_timeout` or
+        `isolate` need a process.
     multi_fidelity_iter_generator : IterGenerator, optional
         Default: every configuration once, at budget 1.
     initial_points : sequence of Mapping, optional
@@ -116,7 +117,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         End the search with AllFailedError when so many evaluations have failed and none has
         succeeded.
     job_timeout : float, optional
-        A job that is silent for longer is given up (AsyncComm).
+        Seconds; a job that is silent for longer is given up, and its process ended (AsyncComm,
+        also with one job).
     storage : str or Storage, optional
         Keep the search there, e.g. ``"sqlite:///search.db"``, under `study_name`; a study of this
         name goes on where it was, and the limits count from its beginning.
@@ -179,6 +181,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         flat=multi_fidelity_iter_generator is None,
         auto_identify_serial=auto_identify_serial_strategy,
         isolated=isolate,
+        job_timeout=job_timeout,
     )
     with Study(
         config_space,

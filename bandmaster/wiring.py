@@ -91,6 +91,7 @@ def choose_strategy(
     flat: bool,
     auto_identify_serial: bool = True,
     isolated: bool = False,
+    job_timeout: float | None = None,
 ) -> str:
     """Return the parallel strategy to use.
 
@@ -105,6 +106,8 @@ def choose_strategy(
         Whether one job without an iteration generator means Serial.
     isolated : bool, default False
         Whether evaluations are to run in processes of their own, which AsyncComm alone does.
+    job_timeout : float, optional
+        Likewise: who runs an evaluation itself cannot give it up.
 
     Raises
     ------
@@ -122,10 +125,11 @@ def choose_strategy(
             f"parallel_strategy='Serial' runs one evaluation at a time, but n_jobs={n_jobs}: "
             "use parallel_strategy='AsyncComm' (or 'MapReduce')"
         )
-    if isolated:
+    wanted = "isolate=True" if isolated else "job_timeout" if job_timeout is not None else None
+    if wanted is not None:
         if chosen != "AsyncComm":
             raise ConfigurationError(
-                f"isolate=True needs parallel_strategy='AsyncComm', not {chosen!r}"
+                f"{wanted} needs parallel_strategy='AsyncComm', not {chosen!r}"
             )
         return chosen
     if auto_identify_serial and n_jobs == 1 and flat:

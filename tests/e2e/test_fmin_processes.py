@@ -49,6 +49,22 @@ def test_brackets_run_to_their_end(n_jobs):
     assert generator.configs_per_budget(6) == result.n_configs
 
 
+@pytest.mark.parametrize("face", ["fmin", "optimize"])
+def test_a_job_timeout_counts_with_one_job_too(face):
+    """What is silent for too long is ended, so it does not run in the calling process."""
+
+    def silent(config):
+        time.sleep(60)
+
+    if face == "fmin":
+        options = {"n_jobs": 1, "n_iterations": 1, "max_retries": 0}
+        result = search(silent, job_timeout=0.2, **options)
+    else:
+        study = Study(SPACE, optimizer="Random", max_retries=0)
+        result = study.optimize(silent, n_trials=1, job_timeout=0.2)
+    assert [Status.TIMEOUT] == [e.status for e in result.evaluations]
+
+
 def test_failures_of_all_kinds_are_data():
     """Raising, leaving and dying: the search ends, and each has its reason."""
 

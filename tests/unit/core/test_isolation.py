@@ -62,8 +62,9 @@ def test_without_isolation_there_are_no_limits() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["Serial", "MapReduce"])
-def test_isolation_needs_worker_processes(strategy: str) -> None:
+@pytest.mark.parametrize("option", [{"isolate": True}, {"job_timeout": 5}])
+def test_what_needs_worker_processes_says_so(strategy: str, option: dict[str, Any]) -> None:
     """A strategy that was asked for by name is not replaced silently."""
     space = {"x": {"_type": "uniform", "_value": [0, 1]}}
-    with pytest.raises(ConfigurationError, match="needs parallel_strategy='AsyncComm'"):
-        fmin(lambda config: 0.0, space, parallel_strategy=strategy, isolate=True)
+    with pytest.raises(ConfigurationError, match=r"needs parallel_strategy='AsyncComm'"):
+        fmin(lambda config: 0.0, space, parallel_strategy=strategy, **option)
