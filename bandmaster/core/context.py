@@ -26,6 +26,13 @@ class Context:
         Where it may write files.
     reporter : callable, optional
         Takes job, metrics and step, and answers a Decision.
+
+    Attributes
+    ----------
+    should_stop : bool
+        Whether the evaluation is asked to return early.
+    cancelled : str
+        Why it is to be ended by who can do that; empty if it is not.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class Context:
         self.worker = worker
         self.working_directory = working_directory
         self.should_stop = False
+        self.cancelled = ""
         self._reporter = reporter
         self._step = 0
 

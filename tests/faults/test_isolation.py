@@ -22,7 +22,9 @@ import pytest
 from faults.isolated import alive, isolated, sockets_of
 from processes import wait_until
 
+from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
+from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import CodecError, CommError, ConfigurationError
 
@@ -372,6 +374,39 @@ def test_cancelling_ends_an_evaluation_at_once() -> None:
             assert time.monotonic() - began < 1.0
             assert (Status.STOPPED, "never mind") == (outcome.status, outcome.error)
             assert evaluations.run().ok
+
+
+def test_a_cancel_that_comes_before_the_evaluation_counts() -> None:
+    """Between the worker's decision to begin and the beginning there is room for it."""
+    with isolated(deadly()) as evaluations:
+        job = Job(0, 0, 0, {"do": "swallow"}, 1.0)
+        context = Context(job)
+        context.cancelled = "never mind"
+        outcome = evaluations.evaluator.run(job, context)
+        assert (Status.STOPPED, "never mind") == (outcome.status, outcome.error)
+        assert evaluations.run().ok
+
+
+def test_limits_hold_while_a_report_is_under_way() -> None:
+    """A master that does not answer keeps no evaluation alive."""
+    answered = threading.Event()
+    late = []
+
+    def answer(metrics: Any) -> Decision:
+        late.append(answered.wait(20))
+        return Decision.CONTINUE
+
+    def reports(config: Any, context: Any) -> float:
+        if config["do"] == "report":
+            context.report(0.5)
+        return 0.5
+
+    with isolated(reports, time_limit=0.5, answer=answer) as evaluations:
+        outcome = evaluations.run("report")
+        assert (Status.TIMEOUT, []) == (outcome.status, late)
+        answered.set()
+        assert evaluations.run().ok
+        assert evaluations.run("report").ok
 
 
 def test_large_configurations_and_results_pass() -> None:

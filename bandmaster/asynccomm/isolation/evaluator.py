@@ -78,7 +78,8 @@ class Isolated(Evaluator):
     ) -> None:
         if isolation.memory_limit is not None and not can_measure():
             raise ConfigurationError(
-                "memory_limit needs Linux, where /proc tells how much memory a process uses"
+                "memory_limit needs Linux, where /proc tells which processes somebody has started "
+                "(CONFIG_PROC_CHILDREN) and how much memory they use"
             )
         self._task = dump((objective, catch, level_to_forward()), what)
         self._limits = isolation
@@ -100,8 +101,11 @@ class Isolated(Evaluator):
         """Evaluate a job."""
         with self._lock:
             self._busy, self._verdict = True, None
+            cancelled = context.cancelled  # before we were busy; from now on `cancel` ends it
         began = self._clock()
         try:
+            if cancelled:
+                raise _Over(endings.cancelled(cancelled))
             inmate = self._ready()
             began = self._clock()
             outcome = self._evaluate(inmate, job, context)
@@ -140,6 +144,7 @@ class Isolated(Evaluator):
     def _evaluate(self, inmate: Inmate, job: Job, context: Context) -> Outcome:
         limit, watch = self._limits.time_limit, self._watch
         deadline = None if limit is None else time.monotonic() + limit
+        asking: threading.Thread | None = None
         with contextlib.suppress(OSError):  # it has died: the keeper says so next
             inmate.channel.send(job.to_wire(), context.worker, context.working_directory)
         while True:
@@ -150,12 +155,22 @@ class Isolated(Evaluator):
                     except (TypeError, ValueError, IndexError):
                         self._end(lambda _: endings.garbled())
                         continue
+                    if asking is not None:
+                        asking.join()  # the child gets that answer before the next job
                     if not fit or (watch is not None and watch.is_crowded()):
                         logger.debug("job %d has left things behind: a new process", job.number)
                         self._discard()
                     return outcome
                 case (str() as kind, dict(metrics), int(step)) if kind == REPORT:
-                    _answer(inmate, context, metrics, step)
+                    if deadline is None and watch is None:
+                        _answer(inmate, context, metrics, step)
+                        continue
+                    # A master that is gone may take minutes, and the limits hold meanwhile.
+                    asking = threading.Thread(
+                        target=_answer, args=(inmate, context, metrics, step), name="report",
+                        daemon=True,
+                    )  # fmt: skip
+                    asking.start()
                 case (str() as kind, str(text), bytes() | None as pickled) if kind == FATAL:
                     _raise(text, pickled)
                 case _:
@@ -342,6 +357,9 @@ def _answer(inmate: Inmate, context: Context, metrics: dict[str, Any], step: int
         answer: tuple[str, Any] = DECISION, context.report(metrics, step=step).value
     except BandmasterError as error:  # the evaluation is to see it, as it would elsewhere
         answer = TROUBLE, cloudpickle.dumps(error)
+    except Exception as error:
+        logger.exception("a report of job %d failed", context.job.number)
+        answer = TROUBLE, cloudpickle.dumps(CommError(f"the report failed: {error!r}"))
     with contextlib.suppress(OSError):  # it has died: the keeper says so next
         inmate.channel.send(*answer)
 
