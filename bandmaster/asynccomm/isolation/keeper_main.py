@@ -18,7 +18,7 @@ from pathlib import Path
 from bandmaster.asynccomm.child import read_task
 from bandmaster.asynccomm.forks import own
 from bandmaster.asynccomm.isolation import child_main
-from bandmaster.asynccomm.isolation.memory import descendants
+from bandmaster.asynccomm.isolation.memory import can_find, descendants
 from bandmaster.asynccomm.isolation.records import (
     DUMP,
     ENDED,
@@ -67,7 +67,9 @@ class _Keeper:
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         # Orphans of a child's children become ours, so that they can be found.
-        self._finds_all = _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._finds_all = _prctl(_PR_SET_CHILD_SUBREAPER, 1) and can_find()
+        self._ended = select.poll()  # tells that something has ended
+        self._ended.register(self._wake, select.POLLIN)
         self._poller = select.poll()
         self._poller.register(self._wake, select.POLLIN)
         self._poller.register(line, select.POLLIN)
@@ -108,11 +110,9 @@ class _Keeper:
     def _clear(self) -> None:
         """See to it that a child which is being replaced, and what it has left, is gone."""
         deadline = time.monotonic() + _TO_LEAVE
-        waiting = select.poll()
-        waiting.register(self._wake, select.POLLIN)
         while self._child:
             os.kill(self._child, signal.SIGKILL)
-            waiting.poll(100)
+            self._ended.poll(100)
             self._collect()
             if time.monotonic() > deadline:
                 sys.exit("a child cannot be ended: its keeper gives up")  # another one is started
@@ -134,16 +134,11 @@ class _Keeper:
     def _kill(self, *, dump: bool) -> None:
         if dump:
             os.kill(self._child, signal.SIGQUIT)
-            poller = select.poll()
-            poller.register(self._wake, select.POLLIN)
-            poller.poll(_TO_WRITE_DOWN * 1000)
+            self._ended.poll(_TO_WRITE_DOWN * 1000)
         os.kill(self._child, signal.SIGKILL)  # a zombie at worst: only `_collect` reaps
 
     def _collect(self) -> None:
         """Reap what has ended; when it is the child, end what it has left as well."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake, 512):
-                pass
         code = self._reap()
         if code is not None:
             number, child = self._number, self._child
@@ -154,6 +149,9 @@ class _Keeper:
 
     def _reap(self) -> int | None:
         """Reap all that has ended; return the child's exit code when it is among them."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake, 512):
+                pass  # what ends from here on says so again
         code = None
         with contextlib.suppress(ChildProcessError):
             while True:
@@ -175,7 +173,7 @@ class _Keeper:
             for pid in left:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-            self._poller.poll(5)  # until one has ended
+            self._ended.poll(5)
 
     def _end_group(self, child: int) -> None:
         """End a child's descendants where they cannot be found, as far as they stayed with it."""
@@ -188,7 +186,6 @@ class _Keeper:
         if self._child:
             os.kill(self._child, signal.SIGKILL)
             self._end_group(self._child)
-        self._poller.unregister(self._line)
         self._sweep(_TO_LEAVE)
 
     def _tell(self, record: Record) -> None:

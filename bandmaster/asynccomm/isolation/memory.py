@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 
-__all__ = ["MemoryWatch", "can_measure", "descendants"]
+__all__ = ["MemoryWatch", "can_find", "can_measure", "descendants"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # How fast memory can be filled at most: one core writes 1 to 2 GB/s of fresh pages, some of them
@@ -16,8 +16,13 @@ _SOONEST, _LATEST = 0.005, 0.5
 
 
 def can_measure() -> bool:
-    """Whether this system tells how much memory a process uses."""
-    return os.path.exists("/proc/self/statm")
+    """Whether this system tells how much memory a process and its descendants use."""
+    return can_find() and os.path.exists("/proc/self/statm")
+
+
+def can_find() -> bool:
+    """Whether `descendants` finds any: Linux can be built without what it reads."""
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
 def descendants(pid: int) -> list[int]:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from bandmaster.asynccomm.isolation import endings
+from bandmaster.asynccomm.isolation import Isolated, endings, memory
 from bandmaster.asynccomm.isolation.channel import Channel
 from bandmaster.asynccomm.isolation.memory import MemoryWatch, descendants
 from bandmaster.asynccomm.isolation.records import KILL, MAKE, Record, receive, send
+from bandmaster.core.evaluate import Objective
+from bandmaster.core.isolation import Isolation
 from bandmaster.core.outcome import Status
-from bandmaster.errors import CodecError, ProtocolError
+from bandmaster.errors import CodecError, ConfigurationError, ProtocolError
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -103,6 +105,16 @@ def test_summaries_of_deaths_end_with_their_cause() -> None:
     assert "memory_limit=500 MB: its process used 600 MB" in str(
         endings.too_large(500_000_000, 600_000_000, 1).error
     )
+
+
+def test_memory_that_cannot_be_measured_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Linux that does not tell a process's children is refused, not watched in vain."""
+    assert memory.can_measure()
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda p: "children" not in p and exists(p))
+    assert (False, False) == (memory.can_find(), memory.can_measure())
+    with pytest.raises(ConfigurationError, match="CONFIG_PROC_CHILDREN"):
+        Isolated(Objective(float), isolation=Isolation(None, 1 << 30))
 
 
 def test_memory_is_looked_at_as_often_as_needed() -> None:
