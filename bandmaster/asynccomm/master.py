@@ -24,6 +24,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator
@@ -166,6 +167,8 @@ class Master:
                     "budgets=iter_generator.get_budgets()) first, or give config_space"
                 )
             config_space = optimizer.space
+        check_seconds("job_timeout", job_timeout, zero=False)
+        check_seconds("warn_after", warn_after, optional=False, zero=False)
         self.run_id = check_run_id(run_id)
         self._entrance = Entrance(
             run_id, nameserver, nameserver_port, connection_file=connection_file, tls=tls,
@@ -192,15 +195,15 @@ class Master:
                 max_retries=max_retries,
                 retry_failed=retry_failed,
             )
+            self._announcer = Announcer(run_id, self._entrance)
+            self.dispatcher = Dispatcher(
+                self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
+            )
         except BaseException:
             if checkpoint_file is not None and journal is not None:
                 journal.close()
             raise
         self._owns_journal = checkpoint_file is not None
-        self._announcer = Announcer(run_id, self._entrance)
-        self.dispatcher = Dispatcher(
-            self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
-        )
         self.interrupted: int | None = None
         self._most_failures = max_initial_failures
         self._progress = progress_callback
@@ -271,7 +274,7 @@ class Master:
         timeout: float | None = None,
         target_loss: float | None = None,
         min_n_workers: int = 1,
-        grace: float = 5.0,
+        grace: float | None = 5.0,
         handle_signals: bool = True,
         sigterm_grace: float | None = SIGTERM_GRACE,
     ) -> Result:
@@ -292,7 +295,8 @@ class Master:
             Stop when a loss at the largest budget is not above this.
         min_n_workers : int, default 1
             Begin when so many workers are connected.
-        grace : float, default 5.0
+        grace : float or None, default 5.0
+            None lets what runs end.
         handle_signals : bool, default True
             Whether, in the main thread, a first Ctrl-C or SIGTERM drains (see `drain`) and a
             second one ends the run at once. Handlers that you have set yourself are left alone.
@@ -318,6 +322,8 @@ class Master:
             What the optimizer, the iteration generator or a callback raised.
         """
         self.interrupted = None
+        check_seconds("timeout", timeout)
+        check_seconds("grace", grace)
         plan = Plan(n_trials, n_evaluations, n_iterations, target_loss)
         if not plan.bounded and timeout is None and target_loss is None and not self._callbacks:
             raise ConfigurationError(

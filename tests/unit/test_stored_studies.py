@@ -91,6 +91,15 @@ def test_a_checkpoint_file_may_be_a_url(tmp_path, url):
     assert 3 == len(result.evaluations)
 
 
+@pytest.mark.parametrize("option", ["job_timeout", "warn_after", "lease_seconds"])
+@pytest.mark.parametrize("value", [0, float("inf"), "5"])
+def test_a_master_that_is_not_made_holds_nothing(url, option, value):
+    """A wrong time is named, and the next master has the file."""
+    with pytest.raises(ConfigurationError, match=option):
+        Master("a", RandomOptimizer(), config_space=SPACE, checkpoint_file=url, **{option: value})
+    Master("a", RandomOptimizer(), config_space=SPACE, checkpoint_file=url).shutdown()
+
+
 def test_a_study_hears_that_it_was_taken_though_nothing_happens(url):
     """Who waits for a change of it is woken."""
     with make(url, "a", lease_seconds=0.6) as study:
