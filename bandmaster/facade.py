@@ -27,7 +27,7 @@ from bandmaster.storage import (
     open_study_journal,
     stored_space,
 )
-from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback
+from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
 
@@ -248,6 +248,7 @@ class Study(_Study):
         n_iterations: int | None = None,
         target_loss: float | None = None,
         parallel_strategy: str = "AsyncComm",
+        grace: float | None = GRACE,
         job_timeout: float | None = None,
         progress: Progress | Callable[[], Progress] | bool = False,
         max_initial_failures: int | None = MAX_INITIAL_FAILURES,
@@ -267,7 +268,9 @@ class Study(_Study):
         n_trials : int, optional
             How many more configurations to start.
         timeout : float, optional
-            Start nothing after this many seconds.
+            Seconds after which nothing starts any more. What runs then is asked to stop with its
+            next report. In worker processes (AsyncComm) it is ended `grace` seconds later, with
+            status STOPPED; in the calling thread and in batches it is waited for.
         n_jobs : int, default 1
             Worker processes; -1 is one a processor. One means the calling thread, unless
             `job_timeout` or `isolate` need a process.
@@ -285,6 +288,8 @@ class Study(_Study):
             Stop when the metric that is optimised is at least this good at the largest budget.
         parallel_strategy : {"AsyncComm", "MapReduce"}, default "AsyncComm"
             How several processes work together.
+        grace : float or None, default 1.0
+            Seconds that `timeout` leaves to what runs in worker processes; None lets it end.
         job_timeout : float, optional
             Seconds; a job that is silent for longer is given up, and its process ended
             (AsyncComm, also with one job).

@@ -17,7 +17,7 @@ from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
 from bandmaster.storage import LEASE_SECONDS, Storage, checkpoint_url
-from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback
+from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
 
 __all__ = ["fmin"]
@@ -49,6 +49,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     max_retries: int = 3,
     retry_failed: int = 0,
     max_initial_failures: int | None = MAX_INITIAL_FAILURES,
+    grace: float | None = GRACE,
     job_timeout: float | None = None,
     storage: str | Storage | None = None,
     study_name: str = "fmin",
@@ -93,7 +94,9 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     random_state : int or None, default 42
         The seed; None draws one.
     timeout : float, optional
-        Start nothing after this many seconds.
+        Seconds after which nothing starts any more. What runs then is asked to stop with its next
+        report. In worker processes (AsyncComm) it is ended `grace` seconds later, with status
+        STOPPED; in the calling thread and in batches it is waited for.
     show_progressbar : bool, default True
     checkpoint_file : path, optional
         Keep the search in this SQLite file; the same call goes on where an earlier one ended.
@@ -116,6 +119,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     max_initial_failures : int or None, default 10
         End the search with AllFailedError when so many evaluations have failed and none has
         succeeded.
+    grace : float or None, default 1.0
+        Seconds that `timeout` leaves to what runs in worker processes; None lets it end.
     job_timeout : float, optional
         Seconds; a job that is silent for longer is given up, and its process ended (AsyncComm,
         also with one job).
@@ -210,7 +215,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         )
         wiring.run(
             study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
-            job_timeout=job_timeout, catch=catch, callbacks=callbacks,
+            grace=grace, job_timeout=job_timeout, catch=catch, callbacks=callbacks,
             progress=show_progressbar, max_initial_failures=max_initial_failures,
             handle_signals=handle_signals, sigterm_grace=sigterm_grace, isolation=isolation,
         )  # fmt: skip

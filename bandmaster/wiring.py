@@ -20,7 +20,7 @@ from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.progress import make_progress
 from bandmaster.study.critical import CRITICAL
-from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
+from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast
 from bandmaster.study.study import Study
 
@@ -144,6 +144,7 @@ def run(
     strategy: str,
     n_jobs: int,
     timeout: float | None = None,
+    grace: float | None = GRACE,
     job_timeout: float | None = None,
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
     callbacks: Iterable[Callback] = (),
@@ -169,6 +170,7 @@ def run(
     callbacks = _check_callbacks(callbacks)
     catch = _check_catch(catch)
     check_seconds("timeout", timeout)
+    check_seconds("grace", grace)
     check_seconds("job_timeout", job_timeout, zero=False)
     objective = Objective(function)  # refuses what it cannot call before anything starts
     expected = forecast(study.generator, study.plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
@@ -218,8 +220,8 @@ def run(
 
             run_local(
                 study, function, n_jobs,
-                follower=follower, timeout=timeout, job_timeout=job_timeout, catch=catch,
-                isolation=isolation, interrupts=interrupts,
+                follower=follower, timeout=timeout, grace=grace, job_timeout=job_timeout,
+                catch=catch, isolation=isolation, interrupts=interrupts,
             )  # fmt: skip
     if interrupts.draining and not study.finished:
         logger.warning(

@@ -31,7 +31,8 @@ class Driver:
     timeout : float, optional
         Seconds after which nothing is issued any more. Evaluations that are running are asked to
         stop, and end with status STOPPED after `grace` more seconds.
-    grace : float, default 5.0
+    grace : float or None, default 5.0
+        None lets what is running end.
     give_up : callable, optional
         Gets each Session whose evaluation was ended that way.
     warn_after : float, default 30.0
@@ -46,7 +47,7 @@ class Driver:
         follower: Follower,
         *,
         timeout: float | None = None,
-        grace: float = 5.0,
+        grace: float | None = 5.0,
         give_up: Callable[[Session], None] | None = None,
         warn_after: float = 30.0,
         trouble: Callable[[], Trouble | None] | None = None,
@@ -90,7 +91,7 @@ class Driver:
                 study.stop(f"timeout of {self._timeout:g} s")
                 for _, held in dispatcher.sessions.running():
                     dispatcher.ask_to_stop(held.job, held.attempt)
-                deadline, kill_at = None, now + self._grace
+                deadline, kill_at = None, None if self._grace is None else now + self._grace
                 continue
             if kill_at is not None and now >= kill_at:
                 self._abandon_all()

@@ -25,7 +25,7 @@ from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
 from bandmaster.errors import CommError, ConfigurationError
 from bandmaster.interrupts import Interrupts
-from bandmaster.study.follower import Follower
+from bandmaster.study.follower import GRACE, Follower
 from bandmaster.study.study import Study
 
 __all__ = ["LocalWorkers", "run_local"]
@@ -142,7 +142,7 @@ def run_local(
     timeout: float | None = None,
     job_timeout: float | None = None,
     catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
-    grace: float = 1.0,
+    grace: float | None = GRACE,
     working_directory: str = ".",
     isolation: Isolation | None = None,
     interrupts: Interrupts | None = None,
@@ -163,12 +163,14 @@ def run_local(
     follower : Follower
         Sees each evaluation.
     timeout : float, optional
-        Seconds after which nothing starts any more. What is running then is ended after `grace`
-        more seconds with status STOPPED.
+        Seconds after which nothing starts any more. What is running then is asked to stop, and
+        ended after `grace` more seconds with status STOPPED.
     job_timeout : float, optional
         Seconds without a report after which an evaluation's process is killed.
     catch : tuple of exception types
         What makes an evaluation fail. Any other exception ends the run and is raised here.
+    grace : float or None, default 1.0
+        None lets what is running end.
     working_directory : str, default "."
         For evaluations that ask for it.
     isolation : Isolation, optional

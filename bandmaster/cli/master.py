@@ -42,7 +42,11 @@ _SUFFIXES = (".csv", ".pkl")
 )
 @click.option("--n-iterations", type=click.IntRange(min=1), help="Stop after so many brackets.")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Stop after so many configurations.")
-@click.option("--timeout", type=number, help="Start nothing after so many seconds.")
+@click.option(
+    "--timeout",
+    type=number,
+    help="Start nothing after so many seconds, and end what runs 5 s later.",
+)
 @click.option("--job-timeout", type=number, help="Give up an evaluation after so many seconds.")
 @click.option(
     "--max-retries",

@@ -40,7 +40,7 @@ def run_serial(
     follower : Follower
         Sees each evaluation when it is told.
     timeout : float, optional
-        Start no evaluation after this many seconds.
+        Start no evaluation after this many seconds, and answer STOP to reports of one that runs.
     catch : tuple of exception types
         What makes an evaluation fail. Any other exception ends the run; its job is requeued, so
         that the study can go on later.
@@ -53,13 +53,18 @@ def run_serial(
     worker = worker_name("serial")
     deadline = None if timeout is None else clock() + timeout
 
+    def keep_time() -> None:
+        if deadline is not None and clock() >= deadline:
+            study.stop(f"timeout of {timeout:g} s")
+
     def reporter(job: Job, metrics: Any, step: int) -> Decision:
+        interrupts.check()
+        keep_time()
         return study.report(job, metrics, step=step)
 
     try:
         while not interrupts.draining:
-            if deadline is not None and clock() >= deadline:
-                study.stop(f"timeout of {timeout} s")
+            keep_time()
             job = study.ask(worker=worker)
             if job is None:
                 break

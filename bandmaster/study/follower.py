@@ -12,7 +12,7 @@ from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.study.incumbent import IncumbentLog
 from bandmaster.study.study import Study
 
-__all__ = ["MAX_INITIAL_FAILURES", "Callback", "Follower"]
+__all__ = ["GRACE", "MAX_INITIAL_FAILURES", "Callback", "Follower"]
 
 Callback = Callable[[Study, Evaluation], None]
 
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 MAX_INITIAL_FAILURES = 10
 """After how many failures and no success a run is ended, unless it is told otherwise."""
+
+GRACE = 1.0
+"""Seconds that a run's timeout leaves to evaluations in worker processes of this machine."""
 
 
 class Follower:

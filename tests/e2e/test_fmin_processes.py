@@ -65,6 +65,21 @@ def test_a_job_timeout_counts_with_one_job_too(face):
     assert [Status.TIMEOUT] == [e.status for e in result.evaluations]
 
 
+def test_a_timeout_ends_evaluations_that_would_go_on():
+    """The run comes back soon after, with what was finished and why the rest was not."""
+    before = time.monotonic()
+    result = search(lambda config: time.sleep(60), n_iterations=4, timeout=2.0)
+    assert time.monotonic() - before < 15
+    assert {Status.STOPPED} == {e.status for e in result.evaluations}
+
+
+def test_a_timeout_without_a_grace_waits_for_what_runs():
+    """As it does in the calling thread; nothing starts after it."""
+    result = search(lambda config: time.sleep(2.3) or 1.0, n_trials=99, timeout=2.0, grace=None)
+    assert {Status.OK} == {e.status for e in result.evaluations}
+    assert len(result.evaluations) <= 2
+
+
 def test_failures_of_all_kinds_are_data():
     """Raising, leaving and dying: the search ends, and each has its reason."""
 
@@ -100,14 +115,6 @@ def test_a_callback_stops_the_run():
     )
     assert "enough" == study.stopped
     assert len(study.history) < 10_000
-
-
-def test_a_timeout_ends_evaluations_that_would_go_on():
-    """The run comes back soon after, with what was finished and why the rest was not."""
-    before = time.monotonic()
-    result = search(lambda config: time.sleep(60), n_iterations=4, timeout=1.0)
-    assert time.monotonic() - before < 15
-    assert {Status.STOPPED} == {e.status for e in result.evaluations}
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path):

@@ -132,6 +132,23 @@ def test_a_callback_sees_each_evaluation_once_and_can_stop(run):
     assert ("four are enough", 4) == (study.stopped, len(study.history))
 
 
+def test_after_a_timeout_who_reports_is_asked_to_stop():
+    """As a worker process is; what is returned then counts."""
+    clock, heard = ManualClock(), []
+
+    def patient(config, context):
+        while not context.should_stop:
+            clock.advance(4.0)
+            heard.append(context.report(1.0).value)
+        return 1.0
+
+    study = make(Plan(n_trials=100))
+    serial(study, patient, timeout=10.0, clock=clock)
+    assert ["continue", "continue", "stop"] == heard
+    assert [1.0] == [e.loss for e in study.history]
+    assert "timeout of 10 s" == study.stopped
+
+
 def test_a_timeout_is_looked_at_between_evaluations():
     """A running evaluation finishes; then the study is stopped with the reason."""
     clock = ManualClock()
