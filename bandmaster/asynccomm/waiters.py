@@ -19,9 +19,14 @@ class Waiter:
     @property
     def wake(self) -> WakeFd:
         """What ends the waiting."""
+        self.prepare()
+        assert self._wake is not None
+        return self._wake
+
+    def prepare(self) -> None:
+        """Get ready to wait; OSError when the system has no descriptor left."""
         if self._wake is None:
             self._wake = WakeFd()
-        return self._wake
 
     def close(self) -> None:
         """Free the descriptor; nobody may be waiting on it."""

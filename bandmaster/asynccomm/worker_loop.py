@@ -100,6 +100,7 @@ class WorkerLoop:
         self._leaving = False
         self._ended = threading.Event()
         self._dropped = False
+        self._pause = _FIRST_DELAY
 
     # -- from any thread ------------------------------------------------------------------------
 
@@ -131,8 +132,9 @@ class WorkerLoop:
             if self._leaving:  # on its own; what it still hands over is not cut off
                 clients = []
             if self._running is not None:
-                self._running[1].should_stop = True
-                self._dropped = self._evaluator.cancel(reason)
+                self._running[1].should_stop = self._dropped = True
+                self._running[1].cancelled = reason  # should it be about to begin
+                self._evaluator.cancel(reason)
         self._kick.set()
         for client in clients:
             if client is not None:
@@ -164,7 +166,8 @@ class WorkerLoop:
             self._cancelled = ticket
             context.should_stop = True
             if at_once:
-                self._evaluator.cancel("cancelled by the master")
+                context.cancelled = "cancelled by the master"
+                self._evaluator.cancel(context.cancelled)
             return True
 
     def wake(self, master: Address) -> None:
@@ -209,6 +212,12 @@ class WorkerLoop:
                         pass
                 except _LOST as error:
                     self._mourn(error)
+                except CommError as error:
+                    if type(error) is not CommError:
+                        raise
+                    self._mourn(error)  # something failed there that nobody has foreseen
+                    self._kick.wait(self._pause)
+                    self._pause = min(2 * self._pause, _LONGEST_DELAY)
         except BaseException as error:
             fatal = error
             raise
@@ -244,7 +253,7 @@ class WorkerLoop:
             failed = Outcome.failed(f"the outcome could not be sent: {error}", worker=self._worker)
             self._finished = finished[0], failed
             return True
-        self._finished = None
+        self._finished, self._pause = None, _FIRST_DELAY
         if kind == protocol.STOP:
             self._stop = self._stop or content
         elif kind == protocol.JOB and self._stop is None:
@@ -283,7 +292,9 @@ class WorkerLoop:
             return Decision.CONTINUE
         try:
             return Decision(unpack(client.call("report", payload)))
-        except _LOST as error:
+        except CommError as error:
+            if type(error) is not CommError and not isinstance(error, _LOST):
+                raise
             logger.debug("a report of job %d is lost: %s", job.number, error)
             return Decision.CONTINUE
 
@@ -350,7 +361,8 @@ class WorkerLoop:
                     logger.info("Job %d is somebody else's by now", running[0].job)
                     self._cancelled = running[0]
                     running[1].should_stop = True
-                    self._evaluator.cancel("another worker has it by now")
+                    running[1].cancelled = "another worker has it by now"
+                    self._evaluator.cancel(running[1].cancelled)
                 self._study = welcome.study
                 old, self._client = self._client, client
                 stopped = self._stop is not None

@@ -36,6 +36,8 @@ class Evaluator(ABC):
     def run(self, job: Job, context: Context) -> Outcome:
         """Evaluate a job; whatever happens to the evaluation is in the outcome.
 
+        Who can end an evaluation does not begin one whose context is `cancelled` already.
+
         Raises
         ------
         BaseException

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bandmaster.asynccomm import waiters
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.wire import WakeFd
@@ -16,7 +17,8 @@ from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.evaluator import InProcess
-from bandmaster.core.outcome import Status
+from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.errors import (
     AuthenticationError,
@@ -305,6 +307,88 @@ def test_who_leaves_is_not_cut_off(run: Run) -> None:
     loop = run.loop(cut, link=link)
     loop.run()
     assert [0.5] == [e.loss for e in run.study.history]
+
+
+class Endable(InProcess):
+    """Ends an evaluation only before it begins, which is when the worker is told to."""
+
+    def __init__(self, about_to_begin: Callable[[], object]) -> None:
+        super().__init__(Objective(lambda config: 0.5))
+        self._about_to_begin = about_to_begin
+
+    def run(self, job: Job, context: Context) -> Outcome:
+        self._about_to_begin()
+        if context.cancelled:
+            return Outcome.failed(context.cancelled, status=Status.STOPPED)
+        return super().run(job, context)
+
+
+def test_a_job_that_is_about_to_begin_is_given_back_by_who_stops(run: Run) -> None:
+    """The evaluator does not know of it yet; its context does."""
+    loop = WorkerLoop(
+        Endable(lambda: loop.stop("enough")), run.link, run_id=RUN, worker="w", host="h", pid=1
+    )
+    loop.run()
+    assert [] == list(run.study.history)
+    assert [(True, 0)] == [(entry.waiting, entry.lost) for entry in run.study.open_jobs]
+
+
+def test_a_job_that_is_about_to_begin_is_cancelled(run: Run) -> None:
+    """Its outcome is what the evaluator says of it; the next job runs."""
+    loop = WorkerLoop(
+        Endable(lambda: loop.cancel(0, 0)), run.link, run_id=RUN, worker="w", host="h", pid=1
+    )
+    run.study.set_plan(Plan(n_evaluations=2))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert run.study.wait_for(lambda: len(run.study.history) == 2, 10)
+    run.dispatcher.stop("the plan is done")
+    thread.join()
+    assert [Status.STOPPED, Status.OK] == [e.status for e in run.study.history]
+
+
+def test_a_failure_of_the_master_that_nobody_has_foreseen_ends_no_worker(run: Run) -> None:
+    """It connects anew after a pause, and hands over what it has."""
+
+    class Failing(Line):
+        def call(self, method: str, payload: bytes = b"", **options: Any) -> bytes:
+            if method != "hello" and len(run.lines) < 3:
+                self.calls.append(method)
+                raise CommError("the other end failed in 'exchange' with OSError")
+            return super().call(method, payload, **options)
+
+    def link() -> Any:
+        run.lines.append(Failing(run.dispatcher))
+        return run.lines[-1]
+
+    run.loop(lambda config: 0.5, link=link).run()
+    assert [["hello", "exchange"]] * 2 == [line.calls for line in run.lines[:2]]
+    assert [0.5] * 3 == [e.loss for e in run.study.history]
+
+
+def test_who_cannot_wait_for_want_of_a_descriptor_asks_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The master's system has none left for a moment: nobody is sent away."""
+    refused: list[int] = []
+    made = threading.Event()
+
+    def scarce() -> WakeFd:
+        if len(refused) < 2:
+            refused.append(1)
+            raise OSError(24, "Too many open files")
+        made.set()
+        return WakeFd()
+
+    monkeypatch.setattr(waiters, "WakeFd", scarce)
+    run.dispatcher.pause()
+    loop = run.loop(lambda config: 0.5)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    assert made.wait(10)
+    run.dispatcher.open()
+    thread.join()
+    assert 3 == len(run.study.history)
 
 
 def test_stop_lets_the_running_evaluation_finish(run: Run) -> None:
