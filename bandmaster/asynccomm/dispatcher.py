@@ -389,12 +389,7 @@ class Dispatcher:
 
     def _park(self, session: Session) -> bytes | None:
         waiter, deadline, front = session.waiter, time.monotonic() + self.poll, False
-        try:
-            waiter.prepare()
-        except OSError as error:  # it asks again, a little later
-            self._throttled.warning("Worker %s cannot wait for a job: %s", session, error)
-            with session.peer.blocked():
-                threading.Event().wait(min(1.0, self.poll))
+        if not waiter.prepare(session.peer, min(1.0, self.poll)):
             return None
         while self._stopping is None:
             self.waiters.add(waiter, front=front)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 
-from bandmaster.asynccomm.wire import WakeFd
+from bandmaster.asynccomm.wire import Peer, Throttle, WakeFd
 
 __all__ = ["Waiter", "Waiters"]
+
+_log = Throttle(logging.getLogger(__name__))
 
 
 class Waiter:
@@ -19,14 +22,19 @@ class Waiter:
     @property
     def wake(self) -> WakeFd:
         """What ends the waiting."""
-        self.prepare()
-        assert self._wake is not None
-        return self._wake
-
-    def prepare(self) -> None:
-        """Get ready to wait; OSError when the system has no descriptor left."""
         if self._wake is None:
             self._wake = WakeFd()
+        return self._wake
+
+    def prepare(self, peer: Peer, pause: float) -> bool:
+        """Get ready; False, after a pause, when the system has no descriptor left for it."""
+        try:
+            return self.wake is not None
+        except OSError as error:
+            _log.warning("%r cannot wait for a job, and asks again: %s", peer, error)
+        with peer.blocked():
+            threading.Event().wait(pause)
+        return False
 
     def close(self) -> None:
         """Free the descriptor; nobody may be waiting on it."""
