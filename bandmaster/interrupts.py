@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection
 from types import CodeType, FrameType
 from typing import Any
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 SIGTERM_GRACE = 10.0
 """Seconds that SIGTERM leaves to what runs, by default."""
 
+_TO_RETURN = 1.0  # seconds for what drains and ends, once the block is over
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
@@ -146,8 +148,10 @@ class Interrupts:
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         self._closed = True  # from here on a signal changes nothing
         self._over.set()
+        # Soon: who waits for what the main thread has would keep it from ever hearing Ctrl-C again.
+        deadline = time.monotonic() + _TO_RETURN
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
         if self in _active:

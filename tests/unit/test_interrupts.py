@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bandmaster import interrupts as interrupts_module
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import Interrupted, Interrupts, terminate
 
@@ -168,6 +169,20 @@ def test_a_signal_at_the_very_end_changes_nothing(caplog: pytest.LogCaptureFixtu
         interrupts._closed = True
         signal.raise_signal(signal.SIGINT)
     assert ("", False) == (caplog.text, interrupts.draining)
+
+
+def test_what_never_returns_does_not_keep_the_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that drains may wait for a lock of the main thread, which has to go on."""
+    monkeypatch.setattr(interrupts_module, "_TO_RETURN", 0.05)
+    go_on = threading.Event()
+    returned = []
+    with Interrupts("it", drain=lambda name: returned.append(go_on.wait(10))) as interrupts:
+        signal.raise_signal(signal.SIGINT)
+    assert [] == returned
+    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+    go_on.set()
+    for thread in interrupts._threads:
+        thread.join()
 
 
 @pytest.mark.parametrize("value", [-1, True, "10", float("inf"), float("nan")])
