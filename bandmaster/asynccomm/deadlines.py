@@ -12,12 +12,14 @@ __all__ = ["DeadlineQueue", "Deadlines"]
 
 logger = logging.getLogger(__name__)
 
+_FEW = 64
+
 
 class DeadlineQueue:
     """When what is due; a pure value that looks at no clock.
 
     A key has at most one deadline. Moving it back costs nothing: the heap learns of it when the
-    old deadline comes up.
+    old deadline comes up, or when it is made anew since most of it is out of date.
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,11 @@ class DeadlineQueue:
         return self._heap[0][0] if self._heap else None
 
     def _push(self, key: Hashable, at: float) -> None:
+        if len(self._heap) > 2 * len(self._due) + _FEW:
+            self._heap = [(at, number, key) for number, (key, at) in enumerate(self._due.items())]
+            heapq.heapify(self._heap)
+            self._count = len(self._heap)
+            return
         self._count += 1  # so that keys are never compared
         heapq.heappush(self._heap, (at, self._count, key))
 

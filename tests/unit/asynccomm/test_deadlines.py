@@ -34,6 +34,17 @@ def test_what_is_due_is_what_a_plain_dict_would_say(
     assert not left or deadlines.next() <= min(left)  # type: ignore[operator]  # not None: the line above
 
 
+def test_what_was_discarded_takes_no_room_until_it_would_be_due() -> None:
+    """Of a thousand jobs a second none is kept for its hour; those that run are due when they are."""
+    deadlines = DeadlineQueue()
+    deadlines.set("runs", 100.0)
+    for number in range(10_000):
+        deadlines.set(number, 3600.0 + number)
+        deadlines.discard(number)
+    assert len(deadlines._heap) < 100
+    assert ["runs"] == deadlines.pop(5000.0)
+
+
 def test_thread_calls_back_in_order_and_ends() -> None:
     """One thread sleeps until the next deadline; a callback that fails does not end it."""
     seen: queue.Queue[object] = queue.Queue()
