@@ -14,6 +14,7 @@ from processes import QUICK, SLOW, SPACE, Cluster, running, wait_until
 from programs import Program, bandmaster
 
 from bandmaster import fmin
+from bandmaster.core.job import Job
 from bandmaster.core.outcome import Status
 from bandmaster.errors import AllFailedError, ConfigurationError, UnknownJobError
 from bandmaster.facade import Study
@@ -240,3 +241,19 @@ def test_a_process_that_is_killed_by_every_job_never_hangs_a_local_run() -> None
     with pytest.raises(AllFailedError, match="its workers were lost"):
         search(lambda config: os._exit(9), n_trials=8, n_jobs=2, max_retries=0,
                max_initial_failures=3)  # fmt: skip
+
+
+def test_a_batch_in_which_a_process_dies_runs_again_one_at_a_time() -> None:
+    """The one that kills its process is found and given up; all others are evaluated."""
+
+    def deadly(config: object, job: Job) -> float:
+        if job.trial == 1:
+            os._exit(3)
+        return float(job.trial)
+
+    result = search(deadly, n_trials=2, n_jobs=2, parallel_strategy="MapReduce", max_retries=0)
+    ends = {e.trial: (e.status, e.loss) for e in result.evaluations}
+    assert {0: (Status.OK, 0.0), 1: (Status.CRASHED, None)} == ends
+    crashed = next(e for e in result.evaluations if e.trial == 1)
+    assert crashed.error is not None
+    assert "EXIT(3)" in crashed.error

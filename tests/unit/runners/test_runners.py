@@ -1,21 +1,24 @@
 """The serial and the batch runner, by the rules that both keep."""
 
 import contextlib
+import itertools
 import math
 import os
 import signal
 import sys
 
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from bandmaster.core.clock import ManualClock
-from bandmaster.core.outcome import Status
+from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.errors import StudyPoisonedError
 from bandmaster.facade import Study
 from bandmaster.interrupts import Interrupts
 from bandmaster.multifidelity import HyperBandIterGenerator
 from bandmaster.runners import run_batches, run_serial
+from bandmaster.runners.batch import _run_batch
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import Follower
 
@@ -281,3 +284,49 @@ def test_a_first_interrupt_ends_a_run_after_what_it_is_doing(run):
     assert (len(study.history), []) == (study.n_jobs, study.open_jobs)
     assert 1 <= len(study.history) <= 2
     assert not study.finished
+
+
+def batches_of(study, n_jobs, deadly, interrupts=None):
+    """Run batches without processes, of which some "die"; return the trials of each attempt."""
+    attempts, killers = [], set()
+    interrupts = interrupts or Interrupts("it", enabled=False)
+
+    def evaluate_all(jobs):
+        attempts.append([job.trial for job in jobs])
+        if any(deadly(job) for job in jobs):
+            raise TerminatedWorkerError("The exit codes of the workers are {SIGKILL(-9)}")
+        return [Outcome(Status.OK, float(job.trial)) for job in jobs]
+
+    while not interrupts.draining:
+        jobs = [job for job in (study.ask() for _ in range(n_jobs)) if job is not None]
+        if not jobs:
+            break
+        _run_batch(study, jobs, evaluate_all, killers, interrupts)
+    return attempts
+
+
+def test_who_kills_a_batch_is_found_and_stays_alone():
+    """The others of its batch run again once, and no later batch suffers from it."""
+    study = make(Plan(n_trials=6), max_retries=2)
+    attempts = batches_of(study, 3, lambda job: job.trial == 1)
+    assert [[0, 1, 2], [0], [1], [2], [3, 4], [1], [5], [1]] == attempts
+    ends = {e.trial: e.status for e in study.history}
+    assert {1: Status.CRASHED} == {t: s for t, s in ends.items() if s is not Status.OK}
+    assert set(range(6)) == set(ends)
+
+
+def test_a_batch_that_is_taken_apart_ends_when_the_search_is_interrupted():
+    """What had not begun by then is given back."""
+    study = make(Plan(n_trials=3))
+    with Interrupts("it") as interrupts:
+        calls = itertools.count()
+
+        def deadly(job):
+            call = next(calls)
+            if call == 3:  # after the three of the batch: the first one alone
+                signal.raise_signal(signal.SIGINT)
+            return call == 2
+
+        attempts = batches_of(study, 3, deadly, interrupts)
+    assert [[0, 1, 2], [0]] == attempts
+    assert [True, True] == [entry.waiting for entry in study.open_jobs]
