@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _AT_WORK = 1
 _SPARE = 8
 _MOST_HELD = 64  # answers
+_AFTER_FAILURE = 0.1  # seconds: what fails again and again shall not fill the log and a core
 
 
 class Crew:
@@ -44,6 +45,8 @@ class Crew:
         Serves one call of a connection that is ready; returns whether the connection lives on.
     release : callable
         Sends the answer that a connection holds back; returns likewise.
+    end : callable
+        Ends a connection that can be watched no more.
     """
 
     def __init__(
@@ -51,10 +54,12 @@ class Crew:
         name: str,
         serve: Callable[[Connection], bool],
         release: Callable[[Connection], bool],
+        end: Callable[[Connection], None],
     ) -> None:
         self._name = name
         self._serve = serve
         self._release = release
+        self._end = end
         self._ready = Ready()
         self._lock = threading.Lock()
         self._relief = threading.Condition(self._lock)
@@ -67,6 +72,7 @@ class Crew:
         self._started = 0
         self._closed = False
         self._freed = False
+        self._failed = threading.Event()  # nobody sets it: something to wait on
 
     def run(self, job: Callable[[], None]) -> None:
         """Run something that may block; RuntimeError when no thread can be started."""
@@ -76,18 +82,22 @@ class Crew:
 
     def watch(self, connection: Connection) -> None:
         """Serve a connection from now on."""
-        with self._lock:
-            self._connections[connection.fileno()] = connection
-            if not self._closed:
-                self._ready.add(connection.fileno())
+        fd = connection.fileno()
+        try:
+            with self._lock:
+                self._connections[fd] = connection
+                if not self._closed:
+                    self._ready.add(fd)
+        except OSError as error:
+            self._give_up(connection, fd, error)
 
     @contextlib.contextmanager
     def blocked(self) -> Iterator[None]:
         """Let another thread work while this one blocks."""
-        with self._lock:
-            self._at_work -= 1
-            self._fill()
         try:
+            with self._lock:
+                self._at_work -= 1
+                self._fill()
             yield
         finally:
             with self._lock:
@@ -152,8 +162,7 @@ class Crew:
         at_work = job is None
         try:
             while at_work or self._wait():
-                self._lead()
-                at_work = False
+                at_work = not self._led()
         finally:
             self._leave(threading.current_thread())
 
@@ -177,6 +186,17 @@ class Crew:
                 return False
             self._called -= 1
             return True
+
+    def _led(self) -> bool:
+        """Lead until there are too many at work; False when that failed and is to go on."""
+        try:
+            self._lead()
+        except BaseException:  # its place would be empty for good
+            logger.exception("%s: serving failed, and goes on", self._name)
+            if not self._closed:
+                self._failed.wait(_AFTER_FAILURE)
+                return False
+        return True
 
     def _lead(self) -> None:
         """Serve what is ready until there are too many at work."""
@@ -220,8 +240,19 @@ class Crew:
             return False
         if alive and connection.held is None:
             fd = connection.fileno()
-            with self._lock:
-                self._connections[fd] = connection
-                if not self._closed:
-                    self._ready.arm(fd)
+            try:
+                with self._lock:
+                    self._connections[fd] = connection
+                    if not self._closed:
+                        self._ready.arm(fd)
+            except OSError as error:
+                self._give_up(connection, fd, error)
         return alive and connection.held is not None
+
+    def _give_up(self, connection: Connection, fd: int, error: OSError) -> None:
+        """End a connection that the system does not watch."""
+        logger.error("the connection of %s cannot be watched: %s", connection.peer, error)
+        with self._lock:
+            mine = self._connections.pop(fd, None) is connection  # and not of who closes the crew
+        if mine:
+            self._end(connection)

@@ -208,7 +208,8 @@ class Server:
             undo.callback(os.close, self._spare)
             self._stop = WakeFd()
             undo.callback(self._stop.close)
-            self._crew = Crew(self.name, self._serve, self._release)
+            self._crew = Crew(self.name, self._serve, self._release, self._end)
+            undo.callback(self._crew.close)
             self._daemon = GuardedDaemon(
                 key=self._key, max_message=self._max_message, log=self._log
             )

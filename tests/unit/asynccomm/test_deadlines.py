@@ -35,7 +35,7 @@ def test_what_is_due_is_what_a_plain_dict_would_say(
 
 
 def test_what_was_discarded_takes_no_room_until_it_would_be_due() -> None:
-    """Of a thousand jobs a second none is kept for its hour; those that run are due when they are."""
+    """Of a thousand jobs a second none is kept for its hour; what runs is due when it was."""
     deadlines = DeadlineQueue()
     deadlines.set("runs", 100.0)
     for number in range(10_000):

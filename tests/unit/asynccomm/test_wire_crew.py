@@ -10,6 +10,7 @@ import pytest
 from unit.asynccomm.wire_helpers import GOOD, KEY, message, raw, serving
 
 from bandmaster.asynccomm.wire import Client, Peer, Server
+from bandmaster.asynccomm.wire._ready import Ready
 from bandmaster.errors import MasterLostError
 
 
@@ -160,3 +161,66 @@ def test_threads_do_not_grow_with_connections() -> None:
         finally:
             for client in clients:
                 client.close()
+
+
+def call_twice(client: Client) -> None:
+    """It is watched anew after the first call."""
+    for _ in range(2):
+        client.call("echo", b"x", timeout=5)
+
+
+@pytest.mark.parametrize("what", ["add", "arm"])
+def test_a_connection_that_cannot_be_watched_ends(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses one: its client hears of it, and others are served."""
+    real = getattr(Ready, what)
+    refused: list[int] = []
+
+    def refuse_one(ready: Ready, fd: int) -> None:
+        if not refused:
+            refused.append(fd)
+            raise OSError(12, "Cannot allocate memory")
+        real(ready, fd)
+
+    monkeypatch.setattr(Ready, what, refuse_one)
+    with serving() as (address, echo, server):
+        with Client(address, "echo", key=KEY) as client:
+            with pytest.raises(MasterLostError):
+                call_twice(client)
+            assert echo.someone_left.acquire(timeout=5)
+            assert 0 == server.connections
+        with Client(address, "echo", key=KEY) as client:
+            assert b"x" == client.call("echo", b"x", timeout=5)
+    assert 2 == len(echo.left)
+
+
+def test_a_failure_while_it_waits_ends_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread keeps its place: there is no other to take it."""
+    real = Ready.wait
+    failed: list[bool] = []
+
+    def fail_once(ready: Ready, *, blocking: bool = True) -> int | None:
+        if not failed:
+            failed.append(blocking)
+            raise OSError(12, "Cannot allocate memory")
+        return real(ready, blocking=blocking)
+
+    monkeypatch.setattr(Ready, "wait", fail_once)
+    with serving() as (address, _, _), Client(address, "echo", key=KEY) as client:
+        assert b"x" == client.call("echo", b"x", timeout=5)
+    assert failed
+
+
+def test_a_server_that_cannot_be_started_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor and no thread; `no_leaks` looks."""
+
+    class Refused(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    server = Server(key=KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Thread", Refused)
+        with pytest.raises(RuntimeError, match="new thread"):
+            server.start()
