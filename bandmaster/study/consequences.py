@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bandmaster.core import events as ev
 from bandmaster.core.clock import Clock
+from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.study.state import StudyState
 
@@ -17,9 +20,14 @@ def consequences(state: StudyState, event: ev.Event, clock: Clock) -> list[ev.Ev
     """
     kind = type(event)
     if kind is ev.JobFinished and state.plan.target_loss is not None:
-        return _target_reached(state, state.plan.target_loss, clock)
-    if kind is ev.JobIssued or kind is ev.PlanSet:
+        return _target_reached(state, state.plan.target_loss, state.history[-1:], clock)
+    if kind is ev.JobIssued:
         return _intake_full(state, clock)
+    if kind is ev.PlanSet:
+        reached: list[ev.Event] = []
+        if state.plan.target_loss is not None:  # a study that has got there need not go on
+            reached = _target_reached(state, state.plan.target_loss, state.history, clock)
+        return reached or _intake_full(state, clock)
     if (kind is ev.Stopped or kind is ev.JobRequeued) and state.stopped is not None:
         return _waiting_ended(state, state.stopped, clock)
     return []
@@ -42,13 +50,17 @@ def _waiting_ended(state: StudyState, reason: str, clock: Clock) -> list[ev.Even
     return ended
 
 
-def _target_reached(state: StudyState, target: float, clock: Clock) -> list[ev.Event]:
-    last = state.history[-1]
-    at_full_budget = last.budget >= state.generator.get_budgets()[-1]
-    if state.stopped is not None or not at_full_budget or not state.objectives.counts(last):
+def _target_reached(
+    state: StudyState, target: float, evaluations: Iterable[Evaluation], clock: Clock
+) -> list[ev.Event]:
+    if state.stopped is not None:
         return []
-    metric = state.objectives.primary
-    if last.loss is None or last.loss > metric.sign * target:
-        return []
-    reached = f"target {metric.name} {target} reached: {state.objectives.value(last.loss)}"
-    return [ev.Stopped(clock(), reached)]
+    metric, full = state.objectives.primary, state.generator.get_budgets()[-1]
+    for e in evaluations:
+        good = e.loss is not None and e.loss <= metric.sign * target
+        # Imported ones, with negative numbers, count for no limit.
+        if good and e.budget >= full and e.job >= 0 and state.objectives.counts(e):
+            assert e.loss is not None
+            reached = f"target {metric.name} {target} reached: {state.objectives.value(e.loss)}"
+            return [ev.Stopped(clock(), reached)]
+    return []

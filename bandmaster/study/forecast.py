@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bandmaster.core.decisions import Done, New, Promote, Wait
@@ -11,8 +12,9 @@ from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
 from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.study.view import StudyView
 
-__all__ = ["Forecast", "forecast"]
+__all__ = ["Forecast", "forecast", "forecast_study"]
 
 _MOST = 50_000  # jobs that are played through; beyond that nobody needs the exact number
 
@@ -39,8 +41,21 @@ class Forecast:
         )
 
 
+def forecast_study(study: StudyView) -> Forecast | None:
+    """Return what is left of a study's plan."""
+    return forecast(
+        study.generator, study.plan, n_trials=study.n_trials, n_jobs=study.n_jobs,
+        out=[entry.job for entry in study.open_jobs],
+    )  # fmt: skip
+
+
 def forecast(
-    generator: IterGenerator, plan: Plan, *, n_trials: int = 0, n_jobs: int = 0
+    generator: IterGenerator,
+    plan: Plan,
+    *,
+    n_trials: int = 0,
+    n_jobs: int = 0,
+    out: Sequence[Job] = (),
 ) -> Forecast | None:
     """Play a plan through on a copy of its generator, with every job succeeding.
 
@@ -51,6 +66,8 @@ def forecast(
     plan : Plan
     n_trials, n_jobs : int, default 0
         What was issued before.
+    out : sequence of Job
+        Those of them that have not ended; they count as planned.
 
     Returns
     -------
@@ -63,10 +80,12 @@ def forecast(
         n = plan.n_iterations or 0
         return Forecast(generator.num_all_configs(n), generator.total_budget(n))
     if len(generator.get_budgets()) == 1 and all(len(r) == 1 for r in generator.get_table()):
-        return _flat(generator, plan, n_trials, n_jobs)
+        return _flat(generator, plan, n_trials, n_jobs, len(out))
     generator = copy.deepcopy(generator)
     outcome = Outcome(Status.OK, 0.0)
-    first, total = n_jobs, 0.0
+    for job in out:
+        generator.observe(job, outcome)
+    first, total = n_jobs - len(out), sum(job.budget for job in out)
     while n_jobs - first < _MOST:
         if plan.n_evaluations is not None and n_jobs >= plan.n_evaluations:
             break
@@ -90,7 +109,7 @@ def forecast(
     return Forecast(n_jobs - first, total)
 
 
-def _flat(generator: IterGenerator, plan: Plan, n_trials: int, n_jobs: int) -> Forecast:
+def _flat(generator: IterGenerator, plan: Plan, n_trials: int, n_jobs: int, n_out: int) -> Forecast:
     """Count where every trial is one job, at the one budget."""
     left = []
     if plan.n_trials is not None:
@@ -99,5 +118,5 @@ def _flat(generator: IterGenerator, plan: Plan, n_trials: int, n_jobs: int) -> F
         left.append(plan.n_evaluations - n_jobs)
     if plan.n_iterations is not None:
         left.append(generator.num_all_configs(plan.n_iterations) - n_jobs)
-    n = max(0, min(left))
+    n = max(0, min(left)) + n_out
     return Forecast(n, n * generator.get_budgets()[0])

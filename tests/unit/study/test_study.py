@@ -263,6 +263,29 @@ def test_a_target_is_given_in_the_metrics_own_values_and_within_the_constraints(
     assert "target acc 0.9 reached: 0.9" == study.stopped
 
 
+def test_a_target_that_was_reached_before_stops_at_once():
+    """The same plan set again, or a higher target, issues nothing; a lower one goes on."""
+    study = make(plan=Plan(target_loss=0.5))
+    for loss in (0.9, 0.4):
+        study.tell(study.ask(), loss)
+    for target, stops in ((0.5, True), (0.8, True), (0.3, False)):
+        study.set_plan(Plan(n_trials=9, target_loss=target))
+        assert stops == (study.stopped is not None)
+        assert stops == (study.ask() is None)
+    study.set_plan(Plan(n_trials=9, target_loss=0.5))
+    assert "target loss 0.5 reached: 0.4" == study.stopped
+
+
+def test_imported_evaluations_reach_no_target():
+    """They count for no limit."""
+    study = make()
+    other = make(plan=Plan(n_trials=1))
+    other.tell(other.ask(), 0.1)
+    assert 1 == study.learn_from(other.history)
+    study.set_plan(Plan(target_loss=0.5))
+    assert study.stopped is None
+
+
 def test_enqueued_configurations_come_first_and_exactly_as_given():
     """The user's points are the first trials, whatever the optimizer would propose."""
     study = make()
