@@ -9,7 +9,6 @@ from bandmaster.asynccomm.control import (
     call_worker,
     call_workers,
     in_background,
-    registered_workers,
 )
 from bandmaster.asynccomm.entrance import Entrance
 from bandmaster.asynccomm.naming import Names
@@ -54,11 +53,11 @@ class Announcer:
             logger.debug("%s cannot be told to stop job %d: %s", session, held.job, error)
 
     def tell_all(self, method: str, argument: object) -> None:
-        """Say a word to all workers that are registered, connected or not."""
+        """Say a word to all workers that are registered, connected or not; within some seconds."""
         try:
             address, key = self._entrance.find()
             with Names(address, key=key) as names:
-                workers = registered_workers(names, f"bandmaster.{self._run_id}.worker.")
+                workers = names.addresses(f"bandmaster.{self._run_id}.worker.")
         except BandmasterError as error:
             logger.debug("the workers of run %s cannot be told to %s: %s",
                          self._run_id, method, error)  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
-from bandmaster.asynccomm.naming import Names
 from bandmaster.asynccomm.wire import Client, Peer
 from bandmaster.asynccomm.worker_loop import WorkerLoop
 from bandmaster.core.codec import pack, unpack
@@ -20,13 +20,13 @@ __all__ = [
     "call_worker",
     "call_workers",
     "in_background",
-    "registered_workers",
 ]
 
 logger = logging.getLogger(__name__)
 
 _TIMEOUT = 1.0
-_AT_ONCE = 16
+_AT_ONCE = 32
+_WITHIN = 5.0
 
 
 class ControlHandler:
@@ -73,25 +73,27 @@ def call_worker(address: Address, key: bytes | None, method: str, argument: obje
 
 
 def call_workers(
-    addresses: Iterable[Address], key: bytes | None, method: str, argument: object
+    addresses: Iterable[Address],
+    key: bytes | None,
+    method: str,
+    argument: object,
+    *,
+    within: float = _WITHIN,
 ) -> int:
-    """Say the same word to many workers, 16 at a time; returns how many heard it."""
+    """Say the same word to many workers, 32 at a time; returns how many heard it.
+
+    After `within` seconds no more are called: a call to a machine that is gone takes its time.
+    """
     addresses = list(addresses)
     if not addresses:
         return 0
+    deadline = time.monotonic() + within
+
+    def call(address: Address) -> bool:
+        return time.monotonic() < deadline and call_worker(address, key, method, argument)
+
     with ThreadPoolExecutor(min(_AT_ONCE, len(addresses)), thread_name_prefix=method) as pool:
-        return sum(pool.map(lambda address: call_worker(address, key, method, argument), addresses))
-
-
-def registered_workers(names: Names, prefix: str) -> list[Address]:
-    """Return the addresses of the workers that are registered, as they can be reached from here."""
-    found = []
-    for name in names.list(prefix):
-        try:
-            found.append(names.lookup(name))
-        except BandmasterError as error:  # it left in between
-            logger.debug("%s: %s", name, error)
-    return found
+        return sum(pool.map(call, addresses))
 
 
 def in_background(work: Callable[[], object], name: str) -> threading.Thread:

@@ -121,13 +121,11 @@ class Names:
         NameServerError
             When there is none; the message names what comes near.
         """
-        address = Address.parse(self._call("lookup", (name,)))
-        here = self.address.reachable
-        address = address.secured(ANY_CERTIFICATE if here.tls else "")  # all of the run or nobody
-        if address.is_unix or here.is_unix or not _LOOPBACK.match(address.reachable.host):
-            return address
-        # Whoever registers a loopback address shares the name server's machine, which may be ours.
-        return address.reachable if is_this_machine(here.host) else replace(address, host=here.host)
+        return self._from_here(self._call("lookup", (name,)))
+
+    def addresses(self, prefix: str) -> list[Address]:
+        """Return the addresses of all names that begin with `prefix`, as `lookup` does."""
+        return [self._from_here(text) for text in self._call("list", (prefix,)).values()]
 
     def list(self, prefix: str = "") -> dict[str, str]:
         """Return all names that begin with `prefix`, and their addresses as registered."""
@@ -150,6 +148,15 @@ class Names:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _from_here(self, text: str) -> Address:
+        address = Address.parse(text)
+        here = self.address.reachable
+        address = address.secured(ANY_CERTIFICATE if here.tls else "")  # all of the run or nobody
+        if address.is_unix or here.is_unix or not _LOOPBACK.match(address.reachable.host):
+            return address
+        # Whoever registers a loopback address shares the name server's machine, which may be ours.
+        return address.reachable if is_this_machine(here.host) else replace(address, host=here.host)
 
     def _call(self, method: str, arguments: tuple[Any, ...]) -> Any:
         payload = pack(arguments)

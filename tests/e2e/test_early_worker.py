@@ -8,7 +8,7 @@ import pytest
 
 from bandmaster import NameServer, Worker
 from bandmaster.asynccomm import protocol
-from bandmaster.asynccomm.control import call_worker, registered_workers
+from bandmaster.asynccomm.control import call_worker
 from bandmaster.asynccomm.naming import Names
 from bandmaster.asynccomm.wire import Client
 from bandmaster.errors import AuthenticationError
@@ -23,7 +23,7 @@ def test_its_control_server_asks_for_the_key_of_the_run() -> None:
         with NameServer(run_id="later", port=0) as nameserver:
             with Names(nameserver.address, key=nameserver.key) as names:
                 deadline = time.monotonic() + 20
-                while not (found := registered_workers(names, "bandmaster.later.worker")):
+                while not (found := names.addresses("bandmaster.later.worker")):
                     assert time.monotonic() < deadline, "the worker did not register"
                     time.sleep(0.05)
             (address,) = found
