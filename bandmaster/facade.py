@@ -57,8 +57,8 @@ class Study(_Study):
         Where the events are kept, e.g. ``"sqlite:///search.db"``. Default: memory. Such a study has
         a name, and is to be closed (`close`, or a ``with`` block).
     load_if_exists : bool, default False
-        Whether to go on with a study of this name that the storage has already; its seed and
-        metrics count then.
+        Whether to go on with a study of this name that the storage has already. Its seed counts
+        then, and its metrics, which may be left out.
     standby : bool, default False
         Whether to wait while another process has the stored study, and to take over after it:
         at once when it closes the study or dies on this machine, else when its lease has run out.

@@ -111,7 +111,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     catch : tuple of exception types
         What makes an evaluation fail; any other exception ends the search and is raised here.
     metrics : sequence of Metric, mapping or str, optional
-        Named metrics; default: minimise ``loss``.
+        Named metrics; default: those of the stored search, or else minimise ``loss``.
     max_retries : int, default 3
         How often a job whose worker died is run again.
     retry_failed : int, default 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bandmaster.core.events import StudyCreated
+from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError, StudyError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
@@ -39,13 +40,26 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
         )
 
 
-def check_same(created: StudyCreated, space: Space, generator: IterGenerator) -> None:
+def check_same(
+    created: StudyCreated,
+    space: Space,
+    generator: IterGenerator,
+    objectives: Objectives | None = None,
+) -> None:
     """Compare a study's first event with what it is loaded with.
+
+    Parameters
+    ----------
+    created : StudyCreated
+    space : Space
+    generator : IterGenerator
+    objectives : Objectives, optional
+        None takes those it was made with.
 
     Raises
     ------
     StudyError
-        When it was made with another search space or another iteration generator.
+        When it was made with another search space, other metrics or another iteration generator.
     """
     name = created.name
     if Space.from_dict(created.space) != space:
@@ -59,4 +73,11 @@ def check_same(created: StudyCreated, space: Space, generator: IterGenerator) ->
         raise StudyError(
             f"study {name!r} in this journal was made with {before}, not with {now}: give the "
             "same iteration generator, or start a study under another name"
+        )
+    made_with = Objectives.from_data(created.objectives)
+    if objectives is not None and objectives != made_with:
+        raise StudyError(
+            f"study {name!r} in this journal was made with the metrics {list(made_with.metrics)}, "
+            f"not with {list(objectives.metrics)}: give the same or none, or start a study under "
+            "another name"
         )

@@ -7,6 +7,7 @@ import itertools
 import threading
 
 from bandmaster.core.events import StudyCreated
+from bandmaster.core.objectives import Objectives
 from bandmaster.storage import Journal
 from bandmaster.study.binding import check_same
 from bandmaster.study.state import StudyState
@@ -16,8 +17,16 @@ __all__ = ["replay"]
 _CHUNK = 10_000  # events
 
 
-def replay(state: StudyState, journal: Journal) -> int:
+def replay(state: StudyState, journal: Journal, objectives: Objectives | None = None) -> int:
     """Apply what a journal holds; return how many events that were.
+
+    Parameters
+    ----------
+    state : StudyState
+        As it is made.
+    journal : Journal
+    objectives : Objectives, optional
+        The metrics that the study is expected to have; None will take any.
 
     Raises
     ------
@@ -31,7 +40,7 @@ def replay(state: StudyState, journal: Journal) -> int:
         events = journal.read(0)
         while chunk := list(itertools.islice(events, _CHUNK)):
             if isinstance(chunk[0], StudyCreated):
-                check_same(chunk[0], state.space, state.generator)
+                check_same(chunk[0], state.space, state.generator, objectives)
             state.prepare(chunk)
             for event in chunk:
                 state.apply(event)

@@ -53,7 +53,7 @@ class Study(StudyView):
     generator : IterGenerator
         Likewise.
     objectives : Objectives or sequence of Metric, optional
-        Default: minimise ``loss``.
+        Default: those of the journal, or else minimise ``loss``.
     journal : Journal, optional
         Default: memory.
     name : str, default ""
@@ -105,11 +105,12 @@ class Study(StudyView):
             StudyState(compiled, optimizer, generator, optimizer.history),
             MemoryJournal() if journal is None else journal,
         )
-        self._position = replay(self._state, self._journal)
+        if objectives is not None and not isinstance(objectives, Objectives):
+            objectives = Objectives(objectives)
+        self._position = replay(self._state, self._journal, objectives)
         self._orphans = [(e.job.number, e.job.attempt) for e in self._state.open.values()]
         if not self._state.n_events:
-            if not isinstance(objectives, Objectives):
-                objectives = Objectives(objectives)
+            objectives = objectives or Objectives()
             with self._lock:
                 self._commit(
                     ev.StudyCreated(

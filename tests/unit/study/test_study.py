@@ -392,6 +392,17 @@ def test_parts_that_do_not_fit_together_are_refused():
         make(optimizer=optimizer)
 
 
+def test_a_journal_of_other_metrics_is_refused():
+    """The sign of a loss would be another one; who gives none takes those of the journal."""
+    journal = MemoryJournal()
+    make(journal=journal, objectives=[Metric("acc", objective="maximize")])
+    for metrics in (["acc"], [Metric("acc", objective="maximize"), "b"], []):
+        with pytest.raises(StudyError, match=r"'acc'.*give the same or none"):
+            make(journal=journal, objectives=metrics)
+    for metrics in (None, [Metric("acc", objective="maximize")]):
+        assert "maximize" == make(journal=journal, objectives=metrics).objectives.primary.objective
+
+
 def test_a_journal_of_another_space_is_refused():
     """Its configurations would mean something else."""
     journal = MemoryJournal()
