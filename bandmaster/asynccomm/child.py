@@ -96,6 +96,11 @@ class Child:
 
     def start(self) -> None:
         """Start the interpreter and send it its task."""
+        self.spawn()
+        self.tell()
+
+    def spawn(self) -> None:
+        """Start the interpreter; OSError when the system refuses."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -109,13 +114,18 @@ class Child:
                 ours.close()
                 raise
         self._line = own(ours)
+
+    def tell(self) -> None:
+        """Send it its task, which takes as long as it takes to read it; `hang_up` ends that."""
+        line = self._line
+        if line is None:
+            return
         path = [os.path.abspath(entry) if entry == "" else entry for entry in sys.path]
         header = json.dumps([path, sys.argv, self._entry]).encode()
-        try:
-            ours.sendall(len(header).to_bytes(4, "big") + header + _LENGTH.pack(len(self._task)))
-            ours.sendall(self._task)
-        except ConnectionError:
-            pass  # it died already; whoever waits for it will see
+        # Should it have died already, whoever waits for it will see.
+        with contextlib.suppress(OSError):
+            line.sendall(len(header).to_bytes(4, "big") + header + _LENGTH.pack(len(self._task)))
+            line.sendall(self._task)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit code, None when it still runs after `timeout` seconds."""
@@ -130,6 +140,8 @@ class Child:
         with self._lock:
             line, self._line = self._line, None
         if line is not None:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # wakes who still sends the task
             line.close()
 
     def kill(self) -> None:

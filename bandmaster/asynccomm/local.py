@@ -107,11 +107,12 @@ class LocalWorkers:
                 if self._closing:
                     return
                 try:
-                    child.start()
+                    child.spawn()
                 except OSError as error:
                     self._dispatcher.fail(CommError(f"no worker process can be started: {error}"))
                     return
                 self._children[number] = child
+            child.tell()  # whoever wants to kill or to close does not wait for that
             how = how_it_ended(child.wait())
             child.hang_up()
             with self._lock:
