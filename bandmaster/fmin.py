@@ -16,6 +16,7 @@ from bandmaster.facade import Study
 from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
+from bandmaster.space import compile_space
 from bandmaster.storage import LEASE_SECONDS, Storage, checkpoint_url
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.result import Result
@@ -188,8 +189,24 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         isolated=isolate,
         job_timeout=job_timeout,
     )
+    limited = n_trials is not None or n_evaluations is not None
+    plan = Plan(
+        n_trials=n_trials,
+        n_evaluations=n_evaluations,
+        n_iterations=None if limited else n_iterations,
+        target_loss=target_loss,
+    )
+    # A stored search keeps what was done before a mistake was found, so all is looked at first.
+    _, callbacks, catch = wiring.check_run(
+        eval_func, plan, timeout=timeout, grace=grace, job_timeout=job_timeout, catch=catch,
+        callbacks=callbacks, max_initial_failures=max_initial_failures,
+        sigterm_grace=sigterm_grace,
+    )  # fmt: skip
+    space, points = compile_space(config_space), list(initial_points or ())
+    for point in points:
+        space.validate(point)
     with Study(
-        config_space,
+        space,
         optimizer=optimizer,
         generator=multi_fidelity_iter_generator,
         metrics=metrics,
@@ -202,17 +219,9 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         lease_seconds=lease_seconds,
         load_if_exists=True,
     ) as study:
-        if study.n_jobs == 0:
-            _prepare(study, previous_result, initial_points)
-        limited = n_trials is not None or n_evaluations is not None
-        study.set_plan(
-            Plan(
-                n_trials=n_trials,
-                n_evaluations=n_evaluations,
-                n_iterations=None if limited else n_iterations,
-                target_loss=target_loss,
-            )
-        )
+        if study.position == 1:  # nothing but its creation
+            _prepare(study, previous_result, points)
+        study.set_plan(plan)
         wiring.run(
             study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
             grace=grace, job_timeout=job_timeout, catch=catch, callbacks=callbacks,
@@ -225,9 +234,9 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
 def _prepare(
     study: Study,
     previous: Result | Iterable[Evaluation] | None,
-    points: Sequence[Mapping[str, Any]] | None,
+    points: Iterable[Mapping[str, Any]],
 ) -> None:
     if previous is not None:
         study.learn_from(previous.history if isinstance(previous, Result) else previous)
-    for point in points or ():
+    for point in points:
         study.enqueue(point)

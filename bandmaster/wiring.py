@@ -12,6 +12,7 @@ from typing import Any
 
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
+from bandmaster.core.plan import Plan
 from bandmaster.core.progress import NoProgress, Progress
 from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import ConfigurationError, StudyPoisonedError
@@ -20,12 +21,19 @@ from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.progress import make_progress
 from bandmaster.study.critical import CRITICAL
-from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback, Follower
-from bandmaster.study.forecast import forecast
+from bandmaster.study.follower import (
+    GRACE,
+    MAX_INITIAL_FAILURES,
+    Callback,
+    Follower,
+    check_failures,
+)
+from bandmaster.study.forecast import forecast_study
 from bandmaster.study.study import Study
 
 __all__ = [
     "STRATEGIES",
+    "check_run",
     "choose_strategy",
     "count_jobs",
     "make_generator",
@@ -137,6 +145,39 @@ def choose_strategy(
     return chosen
 
 
+def check_run(
+    function: Callable[..., Any],
+    plan: Plan,
+    *,
+    timeout: float | None = None,
+    grace: float | None = GRACE,
+    job_timeout: float | None = None,
+    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+    callbacks: Iterable[Callback] = (),
+    max_initial_failures: int | None = MAX_INITIAL_FAILURES,
+    sigterm_grace: float | None = SIGTERM_GRACE,
+) -> tuple[Objective, tuple[Callback, ...], tuple[type[BaseException], ...]]:
+    """Look at the arguments of `run` without a study; return the objective, callbacks and catch.
+
+    Raises
+    ------
+    ConfigurationError
+        When nothing would end it, or an argument is wrong.
+    """
+    callbacks, catch = _check_callbacks(callbacks), _check_catch(catch)
+    check_seconds("timeout", timeout)
+    check_seconds("grace", grace)
+    check_seconds("job_timeout", job_timeout, zero=False)
+    check_seconds("sigterm_grace", sigterm_grace)
+    check_failures(max_initial_failures)
+    if not plan.bounded and timeout is None and not callbacks and plan.target_loss is None:
+        raise ConfigurationError(
+            "nothing would ever end this search: give n_trials, n_evaluations, n_iterations or "
+            "timeout"
+        )
+    return Objective(function), callbacks, catch
+
+
 def run(
     study: Study,
     function: Callable[..., Any],
@@ -167,24 +208,17 @@ def run(
     KeyboardInterrupt, SystemExit
         When a second signal, or the end of SIGTERM's grace, ended it.
     """
-    callbacks = _check_callbacks(callbacks)
-    catch = _check_catch(catch)
-    check_seconds("timeout", timeout)
-    check_seconds("grace", grace)
-    check_seconds("job_timeout", job_timeout, zero=False)
-    objective = Objective(function)  # refuses what it cannot call before anything starts
-    expected = forecast(study.generator, study.plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
+    objective, callbacks, catch = check_run(
+        function, study.plan, timeout=timeout, grace=grace, job_timeout=job_timeout, catch=catch,
+        callbacks=callbacks, max_initial_failures=max_initial_failures,
+        sigterm_grace=sigterm_grace,
+    )  # fmt: skip
+    expected = forecast_study(study)
     if not objective.takes_budget and len(study.generator.get_budgets()) > 1:
         logger.warning(
             "%r takes no budget, so it costs the same at each of the budgets %s",
             function, study.generator.get_budgets(),
         )  # fmt: skip
-    plan = study.plan
-    if not plan.bounded and timeout is None and not callbacks and plan.target_loss is None:
-        raise ConfigurationError(
-            "nothing would ever end this search: give n_trials, n_evaluations, n_iterations or "
-            "timeout"
-        )
     logger.info("%s: %s", strategy, expected or "an open number of evaluations")
     shown = make_progress(progress, study.objectives)
     if not isinstance(shown, NoProgress) and expected is not None:

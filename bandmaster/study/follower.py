@@ -12,7 +12,7 @@ from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.study.incumbent import IncumbentLog
 from bandmaster.study.study import Study
 
-__all__ = ["GRACE", "MAX_INITIAL_FAILURES", "Callback", "Follower"]
+__all__ = ["GRACE", "MAX_INITIAL_FAILURES", "Callback", "Follower", "check_failures"]
 
 Callback = Callable[[Study, Evaluation], None]
 
@@ -53,12 +53,7 @@ class Follower:
         callbacks: Iterable[Callback] = (),
         max_initial_failures: int | None = None,
     ) -> None:
-        if max_initial_failures is not None and (
-            type(max_initial_failures) is not int or max_initial_failures < 1
-        ):
-            raise ConfigurationError(
-                f"max_initial_failures is a whole number ≥ 1 or None, got {max_initial_failures!r}"
-            )
+        check_failures(max_initial_failures)
         self._study = study
         self._most_failures = max_initial_failures
         self._failures = 0
@@ -116,3 +111,18 @@ class Follower:
     def close(self) -> None:
         """End the progress display."""
         self._progress.close()
+
+
+def check_failures(max_initial_failures: int | None) -> None:
+    """Refuse what is no number of failures after which to end a run.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if max_initial_failures is not None and (
+        type(max_initial_failures) is not int or max_initial_failures < 1
+    ):
+        raise ConfigurationError(
+            f"max_initial_failures is a whole number ≥ 1 or None, got {max_initial_failures!r}"
+        )

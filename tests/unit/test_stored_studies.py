@@ -123,3 +123,45 @@ def test_a_search_whose_study_is_taken_ends_with_the_reason():
                 objective, SPACE, storage=storage, study_name="a", n_iterations=5,
                 show_progressbar=False,
             )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"n_iterations": None},
+        {"timeout": -1},
+        {"catch": (3,)},
+        {"initial_points": [{"x": 0.5}, {"x": 7}]},
+        {"max_initial_failures": 0},
+        {"sigterm_grace": "10"},
+        {"job_timeout": 0},
+    ],
+)
+def test_a_call_that_is_refused_leaves_nothing_in_the_storage(url, mistake):
+    """The next one begins as if there had been none: its points are evaluated once."""
+    options = {
+        "storage": url, "optimizer": "Random", "show_progressbar": False, "n_iterations": 3,
+        "initial_points": [{"x": 0.5}],
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"."):
+        fmin(lambda config: 1.0, SPACE, **{**options, **mistake})
+    with open_storage(url) as storage:
+        assert [] == storage.list_studies()
+    result = fmin(lambda config: 1.0, SPACE, **options)
+    assert 1 == [e.config["x"] for e in result.evaluations].count(0.5)
+
+
+def test_points_of_a_search_that_never_began_are_not_taken_twice(url):
+    """They are in the storage already."""
+    options = {
+        "storage": url, "optimizer": "Random", "show_progressbar": False, "n_iterations": 3,
+        "initial_points": [{"x": 0.5}], "handle_signals": False,
+    }  # fmt: skip
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fmin(lambda config: 1.0, SPACE, **{**options, "show_progressbar": interrupted})
+    result = fmin(lambda config: 1.0, SPACE, **options)
+    assert 1 == [e.config["x"] for e in result.evaluations].count(0.5)
