@@ -105,12 +105,14 @@ class Sessions:
                 if before.held is not None:
                     session.held, before.held = before.held, None
                     self._holders[session.held.job] = session
+                if self._last.get(before.identity) is before:  # maybe under another name
+                    del self._last[before.identity]
             last = self._last.get(session.identity)
             self._last[session.identity] = session
             self._sessions[session.peer.id] = session
             self.pids.add(session.hello.pid)
             self._joined.notify_all()
-            return None if last is before else last
+            return last
 
     def get(self, peer: Peer) -> Session | None:
         """Return who is on a connection."""
