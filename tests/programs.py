@@ -134,4 +134,4 @@ def program_environment() -> dict[str, str]:
 
 def bandmaster(*arguments: str) -> list[str]:
     """Return the command line of `bandmaster`, installed or not."""
-    return [sys.executable, "-m", "bandmaster.cli", *arguments]
+    return [sys.executable, "-m", "bandmaster", *arguments]

@@ -136,8 +136,22 @@ def write(info: ConnectionInfo) -> Path:
     """Write the connection file of a run, replacing an older one, and return its path.
 
     The file is complete or absent at any time, and readable by this user only.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be written.
     """
-    path = path_of(info.run_id)
+    try:
+        return _write(info, path_of(info.run_id))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the connection file of run {info.run_id!r} cannot be written: {error}; set "
+            "BANDMASTER_HOME to a folder of this user"
+        ) from error
+
+
+def _write(info: ConnectionInfo, path: Path) -> Path:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = asdict(info) | {
         "format": _FORMAT,

@@ -189,10 +189,9 @@ class Dispatcher:
         """Tell the evaluation of a job to stop; its outcome still counts."""
         with self._lock:
             self._asked.add((job, attempt))
-        session = self.sessions.holder(job)
-        held = None if session is None else session.held
-        if session is not None and held is not None and (held.job, held.attempt) == (job, attempt):
-            self._tell_to_stop(session, held, False)
+        found = self.sessions.holding(job)
+        if found is not None and found[1].attempt == attempt:
+            self._tell_to_stop(*found, False)
 
     def cancel(self, job: Job | int, reason: str = "cancelled") -> bool:
         """End a job with status STOPPED, and tell its evaluation to stop.
@@ -210,9 +209,9 @@ class Dispatcher:
         if not self.study.cancel(job, reason):
             return False
         number = job.number if isinstance(job, Job) else int(job)
-        session = self.sessions.holder(number)
-        held = None if session is None else session.held
-        if session is not None and held is not None and held.job == number:
+        found = self.sessions.holding(number)
+        if found is not None:
+            session, held = found
             self.sessions.take(number, held.attempt)
             self._losses.settle(number, held.attempt)
             self._tell_to_stop(session, held, True)
@@ -322,7 +321,8 @@ class Dispatcher:
         if session.held is not None:
             self._forgotten(session, session.held)
         job = self._ask(session)
-        if job is None:
+        # At the end of a run nobody waits with an outcome that is not acknowledged.
+        if job is None and (finished is None or not self._over()):
             job = self._park(session)
         if finished is not None or job is not None:
             self._storing.hold(peer)
@@ -423,7 +423,7 @@ class Dispatcher:
             False,
             raises=(StudyError,),
         )
-        if not told:
+        if not told and self.failure is None:
             logger.info("A late outcome of job %d from %s is ignored", job, session.worker)
 
     def _take(self, session: Session, ticket: Ticket, outcome: Outcome) -> None:
@@ -475,6 +475,9 @@ class Dispatcher:
         if session is None:
             raise ProtocolError("a worker has to say hello first")
         return session
+
+    def _over(self) -> bool:
+        return not self._open or self._guarded(lambda: self.study.finished, False)
 
     def _ready(self) -> bool:
         if not self._open or self.failure is not None:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.asynccomm.addresses import Address
@@ -33,7 +33,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_study_journal
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
-from bandmaster.study.forecast import forecast
+from bandmaster.study.forecast import forecast_study
 from bandmaster.study.study import Study
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ class Master:
         self._warn_after = warn_after
         self._waking: threading.Thread | None = None
         self._closed = threading.Event()
+        self._running = threading.Lock()
 
     # -- looking --------------------------------------------------------------------------------
 
@@ -311,7 +312,8 @@ class Master:
         Raises
         ------
         ConfigurationError
-            When nothing would ever end the run.
+            When nothing would ever end the run, another one is going on, or a master of another
+            process serves the same run_id (without a storage; with one, the study's lease decides).
         NameServerError
             When the name server cannot be reached.
         AllFailedError
@@ -330,40 +332,21 @@ class Master:
                 "nothing would ever end this run: give n_iterations, n_trials, n_evaluations or "
                 "timeout"
             )
-        started = time.monotonic()
-        self.dispatcher.begin()
-        self.start()
-        study = self.study
-        study.set_plan(plan)
-        follower = Follower(
-            study, progress=self._make_progress(), callbacks=self._callbacks,
-            max_initial_failures=self._most_failures,
-        )  # fmt: skip
+        deadline = None if timeout is None else time.monotonic() + timeout
         interrupts = Interrupts(
             f"Run {self.run_id!r}", drain=self.dispatcher.drain, end=self.dispatcher.fail,
             sigterm_grace=sigterm_grace, enabled=handle_signals, unsafe=CRITICAL,
         )  # fmt: skip
-        expected = forecast(study.generator, plan, n_trials=study.n_trials, n_jobs=study.n_jobs)
-        logger.info("Run %s: %s", self.run_id, expected or "an open number of evaluations")
-        try:
-            with interrupts:
-                if not wait_for_workers(
-                    self.dispatcher, min_n_workers,
-                    timeout=timeout, warn_after=self._warn_after, trouble=self._reception.trouble,
-                ):  # fmt: skip
-                    study.stop(f"timeout of {timeout} s before {min_n_workers} workers came")
-                follower.start(None if expected is None else expected.n_evaluations)
-                self.dispatcher.open()
-                left = None if timeout is None else max(0.0, timeout - time.monotonic() + started)
-                Driver(
-                    self.dispatcher, follower,
-                    timeout=left, grace=grace, warn_after=self._warn_after,
-                    trouble=self._reception.trouble,
-                ).run()  # fmt: skip
-        finally:
-            self.interrupted = interrupts.signum
-            self.dispatcher.pause()
-            follower.close()
+        study = self.study
+        with self._alone():
+            self.dispatcher.begin()
+            self.start()
+            study.set_plan(plan)
+            try:
+                with interrupts:
+                    self._search(deadline, min_n_workers, grace)
+            finally:
+                self.interrupted = interrupts.signum
         drained = "" if study.finished else "; it was drained, and another run goes on"
         logger.info("Run %s is over after %d evaluations%s",
                     self.run_id, len(study.history), drained)  # fmt: skip
@@ -408,13 +391,8 @@ class Master:
         """
         if (job is None) == (trial is None):
             raise ConfigurationError("say what to cancel: give either a job or a trial")
-        if job is not None:
-            return self.dispatcher.cancel(job, reason)
-        assert trial is not None
-        ended = [
-            self.dispatcher.cancel(entry.job, reason) for entry in self.study.open_jobs_of(trial)
-        ]
-        return any(ended)
+        jobs = [job] if trial is None else [e.job for e in self.study.open_jobs_of(trial)]
+        return sum(self.dispatcher.cancel(j, reason) for j in jobs if j is not None) > 0
 
     def shutdown(self, shutdown_workers: bool = True) -> None:
         """Stop serving; safe to call again. A `run` in another thread returns what there is.
@@ -462,12 +440,8 @@ class Master:
         self._announcer.tell_all("shutdown", reason)
 
     def __repr__(self) -> str:
-        if self._closed.is_set():
-            state = "shut down"
-        elif not self._reception.open:
-            state = "not started"
-        else:
-            state = f"at {self.address}, workers: {self.n_workers}"
+        state = f"at {self.address}, workers: {self.n_workers}" if self._reception.open else ""
+        state = "shut down" if self._closed.is_set() else state or "not started"
         return f"<Master of run {self.run_id!r}, {state}>"
 
     def __enter__(self) -> Master:
@@ -478,9 +452,46 @@ class Master:
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _search(self, deadline: float | None, min_n_workers: int, grace: float | None) -> None:
+        study, dispatcher, trouble = self.study, self.dispatcher, self._reception.trouble
+        expected = forecast_study(study)
+        logger.info("Run %s: %s", self.run_id, expected or "an open number of evaluations")
+        follower = Follower(
+            study, progress=self._make_progress(), callbacks=self._callbacks,
+            max_initial_failures=self._most_failures,
+        )  # fmt: skip
+        try:
+            if not wait_for_workers(
+                dispatcher, min_n_workers, timeout=_left(deadline), warn_after=self._warn_after,
+                trouble=trouble,
+            ):  # fmt: skip
+                study.stop(f"the timeout was over before {min_n_workers} workers came")
+            follower.start(None if expected is None else expected.n_evaluations)
+            dispatcher.open()
+            Driver(
+                dispatcher, follower, timeout=_left(deadline), grace=grace,
+                warn_after=self._warn_after, trouble=trouble,
+            ).run()  # fmt: skip
+        finally:
+            dispatcher.pause()
+            follower.close()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._running.acquire(blocking=False):
+            raise ConfigurationError(f"a run of {self!r} is going on: wait for it, or drain it")
+        try:
+            yield
+        finally:
+            self._running.release()
+
     def _make_progress(self) -> Progress:
         if self._progress is None:
             return NoProgress()
         from bandmaster.progress import make_progress
 
         return make_progress(self._progress, self.study.objectives)
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -16,7 +16,7 @@ from bandmaster.asynccomm.connection_file import DEFAULT_PORT, ConnectionInfo
 from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.naming import NAMES_OBJECT, check_run_id
 from bandmaster.asynccomm.net import get_a_free_port
-from bandmaster.asynccomm.security import make_key
+from bandmaster.asynccomm.security import check_key, make_key
 from bandmaster.asynccomm.wire import Client, Peer, Server
 from bandmaster.core.codec import pack, unpack
 from bandmaster.errors import (
@@ -165,7 +165,7 @@ class NameServer:
         self.run_id = connection_file.new_run_id() if run_id is None else check_run_id(run_id)
         self.host = Address(host, port or 0).host
         self.port = port
-        self.key = key
+        self.key = check_key(key)
         self._new_key = new_key
         self._insecure = insecure
         self._tls = check_tls(tls)

@@ -7,7 +7,7 @@ import logging
 import threading
 
 from bandmaster.asynccomm import protocol
-from bandmaster.asynccomm.about import ABOUT_OBJECT, AboutHandler
+from bandmaster.asynccomm.about import ABOUT_OBJECT, AboutHandler, ask_about
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.entrance import Entrance
@@ -17,11 +17,13 @@ from bandmaster.asynccomm.patience import until_found
 from bandmaster.asynccomm.registration import Registration
 from bandmaster.asynccomm.silence import Trouble
 from bandmaster.asynccomm.wire import Server
-from bandmaster.errors import ConfigurationError, NameServerError
+from bandmaster.errors import BandmasterError, ConfigurationError, NameServerError
 
 __all__ = ["Reception"]
 
 logger = logging.getLogger(__name__)
+
+_ANSWERS_WITHIN = 2.0  # seconds
 
 
 class Reception:
@@ -83,9 +85,11 @@ class Reception:
             self._start(patience, stop)
 
     def _start(self, patience: float | None, stop: threading.Event) -> None:
-        nameserver, key = until_found(
+        (nameserver, other), key = until_found(
             self._look, f"Master of run {self._run_id!r}", patience=patience, stop=stop
         )
+        if other is not None and not self._dispatcher.study.waits_for_storage:
+            self._refuse_second(other, key)  # a stored study has a lease that decides
         entrance = self._entrance
         server = entrance.server(
             nameserver, key, host=self._host, port=self._port, name=f"master-{self._run_id}"
@@ -132,8 +136,21 @@ class Reception:
             if self._server is not None:
                 self._server.close()
 
-    def _look(self) -> tuple[Address, bytes | None]:
-        """Return where the name server is, and the key, if it answers."""
+    def _look(self) -> tuple[tuple[Address, Address | None], bytes | None]:
+        """Return where the name server is, and a master of this run, and the key."""
+        name = dispatcher_name(self._run_id)
         with self._entrance.names() as (names, key):
-            names.list(dispatcher_name(self._run_id))
-        return names.address, key
+            other = names.lookup(name) if name in names.list(name) else None
+        return (names.address, other), key
+
+    def _refuse_second(self, other: Address, key: bytes | None) -> None:
+        try:
+            about, _ = ask_about(other, key, timeout=_ANSWERS_WITHIN)
+        except BandmasterError as error:
+            logger.debug("the last master of run %s does not answer: %s", self._run_id, error)
+            return
+        raise ConfigurationError(
+            f"run {self._run_id!r} has a master already: pid {about.pid} on {about.host}, at "
+            f"{other}. Two of them would take each other's workers: shut it down, or choose "
+            "another run_id"
+        )

@@ -9,7 +9,7 @@ from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.certificates import Certificate
 from bandmaster.errors import AuthenticationError, ConfigurationError
 
-__all__ = ["KEY_SIZE", "check_access", "decode_key", "encode_key", "make_key"]
+__all__ = ["KEY_SIZE", "check_access", "check_key", "decode_key", "encode_key", "make_key"]
 
 KEY_SIZE = 32
 
@@ -37,11 +37,34 @@ def decode_key(text: str) -> bytes:
         key = bytes.fromhex(text.strip())
     except (ValueError, AttributeError) as error:
         raise AuthenticationError("the run's key is not hexadecimal text") from error
+    _check_length(key)
+    return key
+
+
+def check_key(key: bytes | None) -> bytes | None:
+    """Return the key of a run if it may be one.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is no bytes, or shorter than 16.
+    """
+    if key is None:
+        return None
+    if not isinstance(key, bytes):
+        raise ConfigurationError(f"a run's key is bytes, got {type(key).__name__}")
+    try:
+        _check_length(key)
+    except AuthenticationError as error:
+        raise ConfigurationError(str(error)) from None
+    return key
+
+
+def _check_length(key: bytes) -> None:
     if len(key) < 16:
         raise AuthenticationError(
             f"the run's key has {len(key)} bytes: at least 16 are needed, 32 are usual"
         )
-    return key
 
 
 def check_access(

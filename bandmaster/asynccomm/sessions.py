@@ -164,6 +164,12 @@ class Sessions:
         """Return who has a job."""
         return self._holders.get(job)
 
+    def holding(self, job: int) -> tuple[Session, Held] | None:
+        """Return who has a job, and what he has of it."""
+        session = self._holders.get(job)
+        held = None if session is None else session.held
+        return None if session is None or held is None or held.job != job else (session, held)
+
     def all(self) -> list[Session]:
         """Return who is connected."""
         with self._lock:

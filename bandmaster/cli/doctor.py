@@ -16,7 +16,11 @@ EXIT_UNWELL = 1
 @click.command()
 @connection_options
 @click.option(
-    "--timeout", type=float, default=3.0, show_default=True, help="Seconds for each connection."
+    "--timeout",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Seconds for each connection.",
 )
 def doctor(
     *,

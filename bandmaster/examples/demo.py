@@ -43,7 +43,7 @@ def worker_processes(run_id: str, n_workers: int) -> Iterator[list[subprocess.Po
     command = [
         sys.executable,
         "-W", "ignore::UserWarning",  # liblinear that did not converge is just a bad configuration
-        "-m", "bandmaster.cli", "--quiet",
+        "-m", "bandmaster", "--quiet",
         "worker", "bandmaster.examples.automl:evaluator", "--run-id", run_id,
     ]  # fmt: skip
     # One thread each: they share the processors.

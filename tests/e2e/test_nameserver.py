@@ -390,3 +390,22 @@ def test_repr_says_where_it_is(server: NameServer) -> None:
     """The run and the address, or that it is not running."""
     assert f"<NameServer of run 'tuning', at {server.address}>" == repr(server)
     assert "<NameServer of run 'idle', not running>" == repr(NameServer(run_id="idle"))
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [(b"", "has 0 bytes"), (b"a" * 15, "has 15 bytes"), ("a" * 32, "is bytes")]
+)
+def test_a_key_that_is_none_is_refused(key: object, said: str) -> None:
+    """Its own workers would refuse it, and strangers could guess it."""
+    with pytest.raises(ConfigurationError, match=said):
+        NameServer("short", key=key)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_home_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to do about it; nothing is left listening."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BANDMASTER_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(ConfigurationError, match=r"cannot be written: .*set BANDMASTER_HOME"):
+        NameServer("homeless", port=0).start()

@@ -74,7 +74,7 @@ def test_slurm_job(root: Path, tmp_path: Path, bandmaster_home: Path) -> None:
     fake = tmp_path / "bin"
     fake.mkdir()
     write_program(fake / "srun", '"$@" & "$@" & wait -n && wait')
-    write_program(fake / "bandmaster", 'exec "$PYTHON" -m bandmaster.cli "$@"')
+    write_program(fake / "bandmaster", 'exec "$PYTHON" -m bandmaster "$@"')
     env = {
         "PATH": f"{fake}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": bandmaster()[0],

@@ -12,7 +12,7 @@ from processes import QUICK, SLOW, Cluster, running, wait_until
 from bandmaster.asynccomm.naming import Names
 from bandmaster.asynccomm.registration import Registration
 from bandmaster.core.outcome import Status
-from bandmaster.errors import NameServerError
+from bandmaster.errors import ConfigurationError, NameServerError
 
 
 def test_all_workers_are_killed(tmp_path: Path) -> None:
@@ -113,3 +113,33 @@ def objective(config, context):
         with running(master, timeout=3.0, grace=20.0, min_n_workers=2) as run:
             history = run.result(40.0).history
         assert [(Status.OK, 0.125)] * 2 == [(e.status, e.loss) for e in history]
+
+
+def test_one_run_has_one_master_and_a_master_one_run(tmp_path: Path) -> None:
+    """A second one would take the first one's workers, or its plan."""
+    with Cluster(tmp_path) as cluster:
+        master, second = cluster.master(), cluster.master()
+        with running(master, n_trials=2) as run:
+            wait_until(lambda: "not started" not in repr(master))
+            with pytest.raises(ConfigurationError, match="has a master already: pid"):
+                second.run(n_trials=1)
+            with pytest.raises(ConfigurationError, match=r"a run of <Master .* is going on"):
+                master.run(n_trials=1)
+            cluster.worker(QUICK)
+            assert 2 == len(run.result().history)
+        master.shutdown(shutdown_workers=False)
+        with running(second, n_trials=1) as run:
+            assert 1 == len(run.result().history)
+
+
+def test_a_worker_that_is_kept_has_nothing_to_hand_over(tmp_path: Path) -> None:
+    """At the end of a run its last outcome is acknowledged."""
+    with Cluster(tmp_path) as cluster:
+        worker = cluster.worker(QUICK)
+        for _ in range(5):
+            master = cluster.master()
+            with running(master, n_trials=2) as run:
+                run.result()
+                wait_until(lambda run=master: len(run.dispatcher.waiters) == 1)  # type: ignore[misc]
+            master.shutdown(shutdown_workers=False)
+        assert "keeps the outcome" not in worker.err

@@ -6,7 +6,7 @@ from bandmaster.core.plan import Plan
 from bandmaster.multifidelity import FlatIterGenerator, HyperBandIterGenerator
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.study import Study
-from bandmaster.study.forecast import Forecast, forecast
+from bandmaster.study.forecast import Forecast, forecast, forecast_study
 
 SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
 
@@ -40,6 +40,25 @@ def test_what_is_forecast_is_what_happens(make, plan):
         study.tell(job, 0.0)
         total += job.budget
     assert Forecast(study.n_jobs - done, total) == expected
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: FlatIterGenerator(2), lambda: HyperBandIterGenerator(1, 9, 3)]
+)
+def test_what_is_out_is_planned_too(make):
+    """A study that was interrupted has jobs to be issued again."""
+    study = Study(SPACE, optimizer=RandomOptimizer(), generator=make())
+    study.set_plan(Plan(n_trials=20))
+    for _ in range(7):
+        study.tell(study.ask(), 0.0)
+    for _ in range(3):
+        study.requeue(study.ask(), "interrupted")
+    expected = forecast_study(study)
+    budgets = []
+    while (job := study.ask()) is not None:
+        study.tell(job, 0.0)
+        budgets.append(job.budget)
+    assert Forecast(len(budgets), sum(budgets)) == expected
 
 
 def test_a_large_flat_plan_is_counted_and_not_played_through():

@@ -1,4 +1,4 @@
-"""``python -m bandmaster.cli``, for where the console script is not on the path."""
+"""``python -m bandmaster``, for where the console script is not on the path."""
 
 from __future__ import annotations
 
