@@ -104,6 +104,11 @@ class Study(_Study):
         journal: Journal | None = None
         if standby and storage is None:
             raise ConfigurationError("standby=True needs a storage, e.g. sqlite:///search.db")
+        if standby and not load_if_exists:
+            raise ConfigurationError(
+                "standby=True waits for a study that another process has, so it needs "
+                "load_if_exists=True, too"
+            )
         if storage is not None:
             name = name or f"study-{secrets.token_hex(4)}"
             journal = open_study_journal(
@@ -123,6 +128,7 @@ class Study(_Study):
                 journal=journal,
                 clock=clock,
             )
+            self.wait_durable(self.position)  # who is told of a study finds it
         except BaseException:
             if journal is not None:
                 journal.close()
@@ -197,7 +203,7 @@ class Study(_Study):
         Raises
         ------
         StorageError
-            When the storage cannot be read.
+            When the storage cannot be read, or is not there.
         """
         with _opened(storage) as opened:
             return opened.list_studies()
@@ -349,7 +355,7 @@ class Study(_Study):
 
 
 def _opened(storage: str | Storage) -> contextlib.AbstractContextManager[Storage]:
-    """Return a storage for a ``with`` block, which closes it if it is not the caller's."""
+    """Return a storage that is there for a ``with`` block, which closes it if it made it."""
     if isinstance(storage, Storage):
         return contextlib.nullcontext(storage)
-    return open_storage(storage)
+    return open_storage(storage, create=False)

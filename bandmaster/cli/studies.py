@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
@@ -23,8 +22,9 @@ def studies() -> None:
 def list_(storage: str) -> None:
     """Print the studies of a storage: name, when created, events, who writes it now."""
     from bandmaster.facade import Study
+    from bandmaster.storage import checkpoint_url
 
-    found = Study.list_studies(_url(storage))
+    found = Study.list_studies(checkpoint_url(storage))
     if not found:
         click.echo("no studies", err=True)
         return
@@ -42,15 +42,7 @@ def list_(storage: str) -> None:
 def delete(storage: str, name: str, force: bool) -> None:
     """Delete a study with all that happened in it."""
     from bandmaster.facade import Study
-
-    Study.delete_study(name, _url(storage), force=force)
-    click.echo(f"deleted study {name!r}", err=True)
-
-
-def _url(storage: str) -> str:
-    """Return the URL of a storage that is there: to look must not make a file."""
     from bandmaster.storage import checkpoint_url
 
-    if "://" not in storage and not Path(storage).is_file():
-        raise click.UsageError(f"there is no file {storage!r}")
-    return checkpoint_url(storage)
+    Study.delete_study(name, checkpoint_url(storage), force=force)
+    click.echo(f"deleted study {name!r}", err=True)

@@ -83,7 +83,7 @@ def stored_space(storage: str | Storage, name: str) -> dict[str, Any]:
         When there is no such study, or nothing in it.
     """
     if not isinstance(storage, Storage):
-        with open_storage(storage) as opened:
+        with open_storage(storage, create=False) as opened:
             return stored_space(opened, name)
     first = next(storage.read_journal(name).read(0), None)
     if not isinstance(first, StudyCreated):

@@ -9,7 +9,7 @@ from bandmaster.storage.memory import MemoryStorage
 __all__ = ["open_storage"]
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, *, create: bool = True) -> Storage:
     """Open the place where studies are kept.
 
     Parameters
@@ -19,6 +19,8 @@ def open_storage(url: str) -> Storage:
         not there; ``postgresql+psycopg://user:password@host/database``. Options follow a question
         mark: ``retry=60`` (seconds for which a commit is tried again), for SQLite
         ``synchronous=full`` (default) or ``normal``, for PostgreSQL what libpq knows.
+    create : bool, default True
+        Whether to make the file or the tables when they are not there.
 
     Returns
     -------
@@ -30,7 +32,7 @@ def open_storage(url: str) -> Storage:
     ConfigurationError
         When the URL is wrong.
     StorageError
-        When the database cannot be used.
+        When the database cannot be used, or is not there and shall not be made.
 
     Examples
     --------
@@ -49,4 +51,4 @@ def open_storage(url: str) -> Storage:
         )
     from bandmaster.storage.sql import SqlStorage  # SQLAlchemy takes 0.2 s to import
 
-    return SqlStorage(url)
+    return SqlStorage(url, create=create)

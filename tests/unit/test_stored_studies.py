@@ -38,6 +38,22 @@ def test_studies_are_listed_and_deleted(url):
         Study.delete_study("a", url)
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        Study.list_studies,
+        lambda url: Study.load("a", url),
+        lambda url: Study.delete_study("a", url),
+        lambda url: Study.delete_study("a", url, force=True),
+    ],
+)
+def test_to_look_at_a_storage_does_not_make_it(url, tmp_path, look):
+    """A mistyped name is an error."""
+    with pytest.raises(StorageError, match=r"no file .*studies\.db"):
+        look(url)
+    assert not list(tmp_path.glob("*.db*"))
+
+
 def test_a_study_that_is_being_written_is_deleted_by_force_only(url):
     """Its writer then hears that it was deleted."""
     study = make(url, "a")
@@ -79,6 +95,13 @@ def test_who_stands_by_has_something_to_stand_by_for():
         fmin(lambda config: 1.0, SPACE, standby=True)
     with pytest.raises(ConfigurationError, match="checkpoint_file"):
         Master("run", RandomOptimizer(), config_space=SPACE, standby=True)
+
+
+def test_who_stands_by_wants_to_go_on(url, caplog):
+    """Waiting for a study that is there only to refuse it would be for nothing."""
+    with make(url, "a"), pytest.raises(ConfigurationError, match="load_if_exists=True"):
+        make(url, "a", standby=True)
+    assert "Standing by" not in caplog.text
 
 
 def test_a_checkpoint_file_may_be_a_url(tmp_path, url):

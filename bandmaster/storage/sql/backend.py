@@ -61,6 +61,16 @@ class Backend(abc.ABC):
         self.engine = sa.create_engine(url, poolclass=NullPool, connect_args=dict(connect_args))
 
     @abc.abstractmethod
+    def demand(self) -> None:
+        """Look whether the database is there, where to connect would make it.
+
+        Raises
+        ------
+        StorageError
+            When it is not.
+        """
+
+    @abc.abstractmethod
     def judge(self, error: BaseException) -> Failure:
         """Return whether it is worth trying again after an error of the driver."""
 

@@ -47,6 +47,9 @@ class PostgresBackend(Backend):
         defaults = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
         super().__init__(url, options, defaults)
 
+    def demand(self) -> None:
+        """Nothing to do: to connect makes no database."""
+
     def judge(self, error: BaseException) -> Failure:
         """A lost connection comes back, a restarting server too."""
         state = getattr(error, "sqlstate", None)

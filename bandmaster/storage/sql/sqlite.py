@@ -38,6 +38,11 @@ class SqliteBackend(Backend):
                 "an SQLite storage needs a file, e.g. sqlite:///search.db; for one in memory "
                 "give memory://"
             )
+        if url.query:  # a mistyped option would be taken for the default
+            raise ConfigurationError(
+                f"an SQLite storage has no option {', '.join(map(repr, sorted(url.query)))}; there "
+                f"are {', '.join(self.options)}, each once"
+            )
         synchronous = options.get("synchronous", "full").lower()
         if synchronous not in _SYNCHRONOUS:
             raise ConfigurationError(
@@ -49,6 +54,11 @@ class SqliteBackend(Backend):
         self._refuse_a_cut_file()
         sa.event.listen(self.engine, "connect", self._connected)
         sa.event.listen(self.engine, "begin", _begin)
+
+    def demand(self) -> None:
+        """Refuse a file that is not there: SQLite makes what it is to open."""
+        if not self._path.exists():
+            raise StorageError(f"there is no file {self._path}")
 
     def judge(self, error: BaseException) -> Failure:
         """Locks end, and room may be made."""

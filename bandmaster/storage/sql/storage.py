@@ -39,6 +39,8 @@ class SqlStorage(Storage):
     ----------
     url : str
         SQLAlchemy's form; see `open_storage` for the options.
+    create : bool, default True
+        Whether to make what is not there.
 
     Raises
     ------
@@ -48,12 +50,14 @@ class SqlStorage(Storage):
         When the database cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self._backend = _backend(url)
+        if not create:
+            self._backend.demand()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._journals: set[SqlJournal] = set()
-        self._identity = prepare(self._backend)
+        self._identity = prepare(self._backend, create=create)
 
     def open_journal(
         self,
@@ -155,7 +159,7 @@ class SqlStorage(Storage):
                 if not standby or not (isinstance(error, StudyBusyError) or self._passes(error)):
                     raise
                 if not waited:
-                    logger.info("Standing by: %s", error)
+                    logger.warning("Standing by: %s", error)
                 waited = True
             # No event reaches us from another machine; a look costs one short transaction.
             self._closed.wait(min(_STANDBY_SECONDS, seconds / 4))

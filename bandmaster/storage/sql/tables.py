@@ -54,16 +54,19 @@ events = sa.Table(
 )
 
 
-def prepare(backend: Backend) -> str:
+def prepare(backend: Backend, *, create: bool = True) -> str:
     """Make the tables, or bring older ones up to date; return the database's identity.
 
     Raises
     ------
     StorageError
-        When a newer version made them, or a study is being written by an older one.
+        When a newer version made them, a study is being written by an older one, or there are
+        none and `create` is false.
     """
     with backend.read() as connection:
         found = _version(connection, backend)
+    if found is None and not create:
+        raise StorageError(f"{backend.where} holds no studies")
     if found is None or found[0] < SCHEMA_VERSION:
         with backend.write() as connection:
             backend.lock_schema(connection)

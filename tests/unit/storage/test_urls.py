@@ -1,5 +1,7 @@
 """Storage URLs: what they may be, and what is said of those that are wrong."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 
@@ -20,6 +22,8 @@ from bandmaster.storage import open_storage
         ("sqlite:///a.db?synchronous=off", "full, normal"),
         ("sqlite:///a.db?retry=soon", "retry='soon'"),
         ("sqlite:///a.db?retry=-1", "retry='-1'"),
+        ("sqlite:///a.db?retyr=1&synchronous=normal", "'retyr'; there are retry, synchronous"),
+        ("sqlite:///a.db?retry=1&retry=2", "'retry'.*each once"),
         (None, "URL"),
     ],
 )
@@ -33,6 +37,20 @@ def test_a_folder_that_is_not_there(tmp_path):
     """A path into nowhere is named."""
     with pytest.raises(StorageError, match=r"there is no .*nowhere"):
         open_storage(f"sqlite:///{tmp_path}/nowhere/a.db")
+
+
+def test_what_is_only_looked_at_is_not_made(tmp_path):
+    """A mistyped name makes no file, and no tables in a file of something else."""
+    with pytest.raises(StorageError, match=r"no file .*a\.db"):
+        open_storage(f"sqlite:///{tmp_path}/a.db", create=False)
+    assert [] == list(tmp_path.iterdir())
+    path = tmp_path / "b.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    with pytest.raises(StorageError, match="holds no studies"):
+        open_storage(f"sqlite:///{path}", create=False)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert [("mine",)] == connection.execute("SELECT name FROM sqlite_master").fetchall()
 
 
 def test_a_file_that_is_no_database(tmp_path):
