@@ -28,6 +28,11 @@ EXIT_TERMINATED = 143
 """SIGTERM, which batch systems send."""
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_OPTIONS = {
+    "standby=True": "--standby",
+    "force=True": "--force",
+    "max_initial_failures=": "--max-initial-failures ",
+}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,9 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _in_options(text: str) -> str:
     """Return a message that names Python's arguments with the names of the options."""
-    for argument, option in (("standby=True", "--standby"), ("force=True", "--force")):
-        text = text.replace(argument, option)
-    return text
+    ours, newline, traceback = text.partition("\n")  # behind it may be the user's own code
+    for argument, option in _OPTIONS.items():
+        ours = ours.replace(argument, option)
+    return ours + newline + traceback
 
 
 def _farewell(code: int) -> int:

@@ -51,6 +51,7 @@ def doctor(
         port,
         connection_file=connection_file,
         tls=make_tls(tls, certificate),
+        insecure=insecure,
         timeout=timeout,
     )
     levels = []

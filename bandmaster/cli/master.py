@@ -11,6 +11,7 @@ import click
 
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
 from bandmaster.errors import ConfigurationError
+from bandmaster.interrupts import SIGTERM_GRACE
 
 if TYPE_CHECKING:
     from bandmaster.multifidelity import IterGenerator
@@ -120,7 +121,7 @@ def master(
     max_retries: int,
     retry_failed: int,
     max_initial_failures: int,
-    sigterm_grace: float,
+    sigterm_grace: float | None,
     seed: int,
     checkpoint_file: str | None,
     standby: bool,
@@ -171,7 +172,7 @@ def master(
         driver.start(wait_for_nameserver=timeout)
         driver.run(
             n_iterations=n_iterations, n_trials=n_trials, timeout=timeout,
-            sigterm_grace=sigterm_grace,
+            sigterm_grace=SIGTERM_GRACE if sigterm_grace is None else sigterm_grace,
         )  # fmt: skip
     finally:
         try:

@@ -121,11 +121,10 @@ def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | No
 
 
 def sigterm_option(command: Command) -> Command:
-    """Add --sigterm-grace."""
+    """Add --sigterm-grace; None when it is not given."""
     return click.option(
         "--sigterm-grace",
         type=click.FloatRange(min=0),
-        default=SIGTERM_GRACE,
-        show_default=True,
+        show_default=f"{SIGTERM_GRACE:g}, or what a worker's class says",
         help="Seconds that SIGTERM leaves to what is running.",
     )(command)

@@ -40,7 +40,7 @@ def worker(
     isolate: bool,
     time_limit: float | None,
     memory_limit: str | None,
-    sigterm_grace: float,
+    sigterm_grace: float | None,
 ) -> None:
     """Evaluate configurations until the master ends the run, or Ctrl-C.
 
@@ -65,7 +65,8 @@ def worker(
     )
     if isolation is not None:
         made.isolation = isolation
-    made.sigterm_grace = sigterm_grace
+    if sigterm_grace is not None:
+        made.sigterm_grace = sigterm_grace
     made.run(background=False)
 
 

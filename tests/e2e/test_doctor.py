@@ -77,6 +77,17 @@ def test_no_connection_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "→ start the name server" in out
 
 
+def test_a_run_without_a_key_needs_no_file() -> None:
+    """With --insecure, host and port are enough, as for a worker."""
+    with NameServer("sick", port=0, insecure=True) as server:
+        where = {"host": server.address.host, "port": server.address.port}
+        connection_file.path_of("sick").unlink()
+        assert "fail" == check(**where)["connection file"].level
+        found = check(insecure=True, **where)
+    assert ("ok", "ok") == (found["connection file"].level, found["name server"].level)
+    assert "fail" not in {finding.level for finding in found.values()}
+
+
 def test_no_run_at_all(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a run id and without a run there is nothing to check: a usage error."""
     assert 2 == main(["doctor"])

@@ -189,6 +189,7 @@ def test_a_master_of_failures_only_is_ended(tmp_path: Path) -> None:
             assert 2 == master.finish(15), master
         assert 0 == worker.finish(5)
     assert "Error: the first 3 evaluations have all failed" in master.err
+    assert "(--max-initial-failures 3)" in master.err
     assert "ImportError: no torch" in master.err.splitlines()[-1]
     assert "| Num Configs" in master.out
 
