@@ -40,6 +40,7 @@ def _below(path: Path, folders: tuple[str, ...]) -> bool:
     return any(folder == f or folder.startswith(f + "/") for f in folders)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that must run alone, or in one process."""
     for item in items:

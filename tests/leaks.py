@@ -38,6 +38,7 @@ class Snapshot:
     def take(cls) -> Snapshot:
         """Look around."""
         gc.collect()
+        gc.freeze()  # what is there by now: to look through it after each test would take seconds
         return cls(
             frozenset(t.ident for t in threading.enumerate()),
             frozenset(_children()),
@@ -80,16 +81,19 @@ class Snapshot:
 
 
 def _children() -> list[int]:
-    me, found = os.getpid(), []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            # comm may hold spaces and brackets, so count from the last bracket: state, ppid.
-            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == me and state != "Z":
-                found.append(int(entry.name))
-    return found
+    """Return the child processes that have not ended, of all threads."""
+    found = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread is gone
+            found += [int(pid) for pid in children.read_text().split()]
+    return [pid for pid in found if not _is_zombie(pid)]
+
+
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        # comm may hold spaces and brackets, so look behind the last bracket.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
 
 
 def _command(pid: int) -> str:
