@@ -87,11 +87,12 @@ class SqliteBackend(Backend):
         """Insert a row unless its name is there.
 
         A study that is new may be an old one whose name a broken disk has changed; the index of
-        names then differs from the table.
+        names then differs from the table. Only these two are looked at, as the events may be many
+        (SQLite before 3.33 looks at all of it).
         """
         added = connection.execute(insert(table).values(values).on_conflict_do_nothing())
         if added.rowcount:
-            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+            found = connection.exec_driver_sql(f"PRAGMA integrity_check({table.name})").scalar()
             if found != "ok":
                 raise StorageError(f"{self.where} is damaged: {found}; restore it from a backup")
 
