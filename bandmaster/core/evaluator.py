@@ -6,7 +6,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 
-from bandmaster.core.clock import SystemClock
+from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.context import Context
 from bandmaster.core.evaluate import Objective, evaluate
 from bandmaster.core.job import Job
@@ -69,6 +69,8 @@ class InProcess(Evaluator):
     objective : Objective
     catch : tuple of exception types
         As in `evaluate`.
+    clock : Clock, optional
+        Stamps the outcomes.
     """
 
     def __init__(
@@ -76,10 +78,11 @@ class InProcess(Evaluator):
         objective: Objective,
         *,
         catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
+        clock: Clock | None = None,
     ) -> None:
         self._objective = objective
         self._catch = catch
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
 
     def start(self) -> None:
         """Nothing is needed."""
@@ -104,7 +107,7 @@ class InProcess(Evaluator):
 def _leave_fork() -> None:
     """End a copy of this process that an evaluation has forked and let return.
 
-    It would go on as a second worker of the same name, with the same job.
+    It would go on as a second worker of the same name, or a second search, with the same job.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 from collections.abc import Callable
 from typing import Any
 
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
-from bandmaster.core.evaluate import Objective, evaluate
+from bandmaster.core.evaluate import Objective
+from bandmaster.core.evaluator import InProcess
 from bandmaster.core.job import Job
+from bandmaster.core.outcome import Status
 from bandmaster.interrupts import Interrupts
 from bandmaster.runners.leftovers import give_back, worker_name
 from bandmaster.study.follower import Follower
 from bandmaster.study.study import Study
 
 __all__ = ["run_serial"]
+
+logger = logging.getLogger(__name__)
 
 
 def run_serial(
@@ -45,11 +51,12 @@ def run_serial(
         What makes an evaluation fail. Any other exception ends the run; its job is requeued, so
         that the study can go on later.
     interrupts : Interrupts, optional
-        The run ends when it says so, after the evaluation that is running.
+        The run ends when it says so, after the evaluation that is running. If that fails after
+        Ctrl-C, it is left to the next run.
     """
     clock = clock or SystemClock()
     interrupts = interrupts or Interrupts("Serial", enabled=False)
-    objective = Objective(function)
+    evaluator = InProcess(Objective(function), catch=catch, clock=clock)
     worker = worker_name("serial")
     deadline = None if timeout is None else clock() + timeout
 
@@ -71,7 +78,16 @@ def run_serial(
             context = Context(
                 job, worker=worker, working_directory=working_directory, reporter=reporter
             )
-            study.tell(job, evaluate(objective, job, context, clock, catch=catch))
+            outcome = evaluator.run(job, context)
+            if outcome.status is Status.FAILED and interrupts.signum == signal.SIGINT:
+                # In a terminal Ctrl-C also reaches the processes that an evaluation has started.
+                logger.warning(
+                    "Job %d failed after Ctrl-C, which may be why, so it is to run again: %s",
+                    job.number, outcome.error,
+                )  # fmt: skip
+                study.requeue(job, "it failed after Ctrl-C", counted=False)
+            else:
+                study.tell(job, outcome)
             follower.catch_up()
         interrupts.check()
     except BaseException as error:

@@ -5,6 +5,7 @@ import itertools
 import math
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -330,3 +331,41 @@ def test_a_batch_that_is_taken_apart_ends_when_the_search_is_interrupted():
         attempts = batches_of(study, 3, deadly, interrupts)
     assert [[0, 1, 2], [0]] == attempts
     assert [True, True] == [entry.waiting for entry in study.open_jobs]
+
+
+def test_what_fails_after_ctrl_c_is_left_to_the_next_run(caplog):
+    """The signal may have reached what the evaluation had started; what ends well counts."""
+    study = make(Plan(n_trials=3))
+
+    def broken(config, job):
+        if job.number == 1:
+            signal.raise_signal(signal.SIGINT)
+            raise OSError("sleep died of signal 2")
+        return 1.0
+
+    with Interrupts("it") as interrupts:
+        serial(study, broken, interrupts=interrupts)
+    assert [0] == [e.job for e in study.history]
+    assert [True] == [entry.waiting for entry in study.open_jobs]
+    assert "sleep died of signal 2" in caplog.text
+    serial(study, lambda config: 1.0)
+    assert [True] * 3 == [e.ok for e in study.history]
+
+
+def test_a_fork_that_an_evaluation_leaves_is_no_second_search(tmp_path):
+    """It ends where its evaluation does, in silence."""
+    program = (
+        "import os\n"
+        "from bandmaster import fmin\n"
+        "def f(config, job):\n"
+        "    if job.number == 0 and (pid := os.fork()):\n"
+        "        os.waitpid(pid, 0)\n"
+        "    return 1.0\n"
+        "space = {'x': {'_type': 'uniform', '_value': [0, 1]}}\n"
+        "result = fmin(f, space, 'Random', n_iterations=3, show_progressbar=False)\n"
+        "print(len(result.evaluations), flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert "3\n" == done.stdout
