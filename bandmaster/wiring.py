@@ -258,10 +258,10 @@ def run(
                 catch=catch, isolation=isolation, interrupts=interrupts,
             )  # fmt: skip
     if interrupts.draining and not study.finished:
+        again = "; another call goes on with this study" if study.waits_for_storage else ""
         logger.warning(
-            "The search was interrupted after %d evaluations; another call goes on with this study",
-            len(study.history),
-        )  # fmt: skip
+            "The search was interrupted after %d evaluations%s", len(study.history), again
+        )
 
 
 @contextlib.contextmanager
