@@ -13,7 +13,7 @@ demo: $(VENV)/.demo-ready
 	$(BIN)/python -m bandmaster.examples.demo
 
 test: lint $(VENV)/.postgresql-ready $(VENV)/.network-ready
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not serial"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not serial"
 	$(BIN)/python -m pytest -m serial
 
 lint: $(VENV)/.test-ready

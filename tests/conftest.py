@@ -27,8 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 WATCHED = ("e2e", "examples", "faults", "unit/asynccomm", "unit/runners")
 # They measure time, so they run alone after the parallel ones.
 SERIAL = ("e2e", "faults")
-# Their modules make something that takes long, once: all of a module goes to one process.
-TOGETHER = ("examples", "packaging")
 
 
 def _folder(path: Path) -> str:
@@ -40,14 +38,11 @@ def _below(path: Path, folders: tuple[str, ...]) -> bool:
     return any(folder == f or folder.startswith(f + "/") for f in folders)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that must run alone, or in one process."""
+    """Mark tests that must run alone."""
     for item in items:
         if _below(item.path, SERIAL):
             item.add_marker(pytest.mark.serial)
-        if _below(item.path, TOGETHER):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(autouse=True)
