@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
 from bandmaster.study.incumbent import Trajectory, find_trajectory
 from bandmaster.study.pickling import dump_result, load_result
+from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.table import ResultTable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = ["FMinResult", "Result"]
 _FAILURES = frozenset({Status.FAILED, Status.TIMEOUT, Status.CRASHED})
 
 
-class Result:
+class Result(ResultPlots):
     """What a search found: a read-only view on a History, also of one that still grows.
 
     Printing it shows the best configuration of each budget as a table. Pickling it saves the rows
@@ -228,41 +228,6 @@ class Result:
             notes.append(f"{infeasible} of {total} evaluations break a constraint ({names}).")
         return notes
 
-    # ---- plots: bandmaster.plotting is above this layer, so it is looked up on first use
-
-    def plot_convergence_over_time(self, *, ax: Any = None) -> Any:
-        """Draw the best loss at each budget over time; see `plotting.plot_convergence_over_time`.
-
-        Each plot draws on `ax` (matplotlib's current axes by default) and returns the Axes.
-        """
-        return _plotting().plot_convergence_over_time(self, ax=ax)
-
-    def plot_convergence_over_iter(
-        self, budget: float | None = None, name: str | None = None, *, ax: Any = None
-    ) -> Any:
-        """Draw the best loss at a budget over its evaluations.
-
-        Parameters
-        ----------
-        budget : float, optional
-            Default: the largest with a success.
-        name : str, optional
-            The label of the curve.
-        """
-        return _plotting().plot_convergence_over_iter(self, budget, name, ax=ax)
-
-    def plot_concurrent_over_time(self, num_points: int = 200, *, ax: Any = None) -> Any:
-        """Draw how many evaluations ran at once, resolved to `num_points` moments."""
-        return _plotting().plot_concurrent_over_time(self, num_points, ax=ax)
-
-    def plot_finished_over_time(self, *, ax: Any = None) -> Any:
-        """Draw how many evaluations had finished at each budget over time."""
-        return _plotting().plot_finished_over_time(self, ax=ax)
-
-    def plot_correlation_across_budgets(self, *, ax: Any = None) -> Any:
-        """Draw the rank correlation of losses between each two budgets."""
-        return _plotting().plot_correlation_across_budgets(self, ax=ax)
-
     # ---- pickling
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -291,7 +256,3 @@ def _restore(state: Mapping[str, Any]) -> Result:
     history, space, budgets = load_result(state)
     objectives = Objectives.from_data(state.get("objectives", ()))
     return Result(history, space, budgets=budgets, objectives=objectives)
-
-
-def _plotting() -> Any:
-    return importlib.import_module("bandmaster.plotting")
