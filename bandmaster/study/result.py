@@ -12,9 +12,11 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
-from bandmaster.study.incumbent import Trajectory, find_trajectory
+from bandmaster.study.incumbent import find_trajectory
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
+from bandmaster.study.result_runs import ResultRuns
+from bandmaster.study.rows import loss_of
 from bandmaster.study.table import ResultTable
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ __all__ = ["FMinResult", "Result"]
 _FAILURES = frozenset({Status.FAILED, Status.TIMEOUT, Status.CRASHED})
 
 
-class Result(ResultPlots):
+class Result(ResultRuns, ResultPlots):
     """What a search found: a read-only view on a History, also of one that still grows.
 
     Printing it shows the best configuration of each budget as a table. Pickling it saves the rows
@@ -113,11 +115,14 @@ class Result(ResultPlots):
         DataFrame
             Columns ``job``, ``attempt``, ``trial``, ``bracket``, ``rung``, ``budget``; ``status``
             and ``worker`` (categories); ``loss`` (NaN without one); ``submitted``, ``started``
-            and ``finished`` (UTC; NaT where no worker timed it) and ``duration`` (seconds);
-            ``error``; ``config.<name>`` for each parameter (integers, floats, booleans or
-            categories; missing where inactive) and ``metric.<name>`` for each metric.
+            and ``finished`` (UTC; NaT where no worker timed it), ``duration`` and ``wait`` from
+            submitted to started (seconds); ``model_based`` (whether a model picked the
+            configuration, missing if the optimizer does not say); ``error``; ``config.<name>`` for
+            each parameter (integers, floats, booleans or categories; missing where inactive) and
+            ``metric.<name>`` for each metric. Where the study has constraints also ``feasible``
+            and ``met.<name>`` for each of them (missing unless the evaluation ended well).
         """
-        return build_frame(self.evaluations, self.parameters)
+        return build_frame(self.evaluations, self.parameters, self.objectives)
 
     # ---- incumbents
 
@@ -164,31 +169,40 @@ class Result(ResultPlots):
 
     def _best_at(self, budget: float) -> Evaluation | None:
         if not self.objectives.constraints:
-            return self.history.best(budget)
-        trajectory = find_trajectory(self.history, budget=budget, objectives=self.objectives)
-        return trajectory.evaluations[-1] if trajectory.evaluations else None
+            best = self.history.best(budget)
+            if best is None or loss_of(best) is not None:
+                return best
+        return self.get_incumbent(budget=budget)
 
-    def get_incumbent_trajectory(
-        self, budget: float | None = None, *, policy: str = "largest budget"
-    ) -> Trajectory:
-        """Follow the incumbent through the search.
+    def get_incumbent(
+        self, policy: str = "largest budget", *, budget: float | None = None
+    ) -> Evaluation | None:
+        """Return the incumbent at the end, under a policy of your choice.
 
         Parameters
         ----------
-        budget : float, optional
-            Look at this budget only; all by default.
         policy : {"largest budget", "any budget", "non-decreasing budget"}
-            When a challenger wins: at a larger budget always, then by loss (as `best` does); by
-            loss; by loss at no smaller a budget.
+            ``"largest budget"``: the lowest loss at the largest budget with a success (this is
+            `best`). ``"any budget"``: the lowest loss of all. ``"non-decreasing budget"``: who
+            was left when each challenger had to have a lower loss at no smaller a budget; it
+            depends on the order of the evaluations.
+        budget : float, optional
+            Look at this budget only.
+
+        Returns
+        -------
+        Evaluation or None
+            With its `config`, `loss` and `budget`. Of equals the earliest; None without a success.
 
         Raises
         ------
         ConfigurationError
             If there is no such policy.
         """
-        return find_trajectory(
+        trajectory = find_trajectory(
             self.history, budget=budget, policy=policy, objectives=self.objectives
         )
+        return trajectory.evaluations[-1] if trajectory.evaluations else None
 
     # ---- shown
 
