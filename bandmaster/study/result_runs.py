@@ -222,8 +222,8 @@ class ResultRuns:
         Returns
         -------
         X : ndarray of shape (n, d)
-            One column a hyperparameter, in the order of the space; choices by their index, NaN
-            where inactive. With more than one budget the last column is ``budget``.
+            One column a hyperparameter, in the order of the space that is returned: choices by
+            their index, NaN where inactive. With more than one budget a column is ``budget``.
         y : ndarray of shape (n,)
         config_space : ConfigurationSpace
             What the columns are, ``budget`` included.
