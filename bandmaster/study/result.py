@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
 from bandmaster.study.rows import loss_of
+from bandmaster.study.saving import Saved, load, save
 from bandmaster.study.table import ResultTable
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from bandmaster.optimizers.base import Optimizer
     from bandmaster.space import Space
+    from bandmaster.storage import Storage
+    from bandmaster.study.reader import StudyReader
     from bandmaster.study.view import StudyView
 
 __all__ = ["FMinResult", "Result"]
@@ -68,14 +72,32 @@ class Result(ResultRuns, ResultPlots):
         self._budgets = tuple(budgets or ())
 
     @classmethod
-    def of(cls, study: StudyView) -> Result:
+    def of(cls, study: StudyView | StudyReader) -> Result:
         """Return what a study has found so far; the view grows with the study."""
-        return cls(
-            study.history,
-            study.space,
-            budgets=study.generator.get_budgets(),
-            objectives=study.objectives,
-        )
+        return cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
+
+    @staticmethod
+    def of_stored(name: str, storage: str | Storage) -> Result:
+        """Return what a stored study has found by now, also while another process writes it.
+
+        The study is not opened for writing, so its optimizer and iteration generator need not be
+        given. It is read once: `study.reader.StudyReader` follows it.
+
+        Parameters
+        ----------
+        name : str
+        storage : str or Storage
+            A URL, or the path of an SQLite file.
+
+        Raises
+        ------
+        StorageError
+            If there is no such study, there is nothing in it, or the storage cannot be read.
+        """
+        from bandmaster.study.reader import StudyReader
+
+        with StudyReader(name, storage) as reader:
+            return Result.of(reader)
 
     # ---- rows
 
@@ -241,6 +263,66 @@ class Result(ResultRuns, ResultPlots):
             names = ", ".join(m.name for m in self.objectives.constraints)
             notes.append(f"{infeasible} of {total} evaluations break a constraint ({names}).")
         return notes
+
+    # ---- files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the rows there are by now, in the format that the path means.
+
+        The file appears, or takes the place of another one, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            ``.jsonl`` (or ``.ndjson``), ``.parquet`` and ``.pkl`` (or ``.pickle``) keep all of a
+            result; ``.csv`` keeps the evaluations, without space, objectives and planned budgets.
+            Without a suffix: a directory with HpBandSter's ``configs.json`` and ``results.json``,
+            which keep even less (see docs/results.md).
+
+        Raises
+        ------
+        ConfigurationError
+            When the path means no format, or there is no such folder.
+        MissingExtraError
+            Without pyarrow, for Parquet.
+        StorageError
+            When it cannot be written; what was there is as it was.
+        CodecError
+            When a value is no plain data.
+        """
+        save(Saved(self.history, self.space, self.budgets, self.objectives), path, result=self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, space: Any = None) -> Result:
+        """Read a result from what `save` wrote, or from HpBandSter's directory.
+
+        The file is data, and nothing of it is run. That includes a pickle, of which only a
+        Result's plain data is taken; ``pickle.load`` does the same with a file of yours, but runs
+        whatever a stranger's file names.
+
+        Parameters
+        ----------
+        path : path
+        space : Space, ConfigurationSpace or HDL mapping, optional
+            For CSV and HpBandSter's files, which keep none. Default: the file's.
+
+        Raises
+        ------
+        ConfigurationError
+            When the path means no format.
+        MissingExtraError
+            Without pyarrow, for Parquet.
+        StorageError
+            When there is no such file, or it cannot be read.
+        CodecError
+            When it is damaged; a last line that was cut off is left out with a warning.
+        """
+        if space is not None:
+            from bandmaster.space import compile_space
+
+            space = compile_space(space)
+        saved = load(path, space=space)
+        return cls(saved.history, saved.space, budgets=saved.budgets, objectives=saved.objectives)
 
     # ---- pickling
 

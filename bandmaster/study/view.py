@@ -72,6 +72,11 @@ class StudyView:
         return self._state.generator
 
     @property
+    def budgets(self) -> tuple[float, ...]:
+        """All budgets that are planned, ascending."""
+        return self._state.generator.get_budgets()
+
+    @property
     def objectives(self) -> Objectives:
         """The metrics and what each is for."""
         return self._state.objectives
