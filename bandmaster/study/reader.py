@@ -53,7 +53,11 @@ class StudyReader:
     history : History
         What had finished at the last `refresh`; it grows with each.
     space : Space
+    timings : None
+        What the study's proposals cost is known to its writer only.
     """
+
+    timings = None
 
     def __init__(self, name: str, storage: str | Storage) -> None:
         self._owned = None if isinstance(storage, Storage) else open_storage(_url(storage))

@@ -22,12 +22,15 @@ from bandmaster.study.saving import Saved, load, save
 from bandmaster.study.table import ResultTable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from bandmaster.optimizers.base import Optimizer
     from bandmaster.space import Space
     from bandmaster.storage import Storage
     from bandmaster.study.reader import StudyReader
+    from bandmaster.study.timings import Timings
+    from bandmaster.study.utilization import Utilization
     from bandmaster.study.view import StudyView
 
 __all__ = ["FMinResult", "Result"]
@@ -70,11 +73,14 @@ class Result(ResultRuns, ResultPlots):
         self.space = space
         self.objectives = objectives or Objectives()
         self._budgets = tuple(budgets or ())
+        self._timings: Timings | None = None
 
     @classmethod
     def of(cls, study: StudyView | StudyReader) -> Result:
         """Return what a study has found so far; the view grows with the study."""
-        return cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
+        result = cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
+        result._timings = study.timings
+        return result
 
     @staticmethod
     def of_stored(name: str, storage: str | Storage) -> Result:
@@ -225,6 +231,71 @@ class Result(ResultRuns, ResultPlots):
             self.history, budget=budget, policy=policy, objectives=self.objectives
         )
         return trajectory.evaluations[-1] if trajectory.evaluations else None
+
+    def pareto_front(
+        self, metrics: Sequence[str] | None = None, *, budget: float | None = None
+    ) -> list[Evaluation]:
+        """Return the evaluations that no other beats in one metric without losing in another.
+
+        Parameters
+        ----------
+        metrics : sequence of str, optional
+            Two or more. Default: all that are optimised.
+        budget : float, optional
+            Values at different budgets are not compared. Default: the largest at which an
+            evaluation has all these metrics and breaks no constraint.
+
+        Returns
+        -------
+        list of Evaluation
+            The best by the first metric first; of equals all.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such metric, or there are fewer than two.
+        """
+        from bandmaster.study.pareto import choose_metrics, find_front
+
+        chosen = choose_metrics(self.objectives, metrics)
+        return find_front(self.history, self.objectives, chosen, budget)
+
+    # ---- where the time went
+
+    def utilization(self) -> Utilization:
+        """Return how busy each worker was, and all together.
+
+        An evaluation that no worker timed (its worker died), attempts that were lost, and those of
+        a previous result count for nothing.
+        """
+        from bandmaster.study.utilization import measure_utilization
+
+        return measure_utilization(self.history)
+
+    def queue_waits(self) -> np.ndarray:
+        """Return the seconds from the first issue of each evaluation's job to its start.
+
+        Attempts that were lost or tried again are part of it. The issue has the study's clock and
+        the start the worker's, so that between machines it may be off, even below zero.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In the order of `evaluations`; NaN where no worker timed it, and for evaluations of a
+            previous result.
+        """
+        from bandmaster.study.utilization import queue_waits
+
+        return queue_waits(self.history)
+
+    @property
+    def optimizer_time(self) -> float | None:
+        """The seconds that optimizer and iteration generator took for their proposals.
+
+        It is measured in the process of the study, from when that was made or loaded, and not
+        stored: None for a result that was read, from a pickle or a stored study.
+        """
+        return None if self._timings is None else self._timings.seconds
 
     # ---- shown
 

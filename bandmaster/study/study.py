@@ -26,7 +26,7 @@ from bandmaster.storage import Journal, MemoryJournal
 from bandmaster.study.binding import bind
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
-from bandmaster.study.proposing import Proposal, propose
+from bandmaster.study.proposing import Proposal
 from bandmaster.study.replay import replay
 from bandmaster.study.retries import after_failure, after_loss
 from bandmaster.study.state import StudyState
@@ -200,7 +200,7 @@ class Study(StudyView):
             if state.waiting:
                 return self._reissue(state.open[state.waiting[0]], worker)
             while not state.reserved:
-                proposal = propose(state)
+                proposal = self.timings.propose(state)
                 if proposal is None:
                     return None
                 if isinstance(proposal, str):  # the space has run out

@@ -16,6 +16,7 @@ from bandmaster.space import Space
 from bandmaster.storage import Journal
 from bandmaster.study.proposing import propose
 from bandmaster.study.state import StudyState
+from bandmaster.study.timings import Timings
 
 __all__ = ["StudyView"]
 
@@ -27,9 +28,15 @@ class StudyView:
     ----------
     state : StudyState
     journal : Journal
+
+    Attributes
+    ----------
+    timings : Timings
+        What proposals cost in this process.
     """
 
     def __init__(self, state: StudyState, journal: Journal) -> None:
+        self.timings = Timings()
         self._state = state
         self._journal = journal
         self._position = 0
