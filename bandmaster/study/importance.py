@@ -20,7 +20,16 @@ from bandmaster.space.parameters import Ordinal
 from bandmaster.space.space import Space
 from bandmaster.study.parameter_table import ParameterTable
 
-__all__ = ["SCALES", "ParameterImportance", "compute_importance", "fit_fanova", "scale_losses"]
+__all__ = [
+    "SCALES",
+    "ParameterImportance",
+    "compute_importance",
+    "default_budget",
+    "fit_fanova",
+    "is_unordered",
+    "scale_losses",
+    "to_unit",
+]
 
 SCALES: Final = ("auto", "linear", "log", "rank")
 _LEAST: Final = 4  # evaluations below which a tree cannot have a split that says anything
@@ -134,7 +143,7 @@ def compute_importance(
     if not good:
         return ParameterImportance(budget=budget, why_empty=_nothing(len(evaluations)))
     if budget is None:
-        budget = _default_budget(good)
+        budget = default_budget(good)
     here = [e for e in good if e.budget == budget]
     losses = np.array([e.loss for e in here], dtype=np.float64)
     table = ParameterTable.of(here, space)
@@ -225,7 +234,8 @@ def scale_losses(losses: FloatArray, scale: str = "auto") -> tuple[FloatArray, s
     return (losses / size if size > 1e100 else losses), scale
 
 
-def _default_budget(good: Sequence[Evaluation]) -> float:
+def default_budget(good: Sequence[Evaluation]) -> float:
+    """Return the largest budget with ten of these evaluations, else the one with the most."""
     counts: dict[float, int] = {}
     for e in good:
         counts[e.budget] = counts.get(e.budget, 0) + 1

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bandmaster.optimizers.base import Optimizer
     from bandmaster.space import Space
     from bandmaster.storage import Storage
+    from bandmaster.study.importance import ParameterImportance
     from bandmaster.study.reader import StudyReader
     from bandmaster.study.timings import Timings
     from bandmaster.study.utilization import Utilization
@@ -296,6 +297,37 @@ class Result(ResultRuns, ResultPlots):
         stored: None for a result that was read, from a pickle or a stored study.
         """
         return None if self._timings is None else self._timings.seconds
+
+    def parameter_importance(
+        self, budget: float | None = None, *, scale: str = "auto", n_trees: int = 32, seed: int = 0
+    ) -> ParameterImportance:
+        """Return which share of the loss's variance each parameter explains, and each two together.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Default: the largest with ten successes, else the one with the most.
+        scale : {"auto", "linear", "log", "rank"}, default "auto"
+            Of the losses; ``"auto"`` takes logarithms where they span three decades.
+        n_trees : int, default 32
+            The size of the forest that is analysed (fANOVA).
+        seed : int, default 0
+
+        Returns
+        -------
+        ParameterImportance
+            Without shares, and with the reason, where there is too little to see.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such scale, or it needs positive losses.
+        """
+        from bandmaster.study.importance import compute_importance
+
+        return compute_importance(
+            self.evaluations, self.space, budget=budget, scale=scale, n_trees=n_trees, seed=seed
+        )
 
     # ---- shown
 
