@@ -33,6 +33,7 @@ from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_stud
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast
+from bandmaster.study.previous import Previous
 from bandmaster.study.study import Study
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Master:
         after it: at once when it ends or dies on this machine, else when its lease has run out.
     lease_seconds : float, default 30
         A master that has the checkpoint file and is not heard of for so long may be replaced.
+    previous_result : Result, Study, path, (storage, name) or iterable of Evaluation, optional
+        What a new study learns from first (`Study.learn_from`).
     callbacks : iterable of callable
         Called with (study, evaluation) from the thread of `run`; ``study.stop("why")`` ends the
         run.
@@ -153,6 +156,7 @@ class Master:
         journal: Journal | None = None,
         standby: bool = False,
         lease_seconds: float = LEASE_SECONDS,
+        previous_result: Previous | None = None,
         callbacks: Iterable[Callback] = (),
         connection_file: str | os.PathLike[str] | None = None,
         tls: TlsOption = None,
@@ -192,6 +196,8 @@ class Master:
                 max_retries=max_retries,
                 retry_failed=retry_failed,
             )
+            if previous_result is not None and not self.study.n_jobs and not self.study.history:
+                self.study.learn_from(previous_result)
         except BaseException:
             if checkpoint_file is not None and journal is not None:
                 journal.close()

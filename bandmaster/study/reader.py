@@ -23,7 +23,7 @@ from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.replay import fold
 from bandmaster.study.state import StudyState
 
-__all__ = ["StudyReader"]
+__all__ = ["StudyReader", "existing_url"]
 
 
 class StudyReader:
@@ -60,7 +60,7 @@ class StudyReader:
     timings = None
 
     def __init__(self, name: str, storage: str | Storage) -> None:
-        self._owned = None if isinstance(storage, Storage) else open_storage(_url(storage))
+        self._owned = None if isinstance(storage, Storage) else open_storage(existing_url(storage))
         self._lock = threading.Lock()
         try:
             source = storage if isinstance(storage, Storage) else self._owned
@@ -124,8 +124,14 @@ class StudyReader:
         self.close()
 
 
-def _url(storage: str) -> str:
-    """Return the URL of a storage that is there: to look must not make a file."""
+def existing_url(storage: str) -> str:
+    """Return the URL of a storage, given it or a file: to look must not make a file.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file.
+    """
     url = checkpoint_url(storage)
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///").partition("?")[0])
