@@ -14,6 +14,7 @@ from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
 from bandmaster.study.incumbent import find_trajectory
+from bandmaster.study.notes import note_exceptions, note_failures
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
@@ -334,38 +335,26 @@ class Result(ResultRuns, ResultPlots):
     def __repr__(self) -> str:
         if not self.history:
             return "<Result: no evaluation has finished yet>"
-        return self._table().to_text()
+        notes = [
+            *note_failures(self.failures, len(self.history)),
+            *note_exceptions(self.history, self.objectives),
+        ]
+        return self._table(notes).to_text()
 
     def _repr_html_(self) -> str:
         if not self.history:
             return "<p>No evaluation has finished yet.</p>"
-        return self._table().to_html()
+        from bandmaster.study.html_view import HtmlView
 
-    def _table(self) -> ResultTable:
+        notes = note_exceptions(self.history, self.objectives)
+        return HtmlView(
+            self.evaluations, self.failures, self.best, self._table(notes), self.objectives
+        ).to_html()
+
+    def _table(self, notes: Sequence[str]) -> ResultTable:
         return ResultTable(
-            self.parameters, self.budgets, self.incumbents, self.n_configs, self._notes(),
-            self.objectives,
-        )  # fmt: skip
-
-    def _notes(self) -> list[str]:
-        notes = []
-        failures, total = self.failures, len(self.history)
-        if failures:
-            how_many = "All" if len(failures) == total else f"{len(failures)} of"
-            words = (failures[-1].error or "").split("\n")
-            reason = next((w.strip() for w in reversed(words) if w.strip()), "")
-            reason = reason or failures[-1].status.value
-            notes.append(
-                f"{how_many} {total} evaluations failed (see .failures); the last: {reason[:100]}"
-            )
-        stopped = sum(e.status is Status.STOPPED for e in self.history)
-        if stopped:
-            notes.append(f"{stopped} of {total} evaluations were stopped early.")
-        infeasible = sum(e.ok and not self.objectives.counts(e) for e in self.history)
-        if infeasible:
-            names = ", ".join(m.name for m in self.objectives.constraints)
-            notes.append(f"{infeasible} of {total} evaluations break a constraint ({names}).")
-        return notes
+            self.parameters, self.budgets, self.incumbents, self.n_configs, notes, self.objectives
+        )
 
     # ---- files
 
