@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bandmaster.core.history import History
 from bandmaster.core.objectives import Metric, Objectives
@@ -408,3 +410,26 @@ def test_fanova_of_nothing_or_of_an_unknown_space():
     assert 4 == len(space)
     with pytest.raises(ConfigurationError, match="config_space"):
         Result(History(0)).get_fANOVA_data()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5), st.sampled_from([1.0, 3.0, 9.0]), st.none() | st.floats(-5, 5)
+        ),
+        max_size=25,
+    )
+)
+def test_runs_by_identifier_are_all_runs(spec):
+    """Each run is in one configuration's list; the longest of each list are the longest runs."""
+    rows = [_eval(i, loss, budget, trial=t) for i, (t, budget, loss) in enumerate(spec)]
+    result = Result(make_history(*rows))
+    lists = {i: result.get_runs_by_id(i) for i in result.get_id2config_mapping()}
+    jobs = sorted(run.evaluation.job for runs in lists.values() for run in runs)
+    assert [e.job for e in result.evaluations] == jobs
+    for runs in lists.values():
+        assert [run.budget for run in runs] == sorted(run.budget for run in runs)
+    assert [runs[-1] for runs in lists.values()] == result.get_all_runs(only_largest_budget=True)
+    for config_id, curves in result.get_learning_curves().items():
+        last = {run.budget: run.loss for run in lists[config_id] if run.loss is not None}
+        assert [sorted(last.items())] == curves

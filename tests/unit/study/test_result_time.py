@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bandmaster.core.history import History
 from bandmaster.core.outcome import Status
@@ -130,3 +133,28 @@ def test_a_proposal_that_fails_took_its_time_too(monkeypatch):
     assert 1 == timings.n_proposals
     assert timings.seconds >= 0
     assert math.isfinite(timings.seconds)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.floats(0, 100), st.floats(0, 50)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_no_worker_is_busier_than_it_is_there(spec):
+    """Whatever overlaps; and busy time is that of the moments in which it evaluates."""
+    rows = [_row(i, w, 1 + s, 1 + s + d) for i, (w, s, d) in enumerate(spec)]
+    use = Result(make_history(*rows)).utilization()
+    assert {w for w, _, _ in spec} == {worker.worker for worker in use.workers}
+    assert 0 <= use.share <= 1 + 1e-9
+    for worker in use.workers:
+        assert 0 <= worker.busy <= worker.available + 1e-9
+        own = [(s, s + d) for w, s, d in spec if w == worker.worker]
+        edges = sorted({edge for pair in own for edge in pair})
+        covered = sum(
+            high - low
+            for low, high in itertools.pairwise(edges)
+            if any(s <= low and high <= e for s, e in own)
+        )
+        assert worker.busy == pytest.approx(covered, abs=1e-9)
