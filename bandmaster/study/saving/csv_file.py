@@ -29,7 +29,7 @@ __all__ = ["read", "write"]
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,\r\n"][^,\r\n]*|))(,|\r\n|\n|\r|\Z)')
 _OPENED = re.compile(r'"[^"]*(?:""[^"]*)*')
 _FORMULA = ("=", "+", "-", "@", '"')
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]|[\ud800-\udfff]|[\t\n ]\\Z|\\A[\t\n ]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]|[\ud800-\udfff]|[\t ]\\Z|\\A[\t ]")
 _NOTHING: Mapping[str, Any] = {
     "checkpoint": None, "config_info": {}, "error": None, "info": None, "loss": None, "worker": "",
 }  # fmt: skip
@@ -119,6 +119,8 @@ def _split(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
             if cells != [""]:
                 yield first, cells
             cells, first = [], number
+    if cells:  # it ends with a comma
+        warn_torn(path, first)
 
 
 def _quote(cell: str) -> str:

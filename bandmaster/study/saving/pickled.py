@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ __all__ = ["read"]
 
 # What a pickled Result calls; the state that it is given is plain data, which needs no other name.
 _RESTORE = ("bandmaster.study.result", "_restore")
-_PLAIN = {("_codecs", "encode"): lambda text, encoding: text.encode(encoding)}  # bytes, protocol 2
+# How protocol 2 spells bytes.
+_PLAIN: Mapping[tuple[str, str], Callable[..., bytes]] = {
+    ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
+    ("__builtin__", "bytes"): lambda: b"",
+}
 
 
 def read(path: Path, space: Space | None) -> Saved:
