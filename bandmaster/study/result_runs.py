@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.history import History
@@ -121,8 +122,7 @@ class ResultRuns:
         only_largest_budget : bool, default False
             Return for each configuration the last run at its largest budget only.
         """
-        book = RunBook(self.history)
-        return book.largest() if only_largest_budget else book.runs
+        return self._book.largest() if only_largest_budget else self._book.all()
 
     def get_runs_by_id(self, config_id: Sequence[int] | int) -> list[Run]:
         """Return the runs of one configuration, budgets ascending; the last is the longest.
@@ -137,11 +137,11 @@ class ResultRuns:
         UnknownJobError
             If no evaluation of it has finished.
         """
-        return RunBook(self.history).get(config_id)
+        return self._book.get(config_id)
 
     def get_id2config_mapping(self) -> dict[ConfigId, dict[str, Any]]:
         """Return ``{config_id: {"config": ..., "config_info": ...}}`` of all that was evaluated."""
-        return RunBook(self.history).configs()
+        return self._book.configs()
 
     def get_learning_curves(
         self,
@@ -163,7 +163,7 @@ class ResultRuns:
         UnknownJobError
             If no evaluation of one of them has finished.
         """
-        return RunBook(self.history).curves(lc_extractor, config_ids)
+        return self._book.curves(lc_extractor, config_ids)
 
     def num_iterations(self) -> int:
         """Return how many brackets of the iteration generator have a finished evaluation."""
@@ -240,6 +240,10 @@ class ResultRuns:
         chosen = self._chosen(budgets)
         runs, y = scores(self.get_all_runs(), chosen, loss_fn, failed_loss)
         return fanova_data(runs, y, chosen, self.space, config_space)
+
+    @cached_property
+    def _book(self) -> RunBook:
+        return RunBook(self.history)
 
     def _chosen(self, budgets: Iterable[float] | None) -> list[float]:
         return sorted(set(self.budgets if budgets is None else budgets))

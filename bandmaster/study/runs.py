@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+import threading
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,21 +62,40 @@ class Run:
 
 
 class RunBook:
-    """The runs of some evaluations by configuration.
+    """The runs of a history by configuration; it grows with the history.
+
+    Thread-safe, and each evaluation is looked at once.
 
     Parameters
     ----------
-    evaluations : iterable of Evaluation
-        In the order in which the study learned of them.
+    history : sequence of Evaluation
+        Append-only, in the order in which the study learned of them.
     """
 
-    def __init__(self, evaluations: Iterable[Evaluation]) -> None:
-        self.runs = [Run.of(e) for e in evaluations]
+    def __init__(self, history: Sequence[Evaluation]) -> None:
+        self._history = history
+        self._lock = threading.Lock()
+        self._runs: list[Run] = []
         self._by_trial: dict[int, list[Run]] = {}
-        for run in self.runs:
-            self._by_trial.setdefault(run.evaluation.trial, []).append(run)
-        for runs in self._by_trial.values():
-            runs.sort(key=lambda run: run.budget)  # stable: at one budget, the last comes last
+
+    def _catch_up(self) -> dict[int, list[Run]]:
+        """Take in what is new; return the runs by trial. The lock is held."""
+        while len(self._runs) < len(self._history):
+            run = Run.of(self._history[len(self._runs)])
+            self._runs.append(run)
+            runs = self._by_trial.setdefault(run.evaluation.trial, [])
+            insort(runs, run, key=_budget)  # after those at the same budget
+        return self._by_trial
+
+    def _lists(self) -> list[list[Run]]:
+        with self._lock:
+            return [list(runs) for runs in self._catch_up().values()]
+
+    def all(self) -> list[Run]:
+        """Return all runs in the order of the history."""
+        with self._lock:
+            self._catch_up()
+            return list(self._runs)
 
     def get(self, config_id: Sequence[int] | int) -> list[Run]:
         """Return the runs of one configuration, budgets ascending.
@@ -88,17 +110,21 @@ class RunBook:
         UnknownJobError
             If no evaluation of it has finished.
         """
-        runs = self._by_trial.get(config_id if isinstance(config_id, int) else config_id[-1], [])
-        if not runs or not (isinstance(config_id, int) or tuple(config_id) == runs[0].config_id):
+        named = (
+            tuple(config_id) if isinstance(config_id, Sequence) else (operator.index(config_id),)
+        )
+        with self._lock:
+            runs = list(self._catch_up().get(named[-1], ())) if named else []
+        if not runs or named not in (runs[0].config_id, (named[-1],)):
             raise UnknownJobError(
                 f"no evaluation of the configuration {config_id!r} has finished; see "
                 "get_id2config_mapping() for those there are"
             )
-        return list(runs)
+        return runs
 
     def largest(self) -> list[Run]:
         """Return the last run at the largest budget of each configuration."""
-        return [runs[-1] for runs in self._by_trial.values()]
+        return [runs[-1] for runs in self._lists()]
 
     def configs(self) -> dict[ConfigId, dict[str, Any]]:
         """Return configuration and what the optimizer said about it, by identifier."""
@@ -107,7 +133,7 @@ class RunBook:
                 "config": dict(runs[-1].evaluation.config),
                 "config_info": dict(runs[-1].evaluation.config_info),
             }
-            for runs in self._by_trial.values()
+            for runs in self._lists()
         }
 
     def curves(
@@ -116,8 +142,12 @@ class RunBook:
         config_ids: Iterable[Sequence[int] | int] | None,
     ) -> dict[ConfigId, list[Any]]:
         """Return what `extract` makes of the runs of each configuration, or of some."""
-        chosen = self._by_trial.values() if config_ids is None else map(self.get, config_ids)
-        return {runs[0].config_id: extract(list(runs)) for runs in chosen}
+        chosen = self._lists() if config_ids is None else map(self.get, config_ids)
+        return {runs[0].config_id: extract(runs) for runs in chosen}
+
+
+def _budget(run: Run) -> float:
+    return run.budget
 
 
 def extract_learning_curves(runs: Sequence[Run]) -> list[Curve]:

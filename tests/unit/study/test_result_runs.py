@@ -258,7 +258,19 @@ def test_the_runs_of_a_configuration_are_sorted_by_budget():
     assert [1.0, 3.0, 9.0] == [run.budget for run in backwards.get_runs_by_id(1)]
 
 
-@pytest.mark.parametrize("unknown", [99, (0, 0, 99), (5, 0, 1)])
+def test_runs_grow_with_the_history():
+    """Asked again, the result has what has finished since; what one gets is a list of one's own."""
+    history = make_history(_eval(0, 0.5, 3.0, trial=0))
+    result = Result(history)
+    assert 1 == len(result.get_all_runs())
+    history.append(_eval(1, 0.4, 1.0, trial=0))
+    result.get_all_runs().clear()
+    result.get_runs_by_id(0).clear()
+    assert [0, 1] == [run.evaluation.job for run in result.get_all_runs()]
+    assert [1, 0] == [run.evaluation.job for run in result.get_runs_by_id(np.int64(0))]
+
+
+@pytest.mark.parametrize("unknown", [99, (0, 0, 99), (5, 0, 1), (0, 1), ()])
 def test_an_identifier_that_is_not_there_is_refused(unknown):
     """The message says where those are that there are."""
     with pytest.raises(UnknownJobError, match="get_id2config_mapping"):
