@@ -26,7 +26,7 @@ def build_frame(
 
     def moment(get: Callable[[Evaluation], float | None]) -> pd.Series:
         seconds = pd.Series([get(e) for e in rows], dtype="float64")
-        return pd.to_datetime(seconds, unit="s", utc=True)
+        return pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
 
     columns = {
         "job": of(lambda e: e.job, "int64"),

@@ -13,7 +13,7 @@ from bandmaster.core.job import ConfigId
 from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.formatting import format_losses, format_value
-from bandmaster.study.rows import config_id_of, loss_of
+from bandmaster.study.rows import config_id_of, loss_of, stamps_of
 
 __all__ = ["POLICIES", "IncumbentLog", "Trajectory", "find_trajectory"]
 
@@ -167,7 +167,7 @@ def find_trajectory(
     times: list[float] = []
     now = float("-inf")
     for evaluation in evaluations:
-        now = max(now, evaluation.finished)
+        now = max(now, stamps_of(evaluation)["finished"])
         if budget is not None and evaluation.budget != budget:
             continue
         if loss_of(evaluation) is None or not objectives.counts(evaluation):

@@ -30,8 +30,14 @@ def own(evaluation: Evaluation) -> bool:
 
 
 def timed(evaluation: Evaluation) -> bool:
-    """Whether a worker timed it; one that never came back has zeros for its times."""
-    return bool(evaluation.started or evaluation.finished) or evaluation.submitted == 0
+    """Whether a worker timed it; one that never came back has zeros for its times.
+
+    Times that are no finite numbers are none either: a worker may send anything.
+    """
+    e = evaluation
+    if not (math.isfinite(e.started) and math.isfinite(e.finished)):
+        return False
+    return bool(e.started or e.finished) or e.submitted == 0
 
 
 def stamps_of(evaluation: Evaluation) -> dict[str, float]:
@@ -40,8 +46,9 @@ def stamps_of(evaluation: Evaluation) -> dict[str, float]:
     One that no worker timed starts and ends when it was submitted.
     """
     e, known = evaluation, timed(evaluation)
+    submitted = e.submitted if math.isfinite(e.submitted) else 0.0
     return {
-        "submitted": e.submitted,
-        "started": e.started if known else e.submitted,
-        "finished": e.finished if known else e.submitted,
+        "submitted": submitted,
+        "started": e.started if known else submitted,
+        "finished": e.finished if known else submitted,
     }

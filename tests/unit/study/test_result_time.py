@@ -158,3 +158,25 @@ def test_no_worker_is_busier_than_it_is_there(spec):
             if any(s <= low and high <= e for s, e in own)
         )
         assert worker.busy == pytest.approx(covered, abs=1e-9)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_times_that_are_no_numbers_are_no_times(odd):
+    """A worker's clock may say anything; what others took stays right, and all is shown."""
+    rows = [_row(0, "a", 0.0, 4.0), _row(1, "b", 4.0, odd), _row(2, "a", 4.0, 6.0, loss=0.1)]
+    result = Result(make_history(*rows))
+    assert [("a", 6.0)] == [(w.worker, w.busy) for w in result.utilization().workers]
+    np.testing.assert_array_equal([0.0, np.nan, 0.0], result.queue_waits())
+    assert [4.0, 6.0] == result.get_incumbent_trajectory()["times_finished"]
+    assert {"submitted": 4.0, "started": 4.0, "finished": 4.0} == (
+        result.get_all_runs()[1].time_stamps
+    )
+    assert result.to_dataframe()["finished"].isna().tolist() == [False, True, False]
+    assert "6 s" in result._repr_html_()
+
+
+def test_a_time_beyond_the_calendar_is_missing_in_the_frame():
+    """Data frames go from the year 1677 to 2262."""
+    frame = Result(make_history(_row(0, "a", 0.0, 1e300))).to_dataframe()
+    assert frame["finished"].isna()[0]
+    assert 1e300 == frame["duration"][0]
