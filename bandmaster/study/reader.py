@@ -62,6 +62,7 @@ class StudyReader:
     def __init__(self, name: str, storage: str | Storage) -> None:
         self._owned = None if isinstance(storage, Storage) else open_storage(existing_url(storage))
         self._lock = threading.Lock()
+        self._closed = False
         try:
             source = storage if isinstance(storage, Storage) else self._owned
             assert source is not None
@@ -84,9 +85,11 @@ class StudyReader:
         Raises
         ------
         StorageError
-            If it cannot be read.
+            If it cannot be read, or the reader was closed.
         """
         with self._lock:
+            if self._closed:
+                raise StorageError(f"the reader of study {self._state.name!r} is closed")
             state = self._state
             before = len(state.history)
             fold(state, self._journal.read(state.n_events))
@@ -113,7 +116,9 @@ class StudyReader:
         return self._state.stopped
 
     def close(self) -> None:
-        """Close the storage if it was given by its URL; twice does nothing."""
+        """Read no more; close the storage if it was given by its URL. Twice does nothing."""
+        with self._lock:
+            self._closed = True
         if self._owned is not None:
             self._owned.close()
 

@@ -100,6 +100,18 @@ def test_a_study_that_is_not_there_or_empty_is_refused(tmp_path):
         Result.of_stored("yours", url)
 
 
+def test_a_reader_that_was_closed_reads_no_more():
+    """What it had read stays; a Storage that it was given stays open."""
+    with MemoryStorage() as storage, _study(storage) as study:
+        _drive(study, 2)
+        with StudyReader("mine", storage) as reader:
+            result = Result.of(reader)
+        reader.close()
+        with pytest.raises(StorageError, match="mine"):
+            reader.refresh()
+        assert 2 == len(result.evaluations) == len(Result.of_stored("mine", storage).evaluations)
+
+
 def test_what_was_learned_from_before_and_retried_reads_the_same(tmp_path):
     """Imported evaluations, requeued attempts and retries: one code path makes them."""
     with MemoryStorage() as storage:
