@@ -19,6 +19,7 @@ from bandmaster.space.columns import Choice, Column
 from bandmaster.space.parameters import Ordinal
 from bandmaster.space.space import Space
 from bandmaster.study.parameter_table import ParameterTable
+from bandmaster.study.rows import loss_of
 
 __all__ = [
     "SCALES",
@@ -109,7 +110,7 @@ def compute_importance(
     *,
     budget: float | None = None,
     scale: str = "auto",
-    n_trees: int = 32,
+    n_trees: int = 16,
     seed: int = 0,
 ) -> ParameterImportance:
     """Take the variance of the losses at a budget apart by parameters (fANOVA on a forest).
@@ -126,7 +127,7 @@ def compute_importance(
         Whether to take the losses as they are, their logarithms or their ranks. ``"auto"`` takes
         logarithms if the losses are positive and span three decades: of their plain variance the
         worst few would be all.
-    n_trees : int, default 32
+    n_trees : int, default 16
     seed : int, default 0
 
     Raises
@@ -139,13 +140,13 @@ def compute_importance(
         raise ConfigurationError(f"scale is {scale!r}; there are {', '.join(map(repr, SCALES))}")
     if n_trees < 1:
         raise ConfigurationError(f"n_trees must be at least 1, got {n_trees!r}")
-    good = [e for e in evaluations if e.ok and e.loss is not None]
+    good = [e for e in evaluations if loss_of(e) is not None]
     if not good:
         return ParameterImportance(budget=budget, why_empty=_nothing(len(evaluations)))
     if budget is None:
         budget = default_budget(good)
     here = [e for e in good if e.budget == budget]
-    losses = np.array([e.loss for e in here], dtype=np.float64)
+    losses = np.array([loss_of(e) for e in here], dtype=np.float64)
     table = ParameterTable.of(here, space)
     why = _why_empty(budget, losses, table)
     if why is not None:
@@ -153,6 +154,11 @@ def compute_importance(
     y, used = scale_losses(losses, scale)
     forest, fanova, searched = fit_fanova(table, y, n_trees=n_trees, seed=seed)
     names = [table.names[j] for j in searched]
+    if not fanova.variance.any():
+        return ParameterImportance(
+            budget=budget, n_evaluations=len(here), scale=used,
+            why_empty=f"{len(here)} evaluations {_at(budget)} are too few to tell what matters",
+        )  # fmt: skip
     single = fanova.single()
     used_in = [np.count_nonzero(forest.trees.feature == j) for j in range(len(names))]
     # By what each explains, then by how often it is split: a pure interaction explains nothing.
@@ -176,7 +182,7 @@ def compute_importance(
 
 
 def fit_fanova(
-    table: ParameterTable, y: FloatArray, *, n_trees: int = 32, seed: int = 0
+    table: ParameterTable, y: FloatArray, *, n_trees: int = 16, seed: int = 0
 ) -> tuple[Forest, Fanova, list[int]]:
     """Fit a forest to the parameters that can vary, and prepare its analysis.
 
@@ -193,7 +199,10 @@ def fit_fanova(
     for j, column in enumerate(columns):
         codes[:, j] = to_unit(column, codes[:, j])
     n_choices = [int(c.n_values) if is_unordered(c) else 0 for c in columns]
-    forest = Forest(codes, y, n_choices, n_trees=n_trees, max_samples=_SAMPLE, seed=seed)
+    forest = Forest(
+        codes, y, n_choices, n_trees=n_trees, max_samples=_SAMPLE, seed=seed,
+        min_leaf=int(np.clip(len(y) // 15, 1, 3)),
+    )  # fmt: skip
     weights = [c.weights if isinstance(c, Choice) else None for c in columns]
     return forest, Fanova(forest, weights=weights, cdfs=[_cdf(c) for c in columns]), searched
 
@@ -250,7 +259,7 @@ def _nothing(total: int) -> str:
 
 
 def _why_empty(budget: float, losses: FloatArray, table: ParameterTable) -> str | None:
-    at = f"at budget {format_budget(budget)}"
+    at = _at(budget)
     if len(losses) < _LEAST:
         return (
             f"Too few evaluations: {len(losses)} succeeded {at}, importance needs {_LEAST} or more"
@@ -260,6 +269,10 @@ def _why_empty(budget: float, losses: FloatArray, table: ParameterTable) -> str 
     if not table.searched:
         return "No parameter has more than one value"
     return None
+
+
+def _at(budget: float) -> str:
+    return f"at budget {format_budget(budget)}"
 
 
 def _cdf(column: Column) -> Cdf | None:

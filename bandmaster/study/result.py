@@ -300,7 +300,7 @@ class Result(ResultRuns, ResultPlots):
         return None if self._timings is None else self._timings.seconds
 
     def parameter_importance(
-        self, budget: float | None = None, *, scale: str = "auto", n_trees: int = 32, seed: int = 0
+        self, budget: float | None = None, *, scale: str = "auto", n_trees: int = 16, seed: int = 0
     ) -> ParameterImportance:
         """Return which share of the loss's variance each parameter explains, and each two together.
 
@@ -310,7 +310,7 @@ class Result(ResultRuns, ResultPlots):
             Default: the largest with ten successes, else the one with the most.
         scale : {"auto", "linear", "log", "rank"}, default "auto"
             Of the losses; ``"auto"`` takes logarithms where they span three decades.
-        n_trees : int, default 32
+        n_trees : int, default 16
             The size of the forest that is analysed (fANOVA).
         seed : int, default 0
 
