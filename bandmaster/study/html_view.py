@@ -44,6 +44,8 @@ class HtmlView:
     best : Evaluation or None
     table : ResultTable
     objectives : Objectives
+    optimizer_time : float or None
+        Seconds that proposals took, if that is known.
     """
 
     rows: Sequence[Evaluation]
@@ -51,6 +53,7 @@ class HtmlView:
     best: Evaluation | None
     table: ResultTable
     objectives: Objectives
+    optimizer_time: float | None = None
 
     def to_html(self) -> str:
         """Draw it."""
@@ -79,6 +82,8 @@ class HtmlView:
             words.append(f"{_count(len(use.workers), 'worker')}, {use.share:.0%} busy")
         _, end = self._span()
         words.append(format_seconds(end))
+        if self.optimizer_time:
+            words.append(f"{format_seconds(self.optimizer_time)} for proposals")
         text = " · ".join(map(escape, words))
         if self.failures:
             text += f" · <a href='#{anchor}'>{len(self.failures):,} failed</a>"

@@ -348,8 +348,9 @@ class Result(ResultRuns, ResultPlots):
 
         notes = note_exceptions(self.history, self.objectives)
         return HtmlView(
-            self.evaluations, self.failures, self.best, self._table(notes), self.objectives
-        ).to_html()
+            self.evaluations, self.failures, self.best, self._table(notes), self.objectives,
+            self.optimizer_time,
+        ).to_html()  # fmt: skip
 
     def _table(self, notes: Sequence[str]) -> ResultTable:
         return ResultTable(

@@ -140,7 +140,10 @@ class ResultRuns:
         return self._book.get(config_id)
 
     def get_id2config_mapping(self) -> dict[ConfigId, dict[str, Any]]:
-        """Return ``{config_id: {"config": ..., "config_info": ...}}`` of all that was evaluated."""
+        """Return ``{config_id: {"config": ..., "config_info": ...}}`` of all that was evaluated.
+
+        Of a trial whose configuration changed on its way, the last one at its largest budget.
+        """
         return self._book.configs()
 
     def get_learning_curves(

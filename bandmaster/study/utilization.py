@@ -9,6 +9,7 @@ import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Status
+from bandmaster.study.formatting import clean
 from bandmaster.study.rows import own, timed
 
 __all__ = ["Utilization", "WorkerUse", "measure_utilization", "queue_waits"]
@@ -44,7 +45,7 @@ class WorkerUse:
 
 @dataclass(frozen=True, slots=True)
 class Utilization:
-    """How busy the workers were, each and all together.
+    """How busy the workers were, each and all together; printed, it is a table.
 
     Parameters
     ----------
@@ -68,6 +69,24 @@ class Utilization:
     def share(self) -> float:
         """Busy by available, in [0, 1]; 0 when no time passed."""
         return self.busy / self.available if self.available > 0 else 0.0
+
+    def __str__(self) -> str:
+        rows = [("worker", "busy", "seconds", "of", "evaluations", "failed")]
+        for use in (*self.workers, None):
+            whole, counted = (self, self.workers) if use is None else (use, (use,))
+            rows.append(
+                (
+                    "all" if use is None else clean(use.worker) or "-",
+                    f"{whole.share:.0%}", f"{whole.busy:.6g}", f"{whole.available:.6g}",
+                    str(sum(w.n_evaluations for w in counted)),
+                    str(sum(w.n_failed for w in counted)),
+                )
+            )  # fmt: skip
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+            for row in rows
+        )
 
 
 def measure_utilization(rows: Iterable[Evaluation]) -> Utilization:

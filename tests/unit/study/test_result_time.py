@@ -90,6 +90,18 @@ def test_utilization_is_the_mean_of_the_concurrency():
     assert 0 < use.share <= 1
 
 
+def test_printed_it_is_a_table():
+    """A line a worker and one for all; a name cannot break it."""
+    rows = [_row(0, "a", 0.0, 4.0), _row(1, "b\n\x1b", 0.0, 1.0, loss=None)]
+    lines = str(Result(make_history(*rows)).utilization()).split("\n")
+    assert ["worker", "busy", "seconds", "of", "evaluations", "failed"] == lines[0].split()
+    assert ["a", "100%", "4", "4", "1", "0"] == lines[1].split()
+    assert ["b\ufffd\ufffd", "25%", "1", "4", "1", "1"] == lines[2].split()
+    assert ["all", "62%", "5", "8", "2", "1"] == lines[3].split()
+    assert 1 == len({len(line) for line in lines})
+    assert 2 == len(str(Result(History(0)).utilization()).split("\n"))
+
+
 def test_waits_go_from_issue_to_start():
     """Row by row; unknown where no worker timed it, and for a previous result."""
     history = make_history(
@@ -116,6 +128,7 @@ def test_the_optimizers_time_is_known_while_the_study_is(monkeypatch):
         study.tell(study.ask(), 0.5)
     assert 3.0 == result.optimizer_time
     assert 3 == study.timings.n_proposals
+    assert "3 s for proposals" in result._repr_html_()
     assert pickle.loads(pickle.dumps(result)).optimizer_time is None
     assert Result(study.history).optimizer_time is None
 
