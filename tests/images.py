@@ -67,7 +67,7 @@ def _remove_words(figure: Figure) -> None:
     """Take out all text, and legends, whose boxes have the size of their text."""
     for legend in figure.findobj(Legend):
         legend.remove()
-    for ax in figure.axes:
+    for ax in figure.findobj(Axes):  # those within others, too
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(NullFormatter())
             axis.set_minor_formatter(NullFormatter())

@@ -72,7 +72,7 @@ def plot_parallel_coordinates(
     varying = _varying(landscape)
     names = list(parameters) if parameters is not None else _chosen(landscape, varying)
     labels = short_names(table.names)
-    axes = [ParameterAxis.of(table, n, labels[n]) for n in names] if result.history else []
+    axes = [ParameterAxis.of(table, n, labels.get(n)) for n in names] if result.history else []
     ax = get_axes(ax, (max(6.4, 1.05 * (len(axes) + 1) + 1.2), 4.8))
     at = "" if landscape.budget is None else f" at budget {format_budget(landscape.budget)}"
     part = f" ({len(names)} of {len(varying)} parameters)" if len(names) < len(varying) else ""
