@@ -79,7 +79,7 @@ def plot_gantt(result: Result, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, end)
     colors = colors_of_levels(columns.budgets)
     level = np.searchsorted(columns.budgets, columns.budget)
-    edge = _edge(ax, finished[timed] - started[timed], end)
+    edge = _edge(ax, finished[timed] - started[timed], end, len(names))
     half = 0.4 * min(1.0, len(names) / 4)  # half the height of a bar, in rows
     for rows, hatch in ((timed & ~bad, None), (timed & bad, "/////")):
         if rows.any():
@@ -140,11 +140,11 @@ def _boxes(left: np.ndarray, right: np.ndarray, row: np.ndarray, half: float) ->
     return np.stack([x, y], axis=2)
 
 
-def _edge(ax: Axes, durations: np.ndarray, span: float) -> float:
+def _edge(ax: Axes, durations: np.ndarray, span: float, rows: int) -> float:
     """The width of the white line between bars; none where the bars are as thin as it."""
     width = ax.get_window_extent().width * 72 / ax.figure.dpi
     typical = float(np.median(durations)) / span * width if durations.size else 0.0
-    return 0.5 if typical > 4 else 0.0
+    return min(0.5, 0.1 * _height(ax) / rows) if typical > 4 else 0.0
 
 
 def _height(ax: Axes) -> float:

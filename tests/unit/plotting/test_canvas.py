@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -27,6 +27,7 @@ def _axes(x=(), y=(), scale="linear"):
     return ax
 
 
+@settings(max_examples=30)
 @given(
     st.lists(numbers | numbers.map(lambda x: -x) | st.just(0.0), max_size=8),
     st.sampled_from(["linear", "log"]),
