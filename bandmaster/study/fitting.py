@@ -14,7 +14,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome, Status
-from bandmaster.errors import BandmasterError, IllegalConfigurationError
+from bandmaster.errors import IllegalConfigurationError
 from bandmaster.space import Space
 from bandmaster.space.parameters import Constant
 from bandmaster.space.values import UNSET
@@ -22,8 +22,8 @@ from bandmaster.space.values import UNSET
 __all__ = ["Fitted", "MisfitError", "count_reasons", "fit_budget", "fit_config", "fit_outcome"]
 
 
-class MisfitError(BandmasterError):
-    """Why an evaluation is left out.
+class MisfitError(Exception):
+    """Why an evaluation is left out; who borrows counts them, and nobody else sees one.
 
     Parameters
     ----------

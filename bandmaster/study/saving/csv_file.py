@@ -28,7 +28,7 @@ __all__ = ["read", "write"]
 
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,\r\n"][^,\r\n]*|))(,|\r\n|\n|\r|\Z)')
 _OPENED = re.compile(r'"[^"]*(?:""[^"]*)*')
-_FORMULA = ("=", "+", "-", "@", '"')
+_QUOTED = ("=", "+", "-", "@", '"', "[", "{")  # formulas, and what JSON may begin with
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]|[\ud800-\udfff]|[\t ]\\Z|\\A[\t ]")
 _NOTHING: Mapping[str, Any] = {
     "checkpoint": None, "config_info": {}, "error": None, "info": None, "loss": None, "worker": "",
@@ -140,7 +140,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _stands_for_itself(name: str, text: str) -> bool:
-    if not text or text.startswith(_FORMULA) or _CONTROL.search(text):
+    if not text or text.startswith(_QUOTED) or _CONTROL.search(text):
         return False
     return name in TEXT or _json(text) is MISSING
 
@@ -150,11 +150,9 @@ def _value(name: str, cell: str, number: int) -> Any:
         return MISSING
     if name in TEXT and not cell.startswith('"'):
         return cell
-    value = _json(cell)
-    if value is MISSING:
-        return cell
     try:
-        return unspell(value)
+        value = _json(cell)
+        return cell if value is MISSING else unspell(value)
     except CodecError as error:
         raise CodecError(f"line {number}, column {name!r}: {error}") from error
 
@@ -162,5 +160,7 @@ def _value(name: str, cell: str, number: int) -> Any:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return MISSING
+    except RecursionError:
+        raise CodecError("it is nested too deep") from None

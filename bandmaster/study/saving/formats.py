@@ -118,5 +118,5 @@ def _suffix(path: Path) -> str:
     raise ConfigurationError(
         f"{os.fspath(path)!r} is none of the files of results: their names end in "
         f"{', '.join(SUFFIXES)}; HpBandSter's {hpbandster.CONFIGS} and {hpbandster.RESULTS} are "
-        "given by their directory, without a suffix"
+        "given by their directory, without a suffix; a study in a checkpoint file is no such file"
     )

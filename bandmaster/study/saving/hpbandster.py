@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bandmaster.core.codec import pack
 from bandmaster.core.evaluation import Evaluation
-from bandmaster.core.history import History
 from bandmaster.core.job import ConfigId
 from bandmaster.core.outcome import Outcome
 from bandmaster.core.verdict import outcome_of
@@ -36,16 +35,16 @@ logger = logging.getLogger(__name__)
 CONFIGS, RESULTS = "configs.json", "results.json"
 
 
-def config_ids(history: History) -> list[ConfigId]:
+def config_ids(rows: Sequence[Evaluation]) -> list[ConfigId]:
     """Return HpBandSter's name of each row's configuration: bracket, 0, trial.
 
     The further configurations of a trial that changes on its way, as in population based
     training, get numbers that no trial has.
     """
     known: dict[int, dict[bytes, ConfigId]] = {}
-    free = max((row.trial for row in history), default=0)
+    free = max((row.trial for row in rows), default=0)
     ids = []
-    for row in history:
+    for row in rows:
         names = known.setdefault(row.trial, {})
         config = pack(dict(row.config))
         if config not in names:
@@ -64,7 +63,7 @@ def write(saved: Saved, directory: Path) -> None:
     Raises
     ------
     StorageError
-        When the directory cannot be written.
+        When the directory cannot be written, or has other files of these names.
     CodecError
         When a value is no plain data.
     """
@@ -74,17 +73,33 @@ def write(saved: Saved, directory: Path) -> None:
         raise StorageError(
             f"cannot make the directory {str(directory)!r}: {error.strerror}"
         ) from error
-    ids = config_ids(saved.history)
-    first = dict(zip(reversed(ids), reversed(list(saved.history)), strict=True))
+    _check_free(directory)
+    rows = list(saved.history)  # which may grow meanwhile
+    ids = config_ids(rows)
+    first = dict(zip(reversed(ids), reversed(rows), strict=True))
     with replacing(directory / CONFIGS) as file:
         for name in dict.fromkeys(ids):
             row = first[name]
             line: list[Any] = [list(name), dict(row.config), dict(row.config_info)]
             file.write(dumps(line).encode() + b"\n")
     with replacing(directory / RESULTS) as file:
-        for name, row in zip(ids, saved.history, strict=True):
+        for name, row in zip(ids, rows, strict=True):
             line = [list(name), row.budget, stamps_of(row), *_result(row)]
             file.write(dumps(line).encode() + b"\n")
+
+
+def _check_free(directory: Path) -> None:
+    """Replace files of this kind only: others may have these names too."""
+    there = [name for name in (CONFIGS, RESULTS) if (directory / name).exists()]
+    if not there:
+        return
+    try:
+        read(directory, None)
+    except (CodecError, StorageError) as error:
+        raise StorageError(
+            f"there is a {there[0]} in {str(directory)!r} that is not HpBandSter's, so nothing is "
+            f"written there; choose another directory ({error})"
+        ) from error
 
 
 def read(directory: Path, space: Space | None) -> Saved:

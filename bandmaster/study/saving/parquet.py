@@ -16,7 +16,7 @@ from bandmaster.errors import CodecError, MissingExtraError, StorageError
 from bandmaster.space import Space
 from bandmaster.study.saving.columns import MISSING, columns_of, rows_of, unknown_columns
 from bandmaster.study.saving.lines import warn_unknown
-from bandmaster.study.saving.saved import Saved, assemble, header_of
+from bandmaster.study.saving.saved import Saved, assemble, header_of, is_header
 from bandmaster.study.saving.spelling import dumps, loads
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def read(path: Path, space: Space | None) -> Saved:
     except OSError as error:
         raise StorageError(f"cannot read {str(path)!r}: {error}") from error
     try:
-        header = (table.schema.metadata or {}).get(_KEY)
+        header = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
         columns = {
             field.name: _values(field, table.column(i)) for i, field in enumerate(table.schema)
         }
-        saved = assemble(rows_of(columns), None if header is None else json.loads(header), space)
+        saved = assemble(rows_of(columns), header if is_header(header) else None, space)
     except ValueError as error:
         raise CodecError(f"{path}: {error}") from error
     warn_unknown(path, unknown_columns(columns))
@@ -131,6 +131,7 @@ def _ints(cells: list[Any]) -> list[int] | None:
 
 def _values(field: pa.Field, column: pa.ChunkedArray) -> list[Any]:
     note = json.loads((field.metadata or {}).get(_KEY, b"{}"))
+    note = note if isinstance(note, dict) else {}
     cells = column.to_pylist()
     if note.get("json"):
         return [MISSING if c is None else loads(c) for c in cells]

@@ -15,7 +15,7 @@ from bandmaster.errors import BandmasterError, CodecError, SpaceError
 from bandmaster.space import Space
 from bandmaster.study.saving.spelling import spell, unspell
 
-__all__ = ["FORMAT", "Saved", "assemble", "header_of"]
+__all__ = ["FORMAT", "Saved", "assemble", "header_of", "is_header"]
 
 FORMAT = 1
 """The version of the header of JSON lines and Parquet files."""
@@ -84,6 +84,8 @@ def assemble(
             if space is None and kept is not None:
                 space = Space.from_dict(kept)
             budgets = tuple(unspell(header["budgets"]))
+            if not all(type(b) in (int, float) and b > 0 for b in budgets):
+                raise CodecError(f"the budgets are {budgets!r:.80}")
             objectives = Objectives.from_data(unspell(header["objectives"]))
         except (KeyError, TypeError, ValueError, BandmasterError) as error:
             raise CodecError(f"the header is damaged: {error}") from error

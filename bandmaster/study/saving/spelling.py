@@ -58,10 +58,17 @@ def unspell(data: Any) -> Any:
     Raises
     ------
     CodecError
-        When something is tagged that does not fit the tag.
+        When something is tagged that does not fit the tag, or nested too deep.
     """
+    try:
+        return _unspell(data)
+    except RecursionError:
+        raise CodecError("it is nested too deep") from None
+
+
+def _unspell(data: Any) -> Any:
     if type(data) is list:
-        return [unspell(item) for item in data]
+        return [_unspell(item) for item in data]
     if type(data) is not dict:
         return data
     if len(data) == 1:
@@ -71,7 +78,7 @@ def unspell(data: Any) -> Any:
                 return _TAGS[tag](inner)
             except (TypeError, ValueError, AttributeError) as error:
                 raise CodecError(f"{tag} does not fit {inner!r:.80}: {error}") from error
-    return {name: unspell(item) for name, item in data.items()}
+    return {name: _unspell(item) for name, item in data.items()}
 
 
 def dumps(value: Any) -> str:
@@ -102,9 +109,9 @@ def _spell_dict(value: dict[Any, Any]) -> dict[str, Any]:
 
 _TAGS: Mapping[str, Callable[[Any], Any]] = {
     "__bytes__": lambda inner: base64.b64decode(inner, validate=True),
-    "__dict__": lambda inner: {name: unspell(item) for name, item in inner.items()},
+    "__dict__": lambda inner: {name: _unspell(item) for name, item in inner.items()},
     "__float__": float,
     "__int__": lambda inner: int(inner, 16),
-    "__items__": lambda inner: {unspell(key): unspell(item) for key, item in inner},
-    "__tuple__": lambda inner: tuple(unspell(item) for item in inner),
+    "__items__": lambda inner: {_unspell(key): _unspell(item) for key, item in inner},
+    "__tuple__": lambda inner: tuple(_unspell(item) for item in inner),
 }

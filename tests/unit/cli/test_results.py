@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             study.optimize(loss, n_trials=6)
     Study(SPACE, name="empty", storage=f"sqlite:///{folder / 'empty.db'}").close()
     Result.of_stored("mine", str(folder / "one.db")).save(folder / "rows.jsonl")
+    (folder / "space.json").write_text(json.dumps(SPACE))
     return folder
 
 
@@ -115,6 +117,21 @@ def test_a_password_is_not_shown() -> None:
         (["show", "sqlite:///gone.db"], "there is no file 'gone.db'"),
         (["show", "oracle://a"], "no storage for 'oracle'"),
         (["show", "."], "no configs.json and no results.json"),
+        (
+            [
+                "master",
+                "space.json",
+                "--run-id",
+                "r",
+                "--generator",
+                "flat",
+                "--n-trials",
+                "1",
+                "--previous",
+                "gone.csv",
+            ],
+            "there is no file 'gone.csv'",
+        ),
         (["show"], "Missing argument 'STUDY'"),
         (["export", "one.db"], "Missing option '--output'"),
         (["export", "one.db", "-o", "a.xls"], "--output: 'a.xls' is none of the files of results"),

@@ -80,6 +80,8 @@ def test_wherever_hpbandsters_files_are_cut_off_whole_results_are_read(
         ("a.jsonl", "[" * 100_000 + "\n\n", "line 1 is no JSON: it is nested too deep"),
         ("a.jsonl", '{"bandmaster_result": 2}\n', "reads up to format 1: update it"),
         ("a.jsonl", '{"bandmaster_result": 1}\n', "the header is damaged"),
+        ("a.jsonl", '{"config": {"x": ' + "[" * 5000 + "]" * 5000 + "}}\n\n", "nested too deep"),
+        ("a.csv", 'config.x\n"' + "[" * 5000 + "]" * 5000 + '"\n', "nested too deep"),
         ("a.csv", "", "it is empty"),
         ("a.csv", "a,b\n1,2\n", r"no column of a parameter, such as 'config\.x', but a, b"),
         ("a.csv", "config.x,loss\n1\n", "line 2 has 1 cells, the first one has 2"),
@@ -129,6 +131,19 @@ def test_a_directory_of_something_else_is_told(tmp_path: Path) -> None:
     (tmp_path / "configs.json").write_text("")
     with pytest.raises(StorageError, match=r"there is no results\.json in it"):
         Result.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", [hpbandster.CONFIGS, hpbandster.RESULTS])
+def test_files_of_somebody_else_are_not_replaced(tmp_path: Path, name: str) -> None:
+    """A directory may well have a configs.json of another kind."""
+    (tmp_path / name).write_text('{"port": 80}\n')
+    with pytest.raises(StorageError, match=rf"there is a {name} in .* not HpBandSter's"):
+        Result(make_history(*ROWS)).save(tmp_path)
+    assert [name] == [p.name for p in tmp_path.glob("*.json")]
+    assert '{"port": 80}\n' == (tmp_path / name).read_text()
+    folder = written(tmp_path, "folder")
+    Result(make_history(ROWS[0])).save(folder)
+    assert 1 == len(Result.load(folder).history)
 
 
 def test_hpbandsters_odd_lines_are_read(tmp_path: Path) -> None:
