@@ -154,8 +154,7 @@ def _numbers(column: Column, codes: np.ndarray) -> np.ndarray:
 def inches_of(ax: Axes, *, is_x: bool) -> float:
     """Return how wide or high axes are."""
     box = ax.get_window_extent()
-    dpi: float = ax.get_figure(root=True).dpi  # type: ignore[union-attr]  # axes of a figure
-    return float(box.width if is_x else box.height) / dpi
+    return float(box.width if is_x else box.height) / ax.figure.dpi
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
