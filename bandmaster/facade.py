@@ -66,7 +66,7 @@ class Study(_Study):
     lease_seconds : float, default 30
         A process that has a stored study and is not heard of for so long may be replaced; it can
         write nothing more then.
-    previous_result : Result, Study, path, (storage, name) or iterable of Evaluation, optional
+    previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
         What a new study learns from first (`learn_from`).
     clock : Clock, optional
         Stamps the events.

@@ -87,7 +87,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         Default: every configuration once, at budget 1.
     initial_points : sequence of Mapping, optional
         Configurations to evaluate first.
-    previous_result : Result, Study, path, (storage, name) or iterable of Evaluation, optional
+    previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
         What to learn from before: a result, a saved one, or a stored study, also of a space that
         was a little different. What does not fit is left out, with a warning (`Study.learn_from`).
     random_state : int or None, default 42

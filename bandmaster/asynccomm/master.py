@@ -96,7 +96,7 @@ class Master:
         after it: at once when it ends or dies on this machine, else when its lease has run out.
     lease_seconds : float, default 30
         A master that has the checkpoint file and is not heard of for so long may be replaced.
-    previous_result : Result, Study, path, (storage, name) or iterable of Evaluation, optional
+    previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
         What a new study learns from first (`Study.learn_from`).
     callbacks : iterable of callable
         Called with (study, evaluation) from the thread of `run`; ``study.stop("why")`` ends the

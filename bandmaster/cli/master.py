@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
-from bandmaster.cli.sources import check_output
+from bandmaster.cli.sources import check_output, find_previous
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -87,8 +87,9 @@ GENERATORS = ("bohb", "flat", "hyperband", "sh")
 )
 @click.option(
     "--previous",
-    help="Learn first from this: a saved result, or a checkpoint file with one study in it.",
+    help="Learn first from this: a saved result, or a checkpoint file or URL with one study in it.",
 )
+@click.option("--previous-study", help="The name of the study, when --previous has several.")
 @click.option(
     "--shutdown-workers/--keep-workers",
     default=True,
@@ -123,6 +124,7 @@ def master(
     standby: bool,
     output: str | None,
     previous: str | None,
+    previous_study: str | None,
     shutdown_workers: bool,
 ) -> None:
     """Search the space of a YAML or JSON file with the run's workers, and print the result.
@@ -163,7 +165,7 @@ def master(
         max_retries=max_retries,
         retry_failed=retry_failed,
         max_initial_failures=max_initial_failures or None,
-        previous_result=previous,
+        previous_result=find_previous(previous, previous_study),
     )
     try:
         # Its three programs may start in any order.

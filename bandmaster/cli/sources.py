@@ -13,9 +13,17 @@ import click
 from bandmaster.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
+    from bandmaster.study.previous import Previous
     from bandmaster.study.result import Result
 
-__all__ = ["Source", "check_output", "find_source", "make_folder", "source_arguments"]
+__all__ = [
+    "Source",
+    "check_output",
+    "find_previous",
+    "find_source",
+    "make_folder",
+    "source_arguments",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,13 +90,41 @@ def find_source(study: str, storage: str | None) -> Source:
     if storage is not None:
         return _stored(study, storage)
     if "://" in study or is_database(study):
-        return _stored(_named(only_study, study), study)
+        return _stored(_named(only_study, study, f"NAME --storage {study}"), study)
     if not Path(study).exists():
         raise StorageError(
             f"there is no file {study!r}; to look at a study of this name, say where it is: "
             "--storage search.db"
         )
     return Source(Result.load(study), f"Result in {study}")
+
+
+def find_previous(previous: str | None, name: str | None) -> Previous | None:
+    """Return what a master is to learn from first.
+
+    Parameters
+    ----------
+    previous : str, optional
+        A saved result, or a checkpoint file or URL.
+    name : str, optional
+        The study, when there are several.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not clear which study is meant.
+    StorageError
+        When there is no such file.
+    """
+    from bandmaster.study.previous import is_database, only_study
+
+    if previous is None:
+        if name is not None:
+            raise click.UsageError("--previous-study needs --previous")
+        return None
+    if name is None and ("://" in previous or is_database(previous)):
+        name = _named(only_study, previous, f"--previous {previous} --previous-study NAME")
+    return previous if name is None else (name, previous)
 
 
 def check_output(path: str | None) -> None:
@@ -108,11 +144,12 @@ def check_output(path: str | None) -> None:
         raise ConfigurationError(f"--output: {error}") from error
 
 
-def _named(find: Callable[[str], str], storage: str) -> str:
+def _named(find: Callable[[str], str], storage: str, how: str) -> str:
     try:
         return find(storage)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error}; give its name, and --storage {storage}") from error
+        said = str(error).replace("as (name, storage)", f"as {how}")
+        raise ConfigurationError(said) from error
 
 
 def _stored(name: str, storage: str) -> Source:

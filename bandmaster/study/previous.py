@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Union, runtime_checkable
+from typing import Any, Protocol, Union, runtime_checkable
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
@@ -35,10 +35,10 @@ Previous = Union[
     Iterable[Evaluation],
     str,
     "os.PathLike[str]",
-    tuple[str | Storage, str],
+    tuple[str, str | os.PathLike[str] | Storage],
 ]
 """A Result, Study or Optimizer; evaluations; the path of a saved result; a database file or URL
-with one study in it; or (database file, URL or Storage; name of the study)."""
+with one study in it; or (name of a study; its database file, URL or Storage)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,9 @@ def past_of(previous: Previous) -> Past:
     if isinstance(previous, (str, os.PathLike)):
         return _of_path(os.fspath(previous))
     if isinstance(previous, tuple) and len(previous) == 2:
-        storage, name = previous
-        if isinstance(storage, (str, os.PathLike, Storage)) and isinstance(name, str):
-            return _stored(name, storage)
+        pair = _name_and_storage(*previous)
+        if pair is not None:
+            return _stored(*pair)
     if isinstance(previous, Iterable):
         given = list(previous)
         rows = [row for row in given if isinstance(row, Evaluation)]
@@ -85,7 +85,7 @@ def past_of(previous: Previous) -> Past:
             return Past(rows)
     raise ConfigurationError(
         f"previous_result is a {type(previous).__name__}; give a Result, the path of a saved one, "
-        "a database with one study, (database, name of the study), or evaluations"
+        "a database with one study, (name of the study, database), or evaluations"
     )
 
 
@@ -117,9 +117,21 @@ def only_study(storage: str | Storage) -> str:
     if not names:
         raise StorageError("there is no study in this storage")
     raise ConfigurationError(
-        f"say which study: there are {', '.join(map(repr, names[:20]))}"
+        f"say which study, as (name, storage): there are {', '.join(map(repr, names[:20]))}"
         f"{' and more' * (len(names) > 20)}"
     )
+
+
+def _name_and_storage(a: Any, b: Any) -> tuple[str, str | Storage] | None:
+    """Tell the two apart: name and storage as everywhere, or the other way round."""
+    for name, storage in ((b, a), (a, b)):
+        text = os.fspath(storage) if isinstance(storage, (str, os.PathLike)) else ""
+        if isinstance(name, str) and ("://" in text or is_database(text)):
+            return name, text
+        if isinstance(name, str) and isinstance(storage, Storage):
+            return name, storage
+    both = isinstance(a, str) and isinstance(b, (str, os.PathLike))
+    return (a, os.fspath(b)) if both else None  # which says that there is no such file
 
 
 def _of_path(path: str) -> Past:
@@ -129,7 +141,6 @@ def _of_path(path: str) -> Past:
     return Past(list(saved.history), saved.objectives)
 
 
-def _stored(name: str, storage: str | os.PathLike[str] | Storage) -> Past:
-    where = storage if isinstance(storage, Storage) else os.fspath(storage)
-    with StudyReader(name, where) as reader:
+def _stored(name: str, storage: str | Storage) -> Past:
+    with StudyReader(name, storage) as reader:
         return Past(list(reader.history), reader.objectives)

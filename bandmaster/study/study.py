@@ -156,9 +156,9 @@ class Study(StudyView):
 
         Parameters
         ----------
-        previous : Result, Study, path, (storage, name) or iterable of Evaluation
+        previous : Result, Study, path, (name, storage) or iterable of Evaluation
             A result; the path of a saved one (`Result.load`); a database with one study in it;
-            a storage, its URL or file, with the study's name.
+            a study's name with its storage, or the URL or file of that.
 
         Returns
         -------

@@ -75,7 +75,7 @@ def two_spaces(draw: st.DrawFn) -> tuple[Space, Space]:
     raise AssertionError
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(pair=two_spaces(), seed=st.integers(0, 99), data=st.data())
 def test_what_is_taken_over_is_legal_and_has_its_old_loss(
     pair: tuple[Space, Space], seed: int, data: st.DataObject
@@ -239,8 +239,10 @@ def test_everything_that_has_results_can_be_given(tmp_path: Path) -> None:
             tmp_path / "folder",
             url,
             tmp_path / "search.db",
+            ("mine", url),
             (url, "mine"),
-            (tmp_path / "search.db", "mine"),
+            ("mine", tmp_path / "search.db"),
+            (str(tmp_path / "search.db"), "mine"),
         ):
             study = Study(BEFORE, optimizer="Random", previous_result=previous)
             assert [e.loss for e in result.evaluations] == [e.loss for e in study.history], previous
@@ -249,16 +251,18 @@ def test_everything_that_has_results_can_be_given(tmp_path: Path) -> None:
 def test_what_cannot_be_given_is_told(tmp_path: Path) -> None:
     """What is not there, what has several studies, what is nothing of the kind."""
     url = f"sqlite:///{tmp_path}/search.db"
-    for previous in (f"{url}x", tmp_path / "gone.csv", (f"{url}x", "mine")):
+    for previous in (f"{url}x", tmp_path / "gone.csv", ("mine", f"{url}x"), ("a", "b")):
         with pytest.raises(StorageError, match="there is no file"):
             study_of(*BEFORE.parameters).learn_from(previous)
     assert [] == [p for p in tmp_path.iterdir() if p.name.startswith("search")]
     for name in ("a", "b"):
         Study(BEFORE, name=name, storage=url).close()
-    with pytest.raises(ConfigurationError, match="say which study: there are 'a', 'b'"):
+    with pytest.raises(
+        ConfigurationError, match=r"say which study, as \(name, storage\): there are 'a', 'b'"
+    ):
         study_of(*BEFORE.parameters).learn_from(url)
     with pytest.raises(StorageError, match="'c'"):
-        study_of(*BEFORE.parameters).learn_from((url, "c"))
+        study_of(*BEFORE.parameters).learn_from(("c", url))
     for nothing in (1, [1], {"x": 1}, RandomOptimizer()):
         with pytest.raises(ConfigurationError, match="previous_result is a"):
             study_of(*BEFORE.parameters).learn_from(nothing)
