@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
-from bandmaster.core.formatting import format_budget
 from bandmaster.errors import ConfigurationError
 from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, plural
 from bandmaster.plotting.parameter_axis import ParameterAxis, short_names
@@ -57,9 +56,8 @@ def plot_contour(
         raise ConfigurationError(f"x and y are both {x!r}; a map needs two parameters")
     landscape = Landscape.of(result, budget)
     ax = get_axes(ax)
-    at = "" if landscape.budget is None else f" at budget {format_budget(landscape.budget)}"
     metric = result.objectives.primary.name
-    ax.set_title(f"{metric.capitalize()} over two parameters{at}")
+    ax.set_title(f"{metric.capitalize()} over two parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     surrogate = Surrogate(landscape)

@@ -99,7 +99,8 @@ def plot_parameter_importance(
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     what = {"linear": "", "log": "logarithm of the ", "rank": "rank of the "}[found.scale]
     metric = result.objectives.primary.name
-    at = "" if found.budget is None else f" at budget {format_budget(found.budget)}"
+    several = found.budget is not None and len(result.budgets) > 1
+    at = f" at budget {format_budget(found.budget or 0)}" if several else ""
     poor = ": it predicts poorly, take with care" if not found.r2 >= _POOR else ""
     ax.set_xlabel(
         f"Share of the variance of the {what}{metric}{at}\n"

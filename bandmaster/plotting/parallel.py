@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 
-from bandmaster.core.formatting import format_budget
 from bandmaster.plotting.canvas import COLOURS, explain, get_axes
 from bandmaster.plotting.parameter_axis import ParameterAxis, inches_of, short_names
 from bandmaster.plotting.scales import span_for
@@ -74,9 +73,8 @@ def plot_parallel_coordinates(
     labels = short_names(table.names)
     axes = [ParameterAxis.of(table, n, labels.get(n)) for n in names] if result.history else []
     ax = get_axes(ax, (max(6.4, 1.05 * (len(axes) + 1) + 1.2), 4.8))
-    at = "" if landscape.budget is None else f" at budget {format_budget(landscape.budget)}"
     part = f" ({len(names)} of {len(varying)} parameters)" if len(names) < len(varying) else ""
-    ax.set_title(f"Configurations and their {metric.name}{at}{part}")
+    ax.set_title(f"Configurations and their {metric.name}{landscape.at}{part}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     if not axes:
@@ -208,7 +206,7 @@ def _draw_loss_axis(
 
 
 def _name_axes(ax: Axes, names: list[str]) -> None:
-    long = 0.095 * (max(map(len, names)) + 1) > inches_of(ax, is_x=True) / len(names)
+    long = 0.085 * (max(map(len, names)) + 1) > inches_of(ax, is_x=True) / len(names)
     ax.set_xticks(range(len(names)), names)
     ax.tick_params(axis="x", length=0, labelrotation=25 if long else 0)
     for label in ax.get_xticklabels() if long else ():

@@ -120,7 +120,7 @@ class ParameterAxis:
         if self.log:
             span = self.high / self.low
             set_limits(self.low / span**0.03, self.high * span**0.03)
-            fine = 3 * np.log10(span) <= most
+            fine = 3 * np.log10(span) <= most + 1
             axis.set_major_locator(
                 LogLocator(subs=(1.0, 2.0, 5.0)) if fine else LogLocator(numticks=most)
             )

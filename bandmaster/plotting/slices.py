@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from bandmaster.core.formatting import format_budget
 from bandmaster.errors import ConfigurationError
 from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes
 from bandmaster.plotting.parameter_axis import ParameterAxis, inches_of, short_names
@@ -74,9 +73,8 @@ def plot_slices(
     columns = -(-max(len(names), 1) // rows)
     size = (max(6.4, 3.1 * columns), 4.8 if rows == 1 else 2.7 * rows)
     ax = get_axes(ax, size)
-    at = "" if landscape.budget is None else f" at budget {format_budget(landscape.budget)}"
     metric = result.objectives.primary.name
-    ax.set_title(f"{metric.capitalize()} along the parameters{at}")
+    ax.set_title(f"{metric.capitalize()} along the parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     labels = short_names(landscape.table.names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.formatting import format_budget
 from bandmaster.models.dependence import partial_dependence
 from bandmaster.models.fanova import Fanova
 from bandmaster.models.forest import Forest
@@ -46,6 +47,8 @@ class Landscape:
         The row of the best that counts.
     why_empty : str or None
         Why there is nothing to draw.
+    n_budgets : int
+        How many the result has.
     """
 
     budget: float | None
@@ -55,6 +58,14 @@ class Landscape:
     value: np.ndarray
     best: int | None
     why_empty: str | None
+    n_budgets: int
+
+    @property
+    def at(self) -> str:
+        """Words for the title: which budget, if there are several."""
+        if self.budget is None or self.n_budgets < 2:
+            return ""
+        return f" at budget {format_budget(self.budget)}"
 
     @classmethod
     def of(cls, result: Result, budget: float | None) -> Landscape:
@@ -74,12 +85,12 @@ class Landscape:
         if not ok.any():
             why = why_no_loss(len(rows if good else evaluations))
             if good and not rows:
-                why = f"There are no evaluations at budget {budget:g}"
+                why = f"There are no evaluations at budget {format_budget(float(budget or 0))}"
         table = ParameterTable.of(rows, result.space)
         if why is None and not table.searched:
             why = "No parameter has more than one value"
         sign = result.objectives.primary.sign
-        return cls(budget, rows, table, ok, sign * loss, best, why)
+        return cls(budget, rows, table, ok, sign * loss, best, why, len(result.budgets))
 
 
 class Surrogate:
