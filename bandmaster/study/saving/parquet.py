@@ -80,11 +80,12 @@ def read(path: Path, space: Space | None) -> Saved:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
-    except pa.ArrowInvalid as error:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
         raise CodecError(f"{path} is no Parquet file, or not all of it: {error}") from error
-    except OSError as error:
-        raise StorageError(f"cannot read {str(path)!r}: {error}") from error
     try:
         header = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
         columns = {
