@@ -51,14 +51,16 @@ def plot_learning_curves(
     result : Result
     lc_extractor : callable, optional
         Makes of a configuration's runs (see `Result.get_runs_by_id`) a list of curves, each a
-        sequence of (budget, loss), for instance of what `compute` returned under ``"info"`` for
-        each epoch. By default one curve: its losses at the budgets where it ran.
+        sequence of (step, loss): of what they reported (`study.reports.ReportedCurves`), or of
+        what `compute` returned under ``"info"`` for each epoch. By default one curve: the losses
+        at the budgets where it ran.
     ax : Axes, optional
         Default: the current axes.
     """
     ax = get_axes(ax)
     name = wrap_words(result.objectives.primary.name.capitalize())
-    ax.set(title="Learning curves", xlabel="Budget", ylabel=name)
+    unit = "Budget" if lc_extractor is None else "Step"
+    ax.set(title="Learning curves", xlabel=unit, ylabel=name)
     trials, curves = _curves(result, lc_extractor)
     if not curves:
         if lc_extractor is not None and result.best is not None:
@@ -70,7 +72,10 @@ def plot_learning_curves(
     few = len(curves) <= _FEW
     alpha = float(np.clip(40 / len(curves), 0.08, 0.7))
     several = bool(np.any(points[:, 0] != longest))
-    looks = ((~far, "0.55", "ended earlier"), (far, COLOURS[0], "reached the largest budget"))
+    looks = (
+        (~far, "0.55", "ended earlier"),
+        (far, COLOURS[0], f"reached the largest {unit.lower()}"),
+    )
     handles = []
     for group, color, label in looks:
         drawn = [curve for curve, take in zip(curves, group, strict=True) if take]
