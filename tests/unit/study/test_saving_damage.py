@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bandmaster import Result
 from bandmaster.errors import CodecError, StorageError
@@ -195,6 +199,51 @@ def test_a_trial_that_changes_its_configuration_has_two_names(tmp_path: Path) ->
     loaded = Result.load(tmp_path / "folder")
     assert [{"x": 1}, {"x": 2}, {"x": 3}, {"x": 1}] == [dict(e.config) for e in loaded.history]
     assert [0, 1, 2, 0] == [e.trial for e in loaded.history]
+
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "results"
+PIECES = [
+    b"null",
+    b"[",
+    b"{",
+    b'"',
+    b",",
+    b"\n",
+    b"1e999",
+    b"NaN",
+    b"-",
+    b"\x00",
+    b"\xff",
+    b"R",
+    b"true",
+]
+
+
+@pytest.mark.parametrize(
+    "name", ["result-1.jsonl", "result-1.csv", "result-1.pkl", "result-1.parquet", "results.json"]
+)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_whatever_is_damaged_it_is_read_or_told_as_damage(name: str, data: st.DataObject) -> None:
+    """No other error, and nothing that hangs."""
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "results.json":
+            source, target = GOLDEN / "hpbandster-0.7.4", Path(folder) / "folder"
+            shutil.copytree(source, target)
+            file = target / name
+        else:
+            target = file = Path(shutil.copy(GOLDEN / name, folder))
+        content = file.read_bytes()
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, len(content) - 1))
+            piece = data.draw(st.sampled_from(PIECES))
+            content = content[:at] + piece + content[at + data.draw(st.integers(0, 9)) :]
+        file.write_bytes(content)
+        try:
+            result = Result.load(target)
+        except CodecError:
+            return
+        assert len(result.history) <= 12
 
 
 class Bomb:
