@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from bandmaster.plotting.canvas import (
     plural,
 )
 from bandmaster.plotting.data import Columns
+from bandmaster.study.rows import timed
 from bandmaster.study.utilization import measure_utilization
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ _MARKS = {
     Status.CRASHED: ("v", "crashed"),
     Status.STOPPED: ("s", "stopped early"),
 }
+_ORDER = list(Status)
 _NAMED = 25  # workers; rows of more are too thin for names
 _LONGEST = 22  # letters of a name
 _ENTRIES = 4  # of budgets in the legend, if they are a scale of colours
@@ -64,54 +67,91 @@ def plot_gantt(result: Result, *, ax: Axes | None = None) -> Axes:
         return explain(ax, "No evaluation has finished yet")
     if not names:
         return explain(ax, "No evaluation says which worker ran it")
-    number = {name: i for i, name in enumerate(names)}
-    row = np.array([number.get(e.worker, -1) for e in columns.rows])
-    status = np.array([list(Status).index(e.status) for e in columns.rows])
-    started, finished = time(columns.started), time(columns.finished)
-    timed = (row >= 0) & (columns.finished > columns.started)
-    bad = status != list(Status).index(Status.OK)
-
-    if not np.any(timed | bad):
+    bars = _Bars.of(columns, names)
+    if not np.any(bars.visible):
         return explain(ax, "No evaluation took any time")
     ax.set_yscale("linear")  # axes that held another plot may be logarithmic
     ax.set_xscale("linear")
-    end = float(time(columns.known[-1:])[0]) or 1.0
-    ax.set_xlim(0, end)
-    colors = colors_of_levels(columns.budgets)
-    level = np.searchsorted(columns.budgets, columns.budget)
-    edge = _edge(ax, finished[timed] - started[timed], end, len(names))
-    half = 0.4 * min(1.0, len(names) / 4)  # half the height of a bar, in rows
-    for rows, hatch in ((timed & ~bad, None), (timed & bad, "/////")):
-        if rows.any():
-            bars = PolyCollection(
-                list(_boxes(started[rows], finished[rows], row[rows], half)), hatch=hatch,
-                facecolors=colors[level[rows]], edgecolors="white", linewidths=edge,
-            )  # fmt: skip
-            ax.add_collection(bars, autolim=False)
-    handles = _budget_handles(columns.budgets, colors)
-
-    untimed = (row >= 0) & ~timed & bad
-    known = np.maximum(time(columns.known), started)
-    lines = [[(started[i], row[i]), (known[i], row[i])] for i in np.flatnonzero(untimed)]
-    ax.add_collection(LineCollection(lines, colors="black", linewidths=0.8), autolim=False)
-    ends = np.where(untimed, known, finished)
-    size = float(np.clip(0.6 * _height(ax) / len(names), 4.0, 6.5))
-    for kind, (marker, words) in _MARKS.items():
-        rows = (row >= 0) & (status == list(Status).index(kind))
-        if rows.any():
-            ax.plot(
-                ends[rows], row[rows], marker, color="black", markersize=size, label=words,
-                markeredgecolor="white", markeredgewidth=0.5, clip_on=False, zorder=3,
-            )  # fmt: skip
-            handles.append(Line2D([], [], linestyle="", marker=marker, color="black", label=words))
+    ax.set_xlim(0, float(time(columns.known[-1:])[0]) or 1.0)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    handles = [*_draw_bars(ax, columns, bars, len(names)), *_draw_ends(ax, bars, len(names))]
     _label_rows(ax, names)
-    lost = int(np.count_nonzero(row < 0))
+    lost = int(np.count_nonzero(bars.row < 0))
     share = measure_utilization(columns.rows).share
     words = f"{plural(len(names), 'worker')}, {share:.0%} busy"
     ax.set_title(f"Evaluations by worker ({words}{f', {lost} on none' if lost else ''})")
-    ax.set_ylim(len(names) - 0.5, -0.5)
     add_legend_above(ax, handles=handles)
     return ax
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """Rows and times of the evaluations on the axes, shape (n,) each; row -1 is no worker's.
+
+    `timed` says whether a worker did. Who nobody timed ends with the next news of the study.
+    """
+
+    row: np.ndarray
+    status: np.ndarray
+    timed: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+    @classmethod
+    def of(cls, columns: Columns, names: list[str]) -> _Bars:
+        number = {name: i for i, name in enumerate(names)}
+        row = np.array([number.get(e.worker, -1) for e in columns.rows])
+        status = np.array([_ORDER.index(e.status) for e in columns.rows])
+        known = np.array([timed(e) for e in columns.rows])
+        start, end = columns.time(columns.started), columns.time(columns.finished)
+        news = np.maximum(columns.time(columns.known), start)
+        return cls(row, status, known, start, np.where(known, end, news))
+
+    @property
+    def good(self) -> np.ndarray:
+        return np.equal(self.status, _ORDER.index(Status.OK))
+
+    @property
+    def visible(self) -> np.ndarray:
+        return np.logical_and(self.row >= 0, (self.end > self.start) | ~self.good)
+
+
+def _draw_bars(ax: Axes, columns: Columns, bars: _Bars, n_rows: int) -> list[Artist]:
+    """Draw all that took time: one collection of what ended well, one of what did not."""
+    colors = colors_of_levels(columns.budgets)
+    level = np.searchsorted(columns.budgets, columns.budget)
+    drawn = (bars.row >= 0) & bars.timed & (bars.end > bars.start)
+    edge = _edge(ax, (bars.end - bars.start)[drawn], n_rows)
+    half = 0.4 * min(1.0, n_rows / 4)  # half the height of a bar, in rows
+    for rows, hatch in ((drawn & bars.good, None), (drawn & ~bars.good, "/////")):
+        if rows.any():
+            boxes = _boxes(bars.start[rows], bars.end[rows], bars.row[rows], half)
+            collection = PolyCollection(
+                list(boxes), hatch=hatch, facecolors=colors[level[rows]], edgecolors="white",
+                linewidths=edge,
+            )  # fmt: skip
+            ax.add_collection(collection, autolim=False)
+    return _budget_handles(columns.budgets, colors)
+
+
+def _draw_ends(ax: Axes, bars: _Bars, n_rows: int) -> list[Artist]:
+    """Mark the ends of what did not end well; draw lines for what nobody timed."""
+    lines = [
+        [(bars.start[i], bars.row[i]), (bars.end[i], bars.row[i])]
+        for i in np.flatnonzero((bars.row >= 0) & ~bars.timed & ~bars.good)
+    ]
+    ax.add_collection(LineCollection(lines, colors="black", linewidths=0.8), autolim=False)
+    size = float(np.clip(0.6 * _height(ax) / n_rows, 4.0, 6.5))
+    handles: list[Artist] = []
+    for status, (marker, words) in _MARKS.items():
+        rows = (bars.row >= 0) & (bars.status == _ORDER.index(status))
+        if rows.any():
+            ax.plot(
+                bars.end[rows], bars.row[rows], marker, color="black", markersize=size,
+                markeredgecolor="white", markeredgewidth=0.5, clip_on=False, zorder=3,
+            )  # fmt: skip
+            handles.append(Line2D([], [], linestyle="", marker=marker, color="black", label=words))
+    return handles
 
 
 def short_names(names: list[str], longest: int = _LONGEST) -> list[str]:
@@ -140,11 +180,12 @@ def _boxes(left: np.ndarray, right: np.ndarray, row: np.ndarray, half: float) ->
     return np.stack([x, y], axis=2)
 
 
-def _edge(ax: Axes, durations: np.ndarray, span: float, rows: int) -> float:
+def _edge(ax: Axes, durations: np.ndarray, n_rows: int) -> float:
     """The width of the white line between bars; none where the bars are as thin as it."""
+    left, right = ax.get_xlim()
     width = ax.get_window_extent().width * 72 / ax.figure.dpi
-    typical = float(np.median(durations)) / span * width if durations.size else 0.0
-    return min(0.5, 0.1 * _height(ax) / rows) if typical > 4 else 0.0
+    typical = float(np.median(durations)) / (right - left) * width if durations.size else 0.0
+    return min(0.5, 0.1 * _height(ax) / n_rows) if typical > 4 else 0.0
 
 
 def _height(ax: Axes) -> float:

@@ -66,6 +66,16 @@ def test_who_nobody_timed_is_a_line_from_its_issue_to_the_next_news():
     assert (9.0, 1.0) == tuple(float(v[0]) for v in ax.lines[0].get_data())
 
 
+def test_a_failure_that_took_no_time_is_a_marker_where_it_was():
+    """It is not taken for one that nobody timed."""
+    ax = _draw(
+        make_evaluation(0, 0.5, started=0.0, finished=9.0, worker="a"),
+        make_evaluation(1, None, started=4.0, finished=4.0, worker="b"),
+    )
+    assert [] == ax.collections[-1].get_segments()
+    assert (4.0, 1.0) == tuple(float(v[0]) for v in ax.lines[0].get_data())
+
+
 def test_sixty_workers_are_rows_with_numbers():
     """Thousands of bars are one collection; only some rows have room for a number."""
     history = make_hyperband_history(600, n_workers=60)
