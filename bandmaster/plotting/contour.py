@@ -57,7 +57,7 @@ def plot_contour(
     landscape = Landscape.of(result, budget)
     ax = get_axes(ax)
     metric = result.objectives.primary.name
-    ax.set_title(f"{metric.capitalize()} over two parameters{landscape.at}")
+    ax.set_title(f"{metric[:1].upper()}{metric[1:]} over two parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     surrogate = Surrogate(landscape)

@@ -92,7 +92,7 @@ class ParameterAxis:
         locator = LogLocator(numticks=5) if self.log else MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
         between = [float(v) for v in locator.tick_values(self.low, self.high)]
         clear = [v for v in between if 0.09 < self.unit([v])[0] < 0.91 and self.low < v < self.high]
-        return [(v, f"{v:.4g}") for v in (self.low, *clear, self.high)]
+        return [(v, _write(v)) for v in (self.low, *clear, self.high)]
 
     def points(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes and the values of about `n` points from bound to bound."""
@@ -149,6 +149,11 @@ def _numbers(column: Column, codes: np.ndarray) -> np.ndarray:
     numbers, known = np.full(len(codes), np.nan), ~np.isnan(codes)
     numbers[known] = np.asarray(column.decode_many(codes[known]), dtype=float)
     return numbers
+
+
+def _write(value: float) -> str:
+    """Write a number shortly, whole ones up to a million in full."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"
 
 
 def inches_of(ax: Axes, *, is_x: bool) -> float:

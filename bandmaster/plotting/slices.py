@@ -74,7 +74,7 @@ def plot_slices(
     size = (max(6.4, 3.1 * columns), 4.8 if rows == 1 else 2.7 * rows)
     ax = get_axes(ax, size)
     metric = result.objectives.primary.name
-    ax.set_title(f"{metric.capitalize()} along the parameters{landscape.at}")
+    ax.set_title(f"{metric[:1].upper()}{metric[1:]} along the parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     labels = short_names(landscape.table.names)
