@@ -109,11 +109,13 @@ class _Bars:
 
     @property
     def good(self) -> np.ndarray:
-        return np.equal(self.status, _ORDER.index(Status.OK))
+        good: np.ndarray = self.status == _ORDER.index(Status.OK)
+        return good
 
     @property
     def visible(self) -> np.ndarray:
-        return np.logical_and(self.row >= 0, (self.end > self.start) | ~self.good)
+        visible: np.ndarray = (self.row >= 0) & ((self.end > self.start) | ~self.good)
+        return visible
 
 
 def _draw_bars(ax: Axes, columns: Columns, bars: _Bars, n_rows: int) -> list[Artist]:
