@@ -46,8 +46,13 @@ class Source:
     state: str = ""
 
     def __str__(self) -> str:
+        from bandmaster.study.rows import own
+
         n = len(self.result.history)
         count = f"{n} evaluation{'s' * (n != 1)}" if n else "no evaluation has finished yet"
+        earlier = sum(not own(e) for e in self.result.history)
+        if earlier:
+            count += f" ({earlier} of an earlier search)"
         return f"{self.title}: {count}{self.state}"
 
 

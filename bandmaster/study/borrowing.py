@@ -53,7 +53,7 @@ def borrowed(state: StudyState, past: Past, clock: Clock) -> Iterator[ev.Importe
                     count, name, default)  # fmt: skip
     if dropped:
         logger.info(
-            "Without these parameters, which the space does not have any more, or not there: %s",
+            "Dropped parameters that the space does not have, or that are inactive in it: %s",
             ", ".join(f"{name!r} in {count}" for name, count in dropped.items()),
         )  # fmt: skip
     if misfits:

@@ -12,11 +12,14 @@ from bandmaster import HyperBandIterGenerator, Result, Study, plotting
 from bandmaster.cli.app import main
 from bandmaster.plotting import files
 from bandmaster.plotting.files import kinds
+from bandmaster.testing.histories import make_evaluation
 
 SPACE = {
     "x": {"_type": "uniform", "_value": [-1, 1]},
     "k": {"_type": "choice", "_value": ["a", "b"]},
 }
+
+TAKEN = [make_evaluation(0, config={"x": 0.5, "k": "a"})]
 
 
 def loss(config: dict[str, float], budget: float) -> float:
@@ -85,6 +88,14 @@ def test_show_says_what_is_going_on(folder: Path, capsys: pytest.CaptureFixture[
         study.stop("enough")
     assert 0 == main(["show", "new.db"])
     assert ": 1 evaluation, 1 open, stopped: enough\n" in capsys.readouterr().out
+
+
+def test_show_tells_what_was_taken_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Evaluations of an earlier search are not this one's work."""
+    with Study(SPACE, name="w", storage="sqlite:///w.db", previous_result=TAKEN) as study:
+        study.tell(study.ask(), 1.0)
+    assert 0 == main(["show", "w.db"])
+    assert "w.db: 2 evaluations (1 of an earlier search)\n" in capsys.readouterr().out
 
 
 def test_show_failures_prints_their_errors(
