@@ -100,9 +100,9 @@ def plot_convergence(
     found = {}
     for label, runs in curves.items():
         lines = [_curve(columns[id(run)], x, budget, time) for run in runs]
-        steps, *quantiles = summarise_runs([c for c in lines if len(c.x)], _BANDS[band])
-        shown = np.isfinite(quantiles[0]) if quantiles else []
-        if np.any(shown):
+        steps, *quantiles = summarise_runs(lines, _BANDS[band])
+        shown = np.isfinite(quantiles[0])
+        if shown.any():
             found[label] = (steps[shown], [sign * line[shown] for line in quantiles], len(runs))
     if not found:
         return explain(ax, _why_empty(list(columns.values()), budget))
@@ -241,6 +241,10 @@ def _label(every: Sequence[Result], budgets: set[float | None]) -> str:
 def _why_empty(every: Sequence[Columns], budget: float | None) -> str:
     if not every:
         return "No results to compare"
-    if budget is not None and any(c.counts.any() for c in every):
-        return f"No evaluation at budget {format_budget(budget)} succeeded"
+    at = "" if budget is None else f" at budget {format_budget(budget)}"
+    with_success = sum((c.counts & (c.budget == _measured(c, budget))).any() for c in every)
+    if with_success:
+        return f"There is no median: only {with_success} of {len(every)} runs had a success{at}"
+    if at and any(c.counts.any() for c in every):
+        return f"No evaluation{at} succeeded"
     return why_no_loss(sum(map(len, every)))

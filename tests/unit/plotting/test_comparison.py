@@ -105,7 +105,13 @@ def test_a_run_that_ended_keeps_its_best():
 
 
 def test_a_run_without_success_is_the_worst():
-    """The median of three is known when two have a loss."""
+    """The median of three is known when two have a loss, also if one never has."""
+    ax = _draw([[_result(1, 1, 1), _result(None, 5, 5), _result(None, None, None)]])
+    assert ([2, 3], [5, 5]) == (
+        ax.lines[0].get_xdata().tolist(), ax.lines[0].get_ydata().tolist(),
+    )  # fmt: skip
+    ax = _draw([[_result(1, 1), _result(None), _result(None, None)]])
+    assert "There is no median: only 1 of 3 runs had a success" == ax.texts[0].get_text()
     ax = _draw([[_result(1, 1, 1), _result(None, 5, 5), _result(None, None, 3)]])
     assert ([2, 3], [5, 3]) == (
         ax.lines[0].get_xdata().tolist(), ax.lines[0].get_ydata().tolist(),
