@@ -28,6 +28,7 @@ from bandmaster.storage import (
     stored_space,
 )
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
+from bandmaster.study.previous import Previous
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
 
@@ -65,6 +66,8 @@ class Study(_Study):
     lease_seconds : float, default 30
         A process that has a stored study and is not heard of for so long may be replaced; it can
         write nothing more then.
+    previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
+        What a new study learns from first (`learn_from`).
     clock : Clock, optional
         Stamps the events.
 
@@ -99,6 +102,7 @@ class Study(_Study):
         load_if_exists: bool = False,
         standby: bool = False,
         lease_seconds: float = LEASE_SECONDS,
+        previous_result: Previous | None = None,
         clock: Clock | None = None,
     ) -> None:
         journal: Journal | None = None
@@ -128,6 +132,8 @@ class Study(_Study):
                 journal=journal,
                 clock=clock,
             )
+            if previous_result is not None and not self.n_jobs and not self.history:
+                self.learn_from(previous_result)
             self.wait_durable(self.position)  # who is told of a study finds it
         except BaseException:
             if journal is not None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bandmaster import wiring
-from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
@@ -19,6 +18,7 @@ from bandmaster.optimizers import Optimizer
 from bandmaster.space import compile_space
 from bandmaster.storage import LEASE_SECONDS, Storage, checkpoint_url
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
+from bandmaster.study.previous import Previous
 from bandmaster.study.result import Result
 
 __all__ = ["fmin"]
@@ -35,7 +35,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     auto_identify_serial_strategy: bool = True,
     multi_fidelity_iter_generator: IterGenerator | None = None,
     initial_points: Sequence[Mapping[str, Any]] | None = None,
-    previous_result: Result | Iterable[Evaluation] | None = None,
+    previous_result: Previous | None = None,
     random_state: int | None = 42,
     timeout: float | None = None,
     show_progressbar: bool = True,
@@ -90,8 +90,9 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         Default: every configuration once, at budget 1.
     initial_points : sequence of Mapping, optional
         Configurations to evaluate first.
-    previous_result : Result or iterable of Evaluation, optional
-        What to learn from before; what does not fit the space and budgets is left out.
+    previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
+        What to learn from before: a result, a saved one, or a stored study, also of a space that
+        was a little different. What does not fit is left out, with a warning (`Study.learn_from`).
     random_state : int or None, default 42
         The seed; None draws one.
     timeout : float, optional
@@ -218,9 +219,11 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         standby=standby,
         lease_seconds=lease_seconds,
         load_if_exists=True,
+        previous_result=previous_result,
     ) as study:
-        if study.position == 1:  # nothing but its creation
-            _prepare(study, previous_result, points)
+        if not (study.n_jobs or study.n_enqueued):
+            for point in points:
+                study.enqueue(point)
         study.set_plan(plan)
         wiring.run(
             study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
@@ -229,14 +232,3 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
             handle_signals=handle_signals, sigterm_grace=sigterm_grace, isolation=isolation,
         )  # fmt: skip
         return study.result
-
-
-def _prepare(
-    study: Study,
-    previous: Result | Iterable[Evaluation] | None,
-    points: Iterable[Mapping[str, Any]],
-) -> None:
-    if previous is not None:
-        study.learn_from(previous.history if isinstance(previous, Result) else previous)
-    for point in points:
-        study.enqueue(point)

@@ -24,7 +24,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import NoProgress, Progress
-from bandmaster.core.seconds import check_seconds
+from bandmaster.core.seconds import check_seconds, seconds_left
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator
@@ -34,6 +34,7 @@ from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_stud
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast_study
+from bandmaster.study.previous import Previous
 from bandmaster.study.study import Study
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Master:
         after it: at once when it ends or dies on this machine, else when its lease has run out.
     lease_seconds : float, default 30
         A master that has the checkpoint file and is not heard of for so long may be replaced.
+    previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
+        What a new study learns from first (`Study.learn_from`).
     callbacks : iterable of callable
         Called with (study, evaluation) from the thread of `run`; ``study.stop("why")`` ends the
         run.
@@ -154,6 +157,7 @@ class Master:
         journal: Journal | None = None,
         standby: bool = False,
         lease_seconds: float = LEASE_SECONDS,
+        previous_result: Previous | None = None,
         callbacks: Iterable[Callback] = (),
         connection_file: str | os.PathLike[str] | None = None,
         tls: TlsOption = None,
@@ -199,6 +203,8 @@ class Master:
             self.dispatcher = Dispatcher(
                 self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
             )
+            if previous_result is not None and not self.study.n_jobs and not self.study.history:
+                self.study.learn_from(previous_result)
         except BaseException:
             if checkpoint_file is not None and journal is not None:
                 journal.close()
@@ -462,14 +468,14 @@ class Master:
         )  # fmt: skip
         try:
             if not wait_for_workers(
-                dispatcher, min_n_workers, timeout=_left(deadline), warn_after=self._warn_after,
+                dispatcher, min_n_workers, timeout=seconds_left(deadline), warn_after=self._warn_after,
                 trouble=trouble,
             ):  # fmt: skip
                 study.stop(f"the timeout was over before {min_n_workers} workers came")
             follower.start(None if expected is None else expected.n_evaluations)
             dispatcher.open()
             Driver(
-                dispatcher, follower, timeout=_left(deadline), grace=grace,
+                dispatcher, follower, timeout=seconds_left(deadline), grace=grace,
                 warn_after=self._warn_after, trouble=trouble,
             ).run()  # fmt: skip
         finally:
@@ -491,7 +497,3 @@ class Master:
         from bandmaster.progress import make_progress
 
         return make_progress(self._progress, self.study.objectives)
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -1,4 +1,4 @@
-"""The command line: ``bandmaster nameserver | worker | master``."""
+"""The command line: ``bandmaster nameserver | worker | master | show | plot | export | …``."""
 
 from __future__ import annotations
 

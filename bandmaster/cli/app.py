@@ -11,8 +11,11 @@ import click
 
 import bandmaster
 from bandmaster.cli.doctor import doctor
+from bandmaster.cli.export import export
 from bandmaster.cli.master import master
 from bandmaster.cli.nameserver import nameserver
+from bandmaster.cli.plot import plot
+from bandmaster.cli.show import show
 from bandmaster.cli.studies import studies
 from bandmaster.cli.worker import worker
 from bandmaster.errors import BandmasterError
@@ -54,6 +57,9 @@ app.add_command(nameserver)
 app.add_command(worker)
 app.add_command(master)
 app.add_command(studies)
+app.add_command(show)
+app.add_command(plot)
+app.add_command(export)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

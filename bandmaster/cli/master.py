@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
+from bandmaster.cli.sources import check_output, find_previous
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE
 
@@ -17,12 +16,10 @@ if TYPE_CHECKING:
     from bandmaster.multifidelity import IterGenerator
     from bandmaster.study.result import Result
 
-__all__ = ["GENERATORS", "check_output", "make_generator", "master", "report", "save_result"]
+__all__ = ["GENERATORS", "make_generator", "master", "report"]
 
 GENERATORS = ("bohb", "flat", "hyperband", "sh")
 """The values of --generator."""
-
-_SUFFIXES = (".csv", ".pkl")
 
 
 @click.command()
@@ -90,9 +87,14 @@ _SUFFIXES = (".csv", ".pkl")
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False),
-    help="Where to save the result: a .pkl file (a Result) or a .csv file (a row an evaluation).",
+    help="Where to save the result: a .jsonl, .parquet, .pkl or .csv file, or a directory for "
+    "HpBandSter's files.",
 )
+@click.option(
+    "--previous",
+    help="Learn first from this: a saved result, or a checkpoint file or URL with one study in it.",
+)
+@click.option("--previous-study", help="The name of the study, when --previous has several.")
 @click.option(
     "--shutdown-workers/--keep-workers",
     default=True,
@@ -126,6 +128,8 @@ def master(
     checkpoint_file: str | None,
     standby: bool,
     output: str | None,
+    previous: str | None,
+    previous_study: str | None,
     shutdown_workers: bool,
 ) -> None:
     """Search the space of a YAML or JSON file with the run's workers, and print the result.
@@ -166,6 +170,7 @@ def master(
         max_retries=max_retries,
         retry_failed=retry_failed,
         max_initial_failures=max_initial_failures or None,
+        previous_result=find_previous(previous, previous_study),
     )
     try:
         # Its three programs may start in any order.
@@ -216,32 +221,9 @@ def make_generator(
     return made
 
 
-def check_output(path: str | None) -> None:
-    """Refuse a file that could not be written at the end of a long run.
-
-    Raises
-    ------
-    ConfigurationError
-    """
-    if path is None:
-        return
-    if Path(path).suffix.lower() not in _SUFFIXES:
-        raise ConfigurationError(f"--output ends in {' or '.join(_SUFFIXES)}, got {path!r}")
-    if not Path(path).resolve().parent.is_dir():
-        raise ConfigurationError(f"--output {path!r}: there is no such folder")
-
-
 def report(result: Result, path: str | None) -> None:
     """Print the table of a result, and save it if wanted."""
     click.echo(str(result))
     if path is not None:
-        save_result(result, path)
+        result.save(path)
         click.echo(f"saved to {path}", err=True)
-
-
-def save_result(result: Result, path: str) -> None:
-    """Write a result: a pickled Result for .pkl, a row an evaluation for .csv."""
-    if Path(path).suffix.lower() == ".pkl":
-        Path(path).write_bytes(pickle.dumps(result))
-    else:
-        result.to_dataframe().to_csv(path, index=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numbers
 from typing import Any
 
 from bandmaster.errors import ConfigurationError
 
-__all__ = ["LONGEST", "check_seconds"]
+__all__ = ["LONGEST", "check_seconds", "seconds_left"]
 
 LONGEST = 1e9
 """Seconds, 30 years: more is no time that a system would wait for."""
@@ -43,3 +45,8 @@ def check_seconds(name: str, value: Any, *, optional: bool = True, zero: bool = 
         if optional and isinstance(value, numbers.Real) and float(value) > LONGEST:
             hint = " (no limit is None)"
         raise ConfigurationError(f"{name} is {wanted}, got {value!r}{hint}")
+
+
+def seconds_left(deadline: float | None) -> float | None:
+    """Return the seconds until a moment of `time.monotonic`, at least 0; None without one."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

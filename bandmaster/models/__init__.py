@@ -1,1 +1,1 @@
-
+"""Regression models that optimizers and results share; importing this package loads none."""

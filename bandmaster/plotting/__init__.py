@@ -10,21 +10,43 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "plot_brackets": "brackets",
     "plot_concurrent_over_time": "concurrency",
+    "plot_contour": "contour",
+    "plot_convergence": "comparison",
     "plot_convergence_over_iter": "convergence",
     "plot_convergence_over_time": "convergence",
     "plot_correlation_across_budgets": "correlation",
     "plot_finished_over_time": "finished",
+    "plot_gantt": "gantt",
     "plot_hdl": "hdl_tree",
+    "plot_learning_curves": "learning_curves",
+    "plot_losses_over_time": "losses",
+    "plot_model_vs_random": "model_vs_random",
+    "plot_parallel_coordinates": "parallel",
+    "plot_parameter_importance": "importance",
+    "plot_pareto_front": "pareto",
+    "plot_slices": "slices",
 }
 
 __all__ = [
+    "plot_brackets",
     "plot_concurrent_over_time",
+    "plot_contour",
+    "plot_convergence",
     "plot_convergence_over_iter",
     "plot_convergence_over_time",
     "plot_correlation_across_budgets",
     "plot_finished_over_time",
+    "plot_gantt",
     "plot_hdl",
+    "plot_learning_curves",
+    "plot_losses_over_time",
+    "plot_model_vs_random",
+    "plot_parallel_coordinates",
+    "plot_parameter_importance",
+    "plot_pareto_front",
+    "plot_slices",
 ]
 
 

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.colors import to_rgb
 
-__all__ = ["COLOURS", "TimeAxis", "color_of", "explain", "get_axes", "log_if_wide", "style_of"]
+from bandmaster.plotting.legends import add_legend, add_legend_above
+from bandmaster.plotting.scales import log_if_wide
+
+__all__ = [
+    "COLOURS",
+    "TimeAxis",
+    "add_legend",
+    "add_legend_above",
+    "color_of",
+    "colors_of_levels",
+    "explain",
+    "get_axes",
+    "log_if_wide",
+    "marker_of",
+    "plural",
+    "style_of",
+    "why_no_loss",
+    "wrap_words",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours (2008), which the colour-blind can tell apart, without the yellow that
 a white page swallows."""
 
 _STYLES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "*")
 _UNITS = ((86_400.0, "d", 2.0), (3_600.0, "h", 2.0), (60.0, "min", 5.0))
 
 
-def get_axes(ax: Axes | None) -> Axes:
-    """Return `ax`, or the current axes, in a new figure if there is none."""
+def get_axes(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
+    """Return `ax`, or the current axes, in a new figure if there is none.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+    size : (float, float), optional
+        Width and height of a new figure, in inches. Default: as in matplotlib's settings.
+    """
     if ax is not None:
         return ax
     from matplotlib import pyplot as plt
 
     if not plt.get_fignums():
-        return plt.figure(layout="constrained").add_subplot()
+        return plt.figure(figsize=size, layout="constrained").add_subplot()
     return plt.gca()
 
 
@@ -35,9 +63,34 @@ def color_of(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
+def colors_of_levels(levels: Sequence[float]) -> np.ndarray:
+    """Colours of areas by an ordered level such as the budget, RGB, shape (n, 3).
+
+    Few levels have the colours of traces; more have a scale from dark to light (cividis).
+    """
+    if len(levels) <= len(COLOURS):
+        return np.array([to_rgb(color_of(i)) for i in range(len(levels))]).reshape(-1, 3)
+    return colormaps["cividis"](np.linspace(0.0, 0.95, len(levels)))[:, :3]
+
+
 def style_of(number: int) -> str:
     """Its line style: it changes when the colours begin again."""
     return _STYLES[number // len(COLOURS) % len(_STYLES)]
+
+
+def marker_of(number: int) -> str:
+    """Its marker where there is no line: each colour has its own."""
+    return _MARKERS[number % len(_MARKERS)]
+
+
+def wrap_words(text: str, width: int = 32) -> str:
+    """Break a long label into lines, of three at most."""
+    return textwrap.fill(text, width, max_lines=3, placeholder=" …", break_on_hyphens=False)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 trial`` or ``2 trials``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def explain(ax: Axes, why: str) -> Axes:
@@ -51,18 +104,11 @@ def explain(ax: Axes, why: str) -> Axes:
     return ax
 
 
-def log_if_wide(ax: Axes, values: np.ndarray | Sequence[float]) -> None:
-    """Make the y axis logarithmic if the values are positive and span a decade or more."""
-    values = np.asarray(values, dtype=float)
-    if not values.size or values.min() <= 0 or values.max() / 10 < values.min():
-        return
-    ax.set_yscale("log")
-    if values.min() >= 1e-4 and values.max() <= 1e4:
-        plain = FuncFormatter(lambda value, _: f"{value:g}")  # 0.02 rather than 2 x 10^-2
-        ax.yaxis.set_major_formatter(plain)
-        if values.max() / 1000 < values.min():
-            ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
-            ax.yaxis.set_minor_formatter(plain)
+def why_no_loss(total: int) -> str:
+    """Say why there is no loss among so many evaluations."""
+    if not total:
+        return "No evaluation has finished yet"
+    return f"No loss to show: none of {total} evaluation{'s' * (total > 1)} succeeded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,17 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from bandmaster.core.formatting import format_budget
-from bandmaster.plotting.canvas import color_of, explain, get_axes, log_if_wide, style_of
+from bandmaster.plotting.canvas import (
+    add_legend,
+    color_of,
+    explain,
+    get_axes,
+    style_of,
+    why_no_loss,
+    wrap_words,
+)
 from bandmaster.plotting.data import Columns
+from bandmaster.plotting.scales import log_if_wide, span_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +50,7 @@ def plot_convergence_over_time(result: Result, *, ax: Axes | None = None) -> Axe
             continue
         changes = rows[_improvements(columns.loss[rows])]
         x = time(np.append(columns.known[changes], columns.known[-1]))
-        y = result.objectives.primary.sign * columns.loss[np.append(changes, changes[-1])]
+        y = columns.value[np.append(changes, changes[-1])]
         ax.plot(
             x, y, drawstyle="steps-post", color=color_of(number), linestyle=style_of(number),
             marker="o", markersize=3.5, markevery=list(range(len(changes))),
@@ -49,11 +58,11 @@ def plot_convergence_over_time(result: Result, *, ax: Axes | None = None) -> Axe
         )  # fmt: skip
         drawn.append(y)
     if not drawn:
-        return explain(ax, _why_empty(result))
-    log_if_wide(ax, np.concatenate(drawn))
+        return explain(ax, why_no_loss(len(columns)))
+    log_if_wide(ax, np.concatenate(drawn), span=span_for(result))
     ax.set_xlim(left=0)
     ax.grid(alpha=0.3)
-    ax.legend(title="Budget")
+    add_legend(ax, "Budget")
     return ax
 
 
@@ -85,7 +94,7 @@ def plot_convergence_over_iter(
     if budget is None:
         budget = result.best_budget
     if budget is None:
-        return explain(ax, _why_empty(result))
+        return explain(ax, why_no_loss(len(columns)))
     here = columns.budget == budget
     counts, loss = columns.counts[here], columns.loss[here]
     if not counts.any():
@@ -103,26 +112,20 @@ def plot_convergence_over_iter(
         markevery=_improvements(best[seen]).tolist(),
         label=f"budget {format_budget(budget)}" if name is None else name,
     )  # fmt: skip
-    log_if_wide(ax, np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()]))
+    drawn = np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()])
+    log_if_wide(ax, drawn, span=span_for(result))
     ax.set_xlim(0, max(float(np.max(line.get_xdata())) for line in ax.get_lines()) + 1)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    ax.legend()
+    add_legend(ax)
     return ax
 
 
 def _label(result: Result) -> str:
-    return f"Best {result.objectives.primary.name} so far"
+    return wrap_words(f"Best {result.objectives.primary.name} so far")
 
 
 def _improvements(losses: np.ndarray) -> np.ndarray:
     """Where a loss is lower than all before, shape (k,)."""
     before = np.append(np.inf, np.minimum.accumulate(losses)[:-1])
     return np.flatnonzero(losses < before)
-
-
-def _why_empty(result: Result) -> str:
-    total = len(result.history)
-    if not total:
-        return "No evaluation has finished yet"
-    return f"No loss to show: none of {total} evaluation{'s' * (total > 1)} succeeded"

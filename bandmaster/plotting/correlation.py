@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bandmaster.core.formatting import format_budget
-from bandmaster.plotting.canvas import explain, get_axes
+from bandmaster.plotting.canvas import explain, get_axes, plural
+from bandmaster.study.rows import loss_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Correlation", "correlate_budgets", "plot_correlation_across_budgets"]
 
 _LEAST = 3  # with two trials the correlation is always 1 or -1
+_FEW = 5  # columns; the cells of more have no room for n and p
 _EXACT = 7  # 5,040 pairings; beyond that the approximation by Student's t is good
 
 
@@ -43,8 +45,9 @@ def correlate_budgets(result: Result) -> list[Correlation]:
     """
     losses: dict[float, dict[int, float]] = {}
     for e in result.evaluations:
-        if e.ok and e.loss is not None:
-            losses.setdefault(e.budget, {})[e.trial] = e.loss
+        loss = loss_of(e)
+        if loss is not None:
+            losses.setdefault(e.budget, {})[e.trial] = loss
     budgets = sorted(losses)
     return [
         _correlate((low, high), losses[low], losses[high])
@@ -99,22 +102,27 @@ def plot_correlation_across_budgets(result: Result, *, ax: Axes | None = None) -
     labels = [format_budget(b) for b in budgets]
     size = len(budgets) - 1
     grid = np.full((size, size), np.nan)
-    fontsize = 11 if size <= 3 else 9 if size <= 5 else 7
+    few = size <= _FEW
+    fontsize = 11 if size <= 3 else 9 if few else 7
     for pair in pairs:
         column, row = budgets.index(pair.budgets[0]), budgets.index(pair.budgets[1]) - 1
         if pair.rho is not None:
             grid[row, column] = pair.rho
         dark = pair.rho is not None and abs(pair.rho) > 0.6
         ax.text(
-            column, row, _words(pair), ha="center", va="center", fontsize=fontsize,
-            color="white" if dark else "black",
+            column, row, _words(pair) if few else _short(pair), ha="center", va="center",
+            fontsize=fontsize, color="white" if dark else "black",
         )  # fmt: skip
     ax.set_yscale("linear")  # axes that held another plot may be logarithmic
     # Blue against red is safe for the colour-blind; both ends have the same weight.
     ax.imshow(grid, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    ax.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", linewidth=1.5)
+    ax.tick_params(which="both", length=0)
     ax.set_xticks(range(size), labels[:-1])
     ax.set_yticks(range(size), labels[1:])
-    ax.set(xlabel="Lower budget", ylabel="Higher budget")
+    ax.set(xlabel="Lower budget" if few else "Lower budget (* p < 0.05)", ylabel="Higher budget")
     ax.spines[:].set_visible(False)
     return ax
 
@@ -127,10 +135,18 @@ def _words(pair: Correlation) -> str:
     return f"ρ = {pair.rho:.2f}\n{count}\n{p}"
 
 
+def _short(pair: Correlation) -> str:
+    """For small cells: ρ, with a star if it is hardly chance."""
+    if pair.rho is None or pair.p is None:
+        return "–"
+    return f"{pair.rho:.2f}{'*' * (pair.p < 0.05)}"
+
+
 def _why_empty(result: Result) -> str:
     if not result.history:
         return "No evaluation has finished yet"
-    done = sorted({e.budget for e in result.evaluations if e.ok})
+    done = sorted({e.budget for e in result.evaluations if loss_of(e) is not None})
     if not done:
-        return f"No loss to correlate: none of {len(result.history)} evaluations succeeded"
+        total = plural(len(result.history), "evaluation")
+        return f"No loss to correlate: none of {total} succeeded"
     return f"Nothing to correlate: only budget {format_budget(done[0])} has successes"

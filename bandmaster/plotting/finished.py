@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from bandmaster.core.formatting import format_budget
-from bandmaster.plotting.canvas import color_of, explain, get_axes, style_of
+from bandmaster.plotting.canvas import add_legend, color_of, explain, get_axes, style_of
 from bandmaster.plotting.data import Columns
 
 if TYPE_CHECKING:
@@ -60,5 +60,5 @@ def plot_finished_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    ax.legend(title="Budget")
+    add_legend(ax, "Budget")
     return ax

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 
 from bandmaster.core import events as ev
 from bandmaster.core.clock import Clock
-from bandmaster.core.evaluation import Evaluation
-from bandmaster.core.outcome import Outcome
-from bandmaster.errors import IllegalConfigurationError
+from bandmaster.study.fitting import (
+    MisfitError,
+    count_reasons,
+    fit_budget,
+    fit_config,
+    fit_outcome,
+)
+from bandmaster.study.previous import Past
 from bandmaster.study.state import StudyState
 
 __all__ = ["borrowed"]
@@ -17,18 +23,40 @@ __all__ = ["borrowed"]
 logger = logging.getLogger(__name__)
 
 
-def borrowed(
-    state: StudyState, evaluations: Iterable[Evaluation], clock: Clock
-) -> Iterator[ev.Imported]:
-    """Yield an event for each evaluation that fits the space and the budgets of a study."""
-    for e in evaluations:
+def borrowed(state: StudyState, past: Past, clock: Clock) -> Iterator[ev.Imported]:
+    """Yield an event for each evaluation that fits the space, budgets and metrics of a study.
+
+    What became of them all is logged at the end: how many were taken over, what was assumed, and
+    how many were left out for which reasons.
+    """
+    budgets, objectives = state.optimizer.budgets, state.objectives
+    misfits: list[MisfitError] = []
+    added: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    for e in past.evaluations:
         try:
-            state.space.validate(e.config)
-        except IllegalConfigurationError as error:
-            logger.debug("Left out %r: %s", e.config, error)
+            budget = fit_budget(budgets, e.budget)
+            fitted = fit_config(state.space, e.config)
+            outcome = fit_outcome(objectives, past.objectives, e)
+        except MisfitError as misfit:
+            misfits.append(misfit)
             continue
-        if e.budget in state.optimizer.budgets:
-            outcome = Outcome(
-                e.status, e.loss, e.metrics, e.info, e.error, None, e.started, e.finished, e.worker
-            )
-            yield ev.Imported(clock(), dict(e.config), e.budget, dict(e.config_info), outcome)
+        added.update(fitted.added)
+        dropped.update(fitted.dropped)
+        yield ev.Imported(clock(), fitted.config, budget, dict(e.config_info), outcome)
+    n, out = len(past.evaluations), len(misfits)
+    logger.info("Took over %d of %d earlier evaluations", n - out, n)
+    columns = state.space.columns
+    for name, count in added.items():
+        default = columns[state.space.index[name]].default_value()
+        logger.info("%d of them did not have %r; it is taken for its default, %r",
+                    count, name, default)  # fmt: skip
+    if dropped:
+        logger.info(
+            "Dropped parameters that the space does not have, or that are inactive in it: %s",
+            ", ".join(f"{name!r} in {count}" for name, count in dropped.items()),
+        )  # fmt: skip
+    if misfits:
+        logger.warning(
+            "Left out %d of %d earlier evaluations: %s", out, n, count_reasons(misfits)
+        )  # fmt: skip

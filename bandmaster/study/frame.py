@@ -1,4 +1,4 @@
-"""Evaluations as a pandas data frame."""
+"""Evaluations as pandas data frames."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.objectives import Objectives
+from bandmaster.study.rows import own, timed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build_frame", "timed"]
+__all__ = ["build_frame", "config_frame"]
 
 
-def timed(evaluation: Evaluation) -> bool:
-    """Whether a worker timed it; one that never came back has zeros for its times."""
-    return bool(evaluation.started or evaluation.finished) or evaluation.submitted == 0
-
-
-def build_frame(rows: Sequence[Evaluation], parameters: Iterable[str]) -> pd.DataFrame:
+def build_frame(
+    rows: Sequence[Evaluation], parameters: Iterable[str], objectives: Objectives
+) -> pd.DataFrame:
     """Make the frame that `Result.to_dataframe` describes."""
     import pandas as pd
 
@@ -27,7 +26,7 @@ def build_frame(rows: Sequence[Evaluation], parameters: Iterable[str]) -> pd.Dat
 
     def moment(get: Callable[[Evaluation], float | None]) -> pd.Series:
         seconds = pd.Series([get(e) for e in rows], dtype="float64")
-        return pd.to_datetime(seconds, unit="s", utc=True)
+        return pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
 
     columns = {
         "job": of(lambda e: e.job, "int64"),
@@ -43,6 +42,8 @@ def build_frame(rows: Sequence[Evaluation], parameters: Iterable[str]) -> pd.Dat
         "started": moment(lambda e: e.started if timed(e) else None),
         "finished": moment(lambda e: e.finished if timed(e) else None),
         "duration": of(lambda e: e.finished - e.started if timed(e) else None, "float64"),
+        "wait": of(lambda e: e.started - e.submitted if timed(e) and own(e) else None, "float64"),
+        "model_based": of(lambda e: _flag(e.config_info.get("model_based_pick")), "boolean"),
         "error": of(lambda e: e.error, "object"),
     }
     for name in parameters:
@@ -50,7 +51,37 @@ def build_frame(rows: Sequence[Evaluation], parameters: Iterable[str]) -> pd.Dat
         columns[f"config.{name}"] = pd.Series(values, dtype=_dtype(values))
     for name in dict.fromkeys(name for e in rows for name in e.metrics):
         columns[f"metric.{name}"] = pd.Series([e.metrics.get(name) for e in rows], dtype="float64")
+    if objectives.constraints:
+        columns["feasible"] = of(
+            lambda e: objectives.feasible(e.metrics) if e.ok else None, "boolean"
+        )
+    for metric in objectives.constraints:
+        met = [
+            metric.name in e.metrics and metric.satisfied(e.metrics[metric.name]) if e.ok else None
+            for e in rows
+        ]
+        columns[f"met.{metric.name}"] = pd.Series(met, dtype="boolean")
     return pd.DataFrame(columns)
+
+
+def config_frame(
+    rows: Sequence[Evaluation], y: Sequence[float], *, with_budget: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the two frames that `Result.get_pandas_dataframe` describes."""
+    import pandas as pd
+
+    columns = {}
+    for name in dict.fromkeys(name for e in rows for name in e.config):
+        values = [e.config.get(name) for e in rows]
+        columns[name] = pd.Series(values, dtype=_dtype(values))
+    if with_budget and "budget" not in columns:
+        columns["budget"] = pd.Series([e.budget for e in rows], dtype="float64")
+    x = pd.DataFrame(columns, index=range(len(rows)))
+    return x, pd.DataFrame({"loss": pd.Series(list(y), dtype="float64")})
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _dtype(values: Sequence[Any]) -> str:

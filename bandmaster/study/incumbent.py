@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
+from bandmaster.core.job import ConfigId
 from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.formatting import format_losses, format_value
+from bandmaster.study.rows import config_id_of, loss_of, stamps_of
 
 __all__ = ["POLICIES", "IncumbentLog", "Trajectory", "find_trajectory"]
+
+Rule = Callable[[Evaluation, Evaluation], bool]
 
 # The name under which users of the seed's script know these lines.
 _logger = logging.getLogger("bandmaster.incumbent_trajectory")
@@ -31,7 +35,11 @@ def _non_decreasing_budget(challenger: Evaluation, incumbent: Evaluation) -> boo
     return challenger.budget >= incumbent.budget and _loss(challenger) < _loss(incumbent)
 
 
-POLICIES: Mapping[str, Callable[[Evaluation, Evaluation], bool]] = {
+def _larger_or_lower(challenger: Evaluation, incumbent: Evaluation) -> bool:
+    return challenger.budget > incumbent.budget or _loss(challenger) < _loss(incumbent)
+
+
+POLICIES: Mapping[str, Rule] = {
     "largest budget": _largest_budget,
     "any budget": _any_budget,
     "non-decreasing budget": _non_decreasing_budget,
@@ -42,10 +50,27 @@ POLICIES: Mapping[str, Callable[[Evaluation, Evaluation], bool]] = {
 loss. ``"non-decreasing budget"``: the lower loss, at no smaller a budget.
 """
 
+_SWITCHES: Mapping[tuple[bool, bool], Rule] = {
+    (True, True): _largest_budget,
+    (False, False): _any_budget,
+    (False, True): _non_decreasing_budget,
+    (True, False): _larger_or_lower,
+}
+"""The rules by HpBandSter's two switches (bigger_is_better, non_decreasing_budget).
+
+Its fourth combination has no name here: a larger budget wins, and so does a lower loss anywhere.
+"""
+
+_KEYS = ("config_ids", "times_finished", "budgets", "losses")
+
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
     """The successive incumbents of a search.
+
+    Its length is their number, iterating gives them, and the keys of HpBandSter's dictionary
+    (``"config_ids"``, ``"times_finished"``, ``"budgets"``, ``"losses"``) give lists. HpBandSter
+    repeats the last incumbent at the end of the search; this does not.
 
     Parameters
     ----------
@@ -86,6 +111,23 @@ class Trajectory:
         """The numbers of their trials."""
         return tuple(e.trial for e in self.evaluations)
 
+    @property
+    def config_ids(self) -> tuple[ConfigId, ...]:
+        """Their identifiers: (bracket, 0, trial), as `compute` gets them."""
+        return tuple(map(config_id_of, self.evaluations))
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys of HpBandSter's dictionary; ``dict(trajectory)`` makes it."""
+        return _KEYS
+
+    def __getitem__(self, key: str) -> list[Any]:
+        if key not in _KEYS:
+            raise KeyError(f"{key!r}: a trajectory has the keys {', '.join(_KEYS)}")
+        return list(getattr(self, "times" if key == "times_finished" else key))
+
+    def __iter__(self) -> Iterator[Evaluation]:
+        return iter(self.evaluations)
+
     def __len__(self) -> int:
         return len(self.evaluations)
 
@@ -94,7 +136,7 @@ def find_trajectory(
     evaluations: Iterable[Evaluation],
     *,
     budget: float | None = None,
-    policy: str = "largest budget",
+    policy: str | tuple[bool, bool] = "largest budget",
     objectives: Objectives | None = None,
 ) -> Trajectory:
     """Follow the incumbent through evaluations in the order in which the study learned of them.
@@ -104,8 +146,8 @@ def find_trajectory(
     evaluations : iterable of Evaluation
     budget : float, optional
         Look at this budget only; all by default.
-    policy : str, default "largest budget"
-        A key of `POLICIES`.
+    policy : str or (bool, bool), default "largest budget"
+        A key of `POLICIES`, or HpBandSter's (bigger_is_better, non_decreasing_budget).
     objectives : Objectives, optional
         Default: minimise ``loss``. Who breaks a constraint is no incumbent.
 
@@ -119,26 +161,30 @@ def find_trajectory(
     Workers' clocks differ and replies overtake one another, so the time of a change is the latest
     `finished` seen until then: the study cannot have known it before.
     """
-    try:
-        better = POLICIES[policy]
-    except KeyError:
-        raise ConfigurationError(
-            f"no incumbent policy {policy!r}; there are {', '.join(map(repr, POLICIES))}"
-        ) from None
+    better = _rule(policy)
     objectives = objectives or Objectives()
     found: list[Evaluation] = []
     times: list[float] = []
     now = float("-inf")
     for evaluation in evaluations:
-        now = max(now, evaluation.finished)
+        now = max(now, stamps_of(evaluation)["finished"])
         if budget is not None and evaluation.budget != budget:
             continue
-        if not objectives.counts(evaluation):
+        if loss_of(evaluation) is None or not objectives.counts(evaluation):
             continue
         if not found or better(evaluation, found[-1]):
             found.append(evaluation)
             times.append(now)
     return Trajectory(tuple(found), tuple(times), objectives)
+
+
+def _rule(policy: str | tuple[bool, bool]) -> Rule:
+    rule = POLICIES.get(policy) if isinstance(policy, str) else _SWITCHES.get(policy)
+    if rule is None:
+        raise ConfigurationError(
+            f"no incumbent policy {policy!r}; there are {', '.join(map(repr, POLICIES))}"
+        )
+    return rule
 
 
 class IncumbentLog:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 import itertools
 import threading
+from collections.abc import Iterator
 
-from bandmaster.core.events import StudyCreated
+from bandmaster.core.events import Event, StudyCreated
 from bandmaster.core.objectives import Objectives
 from bandmaster.storage import Journal
 from bandmaster.study.binding import check_same
 from bandmaster.study.state import StudyState
 
-__all__ = ["replay"]
+__all__ = ["fold", "replay"]
 
 _CHUNK = 10_000  # events
 
@@ -35,12 +36,19 @@ def replay(state: StudyState, journal: Journal, objectives: Objectives | None = 
     StorageError
         When it cannot be read.
     """
-    count = 0
     with _collector_off:
         events = journal.read(0)
+        first = list(itertools.islice(events, 1))
+        if first and isinstance(first[0], StudyCreated):
+            check_same(first[0], state.space, state.generator, objectives)
+        return fold(state, itertools.chain(first, events))
+
+
+def fold(state: StudyState, events: Iterator[Event]) -> int:
+    """Apply events; return how many that were."""
+    count = 0
+    with _collector_off:
         while chunk := list(itertools.islice(events, _CHUNK)):
-            if isinstance(chunk[0], StudyCreated):
-                check_same(chunk[0], state.space, state.generator, objectives)
             state.prepare(chunk)
             for event in chunk:
                 state.apply(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,26 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
-from bandmaster.study.incumbent import Trajectory, find_trajectory
+from bandmaster.study.incumbent import find_trajectory
+from bandmaster.study.notes import note_exceptions, note_failures
 from bandmaster.study.pickling import dump_result, load_result
+from bandmaster.study.result_plots import ResultPlots
+from bandmaster.study.result_runs import ResultRuns
+from bandmaster.study.rows import loss_of
+from bandmaster.study.saving import Saved, load, save
 from bandmaster.study.table import ResultTable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from bandmaster.optimizers.base import Optimizer
     from bandmaster.space import Space
+    from bandmaster.storage import Storage
+    from bandmaster.study.importance import ParameterImportance
+    from bandmaster.study.reader import StudyReader
+    from bandmaster.study.timings import Timings
+    from bandmaster.study.utilization import Utilization
     from bandmaster.study.view import StudyView
 
 __all__ = ["FMinResult", "Result"]
@@ -29,7 +40,7 @@ __all__ = ["FMinResult", "Result"]
 _FAILURES = frozenset({Status.FAILED, Status.TIMEOUT, Status.CRASHED})
 
 
-class Result:
+class Result(ResultRuns, ResultPlots):
     """What a search found: a read-only view on a History, also of one that still grows.
 
     Printing it shows the best configuration of each budget as a table. Pickling it saves the rows
@@ -64,16 +75,37 @@ class Result:
         self.space = space
         self.objectives = objectives or Objectives()
         self._budgets = tuple(budgets or ())
+        self._timings: Timings | None = None
 
     @classmethod
-    def of(cls, study: StudyView) -> Result:
+    def of(cls, study: StudyView | StudyReader) -> Result:
         """Return what a study has found so far; the view grows with the study."""
-        return cls(
-            study.history,
-            study.space,
-            budgets=study.generator.get_budgets(),
-            objectives=study.objectives,
-        )
+        result = cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
+        result._timings = study.timings
+        return result
+
+    @staticmethod
+    def of_stored(name: str, storage: str | Storage) -> Result:
+        """Return what a stored study has found by now, also while another process writes it.
+
+        The study is not opened for writing, so its optimizer and iteration generator need not be
+        given. It is read once: `study.reader.StudyReader` follows it.
+
+        Parameters
+        ----------
+        name : str
+        storage : str or Storage
+            A URL, or the path of an SQLite file.
+
+        Raises
+        ------
+        StorageError
+            If there is no such study, there is nothing in it, or the storage cannot be read.
+        """
+        from bandmaster.study.reader import StudyReader
+
+        with StudyReader(name, storage) as reader:
+            return Result.of(reader)
 
     # ---- rows
 
@@ -113,11 +145,14 @@ class Result:
         DataFrame
             Columns ``job``, ``attempt``, ``trial``, ``bracket``, ``rung``, ``budget``; ``status``
             and ``worker`` (categories); ``loss`` (NaN without one); ``submitted``, ``started``
-            and ``finished`` (UTC; NaT where no worker timed it) and ``duration`` (seconds);
-            ``error``; ``config.<name>`` for each parameter (integers, floats, booleans or
-            categories; missing where inactive) and ``metric.<name>`` for each metric.
+            and ``finished`` (UTC; NaT where no worker timed it), ``duration`` and ``wait`` from
+            submitted to started (seconds); ``model_based`` (whether a model picked the
+            configuration, missing if the optimizer does not say); ``error``; ``config.<name>`` for
+            each parameter (integers, floats, booleans or categories; missing where inactive) and
+            ``metric.<name>`` for each metric. Where the study has constraints also ``feasible``
+            and ``met.<name>`` for each of them (missing unless the evaluation ended well).
         """
-        return build_frame(self.evaluations, self.parameters)
+        return build_frame(self.evaluations, self.parameters, self.objectives)
 
     # ---- incumbents
 
@@ -164,30 +199,135 @@ class Result:
 
     def _best_at(self, budget: float) -> Evaluation | None:
         if not self.objectives.constraints:
-            return self.history.best(budget)
-        trajectory = find_trajectory(self.history, budget=budget, objectives=self.objectives)
-        return trajectory.evaluations[-1] if trajectory.evaluations else None
+            best = self.history.best(budget)
+            if best is None or loss_of(best) is not None:
+                return best
+        return self.get_incumbent(budget=budget)
 
-    def get_incumbent_trajectory(
-        self, budget: float | None = None, *, policy: str = "largest budget"
-    ) -> Trajectory:
-        """Follow the incumbent through the search.
+    def get_incumbent(
+        self, policy: str = "largest budget", *, budget: float | None = None
+    ) -> Evaluation | None:
+        """Return the incumbent at the end, under a policy of your choice.
 
         Parameters
         ----------
-        budget : float, optional
-            Look at this budget only; all by default.
         policy : {"largest budget", "any budget", "non-decreasing budget"}
-            When a challenger wins: at a larger budget always, then by loss (as `best` does); by
-            loss; by loss at no smaller a budget.
+            ``"largest budget"``: the lowest loss at the largest budget with a success (this is
+            `best`). ``"any budget"``: the lowest loss of all. ``"non-decreasing budget"``: who
+            was left when each challenger had to have a lower loss at no smaller a budget; it
+            depends on the order of the evaluations.
+        budget : float, optional
+            Look at this budget only.
+
+        Returns
+        -------
+        Evaluation or None
+            With its `config`, `loss` and `budget`. Of equals the earliest; None without a success.
 
         Raises
         ------
         ConfigurationError
             If there is no such policy.
         """
-        return find_trajectory(
+        trajectory = find_trajectory(
             self.history, budget=budget, policy=policy, objectives=self.objectives
+        )
+        return trajectory.evaluations[-1] if trajectory.evaluations else None
+
+    def pareto_front(
+        self, metrics: Sequence[str] | None = None, *, budget: float | None = None
+    ) -> list[Evaluation]:
+        """Return the evaluations that no other beats in one metric without losing in another.
+
+        Parameters
+        ----------
+        metrics : sequence of str, optional
+            Two or more. Default: all that are optimised.
+        budget : float, optional
+            Values at different budgets are not compared. Default: the largest at which an
+            evaluation has all these metrics and breaks no constraint.
+
+        Returns
+        -------
+        list of Evaluation
+            The best by the first metric first; of equals all.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such metric, or there are fewer than two.
+        """
+        from bandmaster.study.pareto import choose_metrics, find_front
+
+        chosen = choose_metrics(self.objectives, metrics)
+        return find_front(self.history, self.objectives, chosen, budget)
+
+    # ---- where the time went
+
+    def utilization(self) -> Utilization:
+        """Return how busy each worker was, and all together.
+
+        An evaluation that no worker timed (its worker died), attempts that were lost, and those of
+        a previous result count for nothing.
+        """
+        from bandmaster.study.utilization import measure_utilization
+
+        return measure_utilization(self.history)
+
+    def queue_waits(self) -> np.ndarray:
+        """Return the seconds from the first issue of each evaluation's job to its start.
+
+        Attempts that were lost or tried again are part of it. The issue has the study's clock and
+        the start the worker's, so that between machines it may be off, even below zero.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In the order of `evaluations`; NaN where no worker timed it, and for evaluations of a
+            previous result.
+        """
+        from bandmaster.study.utilization import queue_waits
+
+        return queue_waits(self.history)
+
+    @property
+    def optimizer_time(self) -> float | None:
+        """The seconds that optimizer and iteration generator took for their proposals.
+
+        It is measured in the process of the study, from when that was made or loaded, and not
+        stored: None for a result that was read, from a pickle or a stored study.
+        """
+        return None if self._timings is None else self._timings.seconds
+
+    def parameter_importance(
+        self, budget: float | None = None, *, scale: str = "auto", n_trees: int = 16, seed: int = 0
+    ) -> ParameterImportance:
+        """Return which share of the loss's variance each parameter explains, and each two together.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Default: the largest with ten successes, else the one with the most.
+        scale : {"auto", "linear", "log", "rank"}, default "auto"
+            Of the losses; ``"auto"`` takes logarithms where they span three decades.
+        n_trees : int, default 16
+            The size of the forest that is analysed (fANOVA).
+        seed : int, default 0
+
+        Returns
+        -------
+        ParameterImportance
+            Without shares, and with the reason, where there is too little to see.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such scale, or it needs positive losses.
+        """
+        from bandmaster.study.importance import compute_importance
+
+        return compute_importance(
+            self.evaluations, self.space, budget=budget, scale=scale, n_trees=n_trees, seed=seed
         )
 
     # ---- shown
@@ -195,73 +335,87 @@ class Result:
     def __repr__(self) -> str:
         if not self.history:
             return "<Result: no evaluation has finished yet>"
-        return self._table().to_text()
+        notes = [
+            *note_failures(self.failures, len(self.history)),
+            *note_exceptions(self.history, self.objectives),
+        ]
+        return self._table(notes).to_text()
 
     def _repr_html_(self) -> str:
         if not self.history:
             return "<p>No evaluation has finished yet.</p>"
-        return self._table().to_html()
+        from bandmaster.study.html_view import HtmlView
 
-    def _table(self) -> ResultTable:
+        notes = note_exceptions(self.history, self.objectives)
+        return HtmlView(
+            self.evaluations, self.failures, self.best, self._table(notes), self.objectives,
+            self.optimizer_time,
+        ).to_html()  # fmt: skip
+
+    def _table(self, notes: Sequence[str]) -> ResultTable:
         return ResultTable(
-            self.parameters, self.budgets, self.incumbents, self.n_configs, self._notes(),
-            self.objectives,
-        )  # fmt: skip
+            self.parameters, self.budgets, self.incumbents, self.n_configs, notes, self.objectives
+        )
 
-    def _notes(self) -> list[str]:
-        notes = []
-        failures, total = self.failures, len(self.history)
-        if failures:
-            how_many = "All" if len(failures) == total else f"{len(failures)} of"
-            words = (failures[-1].error or "").split("\n")
-            reason = next((w.strip() for w in reversed(words) if w.strip()), "")
-            reason = reason or failures[-1].status.value
-            notes.append(
-                f"{how_many} {total} evaluations failed (see .failures); the last: {reason[:100]}"
-            )
-        stopped = sum(e.status is Status.STOPPED for e in self.history)
-        if stopped:
-            notes.append(f"{stopped} of {total} evaluations were stopped early.")
-        infeasible = sum(e.ok and not self.objectives.counts(e) for e in self.history)
-        if infeasible:
-            names = ", ".join(m.name for m in self.objectives.constraints)
-            notes.append(f"{infeasible} of {total} evaluations break a constraint ({names}).")
-        return notes
+    # ---- files
 
-    # ---- plots: bandmaster.plotting is above this layer, so it is looked up on first use
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the rows there are by now, in the format that the path means.
 
-    def plot_convergence_over_time(self, *, ax: Any = None) -> Any:
-        """Draw the best loss at each budget over time; see `plotting.plot_convergence_over_time`.
-
-        Each plot draws on `ax` (matplotlib's current axes by default) and returns the Axes.
-        """
-        return _plotting().plot_convergence_over_time(self, ax=ax)
-
-    def plot_convergence_over_iter(
-        self, budget: float | None = None, name: str | None = None, *, ax: Any = None
-    ) -> Any:
-        """Draw the best loss at a budget over its evaluations.
+        The file appears, or takes the place of another one, whole or not at all.
 
         Parameters
         ----------
-        budget : float, optional
-            Default: the largest with a success.
-        name : str, optional
-            The label of the curve.
+        path : path
+            ``.jsonl`` (or ``.ndjson``), ``.parquet`` and ``.pkl`` (or ``.pickle``) keep all of a
+            result; ``.csv`` keeps the evaluations, without space, objectives and planned budgets.
+            Without a suffix: a directory with HpBandSter's ``configs.json`` and ``results.json``,
+            which keep even less (see docs/results.md).
+
+        Raises
+        ------
+        ConfigurationError
+            When the path means no format, or there is no such folder.
+        MissingExtraError
+            Without pyarrow, for Parquet.
+        StorageError
+            When it cannot be written; what was there is as it was.
+        CodecError
+            When a value is no plain data.
         """
-        return _plotting().plot_convergence_over_iter(self, budget, name, ax=ax)
+        save(Saved(self.history, self.space, self.budgets, self.objectives), path, result=self)
 
-    def plot_concurrent_over_time(self, num_points: int = 200, *, ax: Any = None) -> Any:
-        """Draw how many evaluations ran at once, resolved to `num_points` moments."""
-        return _plotting().plot_concurrent_over_time(self, num_points, ax=ax)
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, space: Any = None) -> Result:
+        """Read a result from what `save` wrote, or from HpBandSter's directory.
 
-    def plot_finished_over_time(self, *, ax: Any = None) -> Any:
-        """Draw how many evaluations had finished at each budget over time."""
-        return _plotting().plot_finished_over_time(self, ax=ax)
+        The file is data, and nothing of it is run. That includes a pickle, of which only a
+        Result's plain data is taken; ``pickle.load`` does the same with a file of yours, but runs
+        whatever a stranger's file names.
 
-    def plot_correlation_across_budgets(self, *, ax: Any = None) -> Any:
-        """Draw the rank correlation of losses between each two budgets."""
-        return _plotting().plot_correlation_across_budgets(self, ax=ax)
+        Parameters
+        ----------
+        path : path
+        space : Space, ConfigurationSpace or HDL mapping, optional
+            For CSV and HpBandSter's files, which keep none. Default: the file's.
+
+        Raises
+        ------
+        ConfigurationError
+            When the path means no format.
+        MissingExtraError
+            Without pyarrow, for Parquet.
+        StorageError
+            When there is no such file, or it cannot be read.
+        CodecError
+            When it is damaged; a last line that was cut off is left out with a warning.
+        """
+        if space is not None:
+            from bandmaster.space import compile_space
+
+            space = compile_space(space)
+        saved = load(path, space=space)
+        return cls(saved.history, saved.space, budgets=saved.budgets, objectives=saved.objectives)
 
     # ---- pickling
 
@@ -291,7 +445,3 @@ def _restore(state: Mapping[str, Any]) -> Result:
     history, space, budgets = load_result(state)
     objectives = Objectives.from_data(state.get("objectives", ()))
     return Result(history, space, budgets=budgets, objectives=objectives)
-
-
-def _plotting() -> Any:
-    return importlib.import_module("bandmaster.plotting")

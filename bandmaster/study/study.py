@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bandmaster.core import events as ev
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.codec import native
 from bandmaster.core.decisions import Decision
-from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome, Status
@@ -26,7 +25,8 @@ from bandmaster.storage import Journal, MemoryJournal
 from bandmaster.study.binding import bind
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
-from bandmaster.study.proposing import Proposal, propose
+from bandmaster.study.previous import Previous, past_of
+from bandmaster.study.proposing import Proposal
 from bandmaster.study.replay import replay
 from bandmaster.study.retries import after_failure, after_loss
 from bandmaster.study.state import StudyState
@@ -147,23 +147,34 @@ class Study(StudyView):
         with self._lock:
             self._commit(ev.Enqueued(self._clock(), dict(config)))
 
-    def learn_from(self, evaluations: Iterable[Evaluation]) -> int:
+    def learn_from(self, previous: Previous) -> int:
         """Let the optimizer learn from evaluations of another study.
 
-        They stand in the history with negative numbers and count for no limit.
+        They stand in the history with negative numbers and count for no limit. Their space may
+        have been another one: a parameter that they lack gets its default, if the space gives it
+        one; one that the space lacks is dropped. What does not fit the space, the budgets or the
+        first metric, and what was stopped early, is left out, and the log says why.
 
         Parameters
         ----------
-        evaluations : iterable of Evaluation
-            E.g. the history of an earlier result.
+        previous : Result, Study, path, (name, storage) or iterable of Evaluation
+            A result; the path of a saved one (`Result.load`); a database with one study in it;
+            a study's name with its storage, or the URL or file of that.
 
         Returns
         -------
         int
-            How many fit this study's space and budgets; the rest is left out.
+            How many were taken over.
+
+        Raises
+        ------
+        ConfigurationError
+            When it is nothing of that kind.
+        StorageError, CodecError
+            When a file or a study is not there, or cannot be read.
         """
         taken = 0
-        for event in borrowed(self._state, evaluations, self._clock):
+        for event in borrowed(self._state, past_of(previous), self._clock):
             with self._lock:
                 self._commit(event)
             taken += 1
@@ -201,7 +212,7 @@ class Study(StudyView):
             if state.waiting:
                 return self._reissue(state.open[state.waiting[0]], worker)
             while not state.reserved:
-                proposal = propose(state)
+                proposal = self.timings.propose(state)
                 if proposal is None:
                     return None
                 if isinstance(proposal, str):  # the space has run out

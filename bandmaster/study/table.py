@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
 from bandmaster.core.objectives import Objectives
-from bandmaster.study.formatting import format_loss, format_value
+from bandmaster.study.formatting import escape, format_loss, format_value
 
 __all__ = ["ResultTable"]
 
 _NAME_WIDTH = 80
+_LEFT = "style='text-align:left;padding:0 1em 0 0'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,17 @@ class ResultTable:
     def to_html(self) -> str:
         """Draw it for a notebook."""
         head = (
-            "<tr><th style='text-align:left'>HyperParameters</th>"
-            f"<th style='text-align:left' colspan='{len(self.budgets)}'>Optimal Value</th></tr>"
+            f"<tr><th {_LEFT}>HyperParameters</th>"
+            f"<th {_LEFT} colspan='{len(self.budgets)}'>Optimal Value</th></tr>"
         )
         body = []
         for number, section in enumerate(self._sections()):
             strong = number > 0
             for name, *cells in section:
                 tag = "th" if strong else "td"
-                inner = "".join(f"<td style='text-align:left'>{_escape(c)}</td>" for c in cells)
-                body.append(
-                    f"<tr><{tag} style='text-align:left'>{_escape(name)}</{tag}>{inner}</tr>"
-                )
-        notes = "".join(f"<p>{_escape(note)}</p>" for note in self.notes)
+                inner = "".join(f"<td {_LEFT}>{escape(c)}</td>" for c in cells)
+                body.append(f"<tr><{tag} {_LEFT}>{escape(name)}</{tag}>{inner}</tr>")
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>{notes}"
 
 
@@ -119,7 +117,3 @@ def _cut(text: str) -> str:
         return text
     half = (_NAME_WIDTH - 3) // 2
     return text[:half] + "..." + text[-half:]
-
-
-def _escape(text: str) -> str:
-    return html.escape(text)

@@ -16,6 +16,7 @@ from bandmaster.space import Space
 from bandmaster.storage import Journal
 from bandmaster.study.proposing import propose
 from bandmaster.study.state import StudyState
+from bandmaster.study.timings import Timings
 
 __all__ = ["StudyView"]
 
@@ -27,9 +28,15 @@ class StudyView:
     ----------
     state : StudyState
     journal : Journal
+
+    Attributes
+    ----------
+    timings : Timings
+        What proposals cost in this process.
     """
 
     def __init__(self, state: StudyState, journal: Journal) -> None:
+        self.timings = Timings()
         self._state = state
         self._journal = journal
         self._position = 0
@@ -73,6 +80,11 @@ class StudyView:
         return self._state.generator
 
     @property
+    def budgets(self) -> tuple[float, ...]:
+        """All budgets that are planned, ascending."""
+        return self._state.generator.get_budgets()
+
+    @property
     def objectives(self) -> Objectives:
         """The metrics and what each is for."""
         return self._state.objectives
@@ -96,6 +108,11 @@ class StudyView:
     def n_jobs(self) -> int:
         """How many jobs were issued (a requeued job counts once)."""
         return self._state.n_jobs
+
+    @property
+    def n_enqueued(self) -> int:
+        """How many configurations wait to be proposed first."""
+        return len(self._state.enqueued)
 
     @property
     def stopped(self) -> str | None:

@@ -29,6 +29,9 @@ def make_evaluation(
     finished: float | None = None,
     worker: str = "w0",
     metrics: Mapping[str, float] | None = None,
+    bracket: int = 0,
+    rung: int = 0,
+    config_info: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Make one evaluation; without a loss it failed.
 
@@ -50,11 +53,11 @@ def make_evaluation(
         loss=loss,
         metrics=metrics or {},
         info=None,
-        config_info={},
+        config_info=config_info or {},
         error=error,
         checkpoint=None,
-        bracket=0,
-        rung=0,
+        bracket=bracket,
+        rung=rung,
         submitted=started,
         started=started,
         finished=started + 1.0 if finished is None else finished,
@@ -82,7 +85,7 @@ def make_hyperband_history(
 
     Losses at lower budgets are higher and noisier; jobs take about `budget` seconds, and the
     workers never run two at a time. The space is conditional: ``model`` is ``knn`` with ``k`` and
-    ``weights``, or ``svm`` with ``C``.
+    ``weights``, or ``svm`` with ``C``. After ten trials, two of three are picked by a model.
     """
     rng = np.random.default_rng(seed)
     free = [origin] * n_workers
@@ -113,6 +116,8 @@ def make_hyperband_history(
                 row = make_evaluation(
                     len(rows), None if failed else loss, trial=trial, config=members[trial],
                     budget=budget, started=started, finished=finished, worker=f"w{worker}",
+                    bracket=bracket, rung=number,
+                    config_info={"model_based_pick": trial >= 10 and trial % 3 > 0},
                 )  # fmt: skip
                 rows.append(row)
                 if not failed:

@@ -151,7 +151,7 @@ def test_a_connection_file_is_enough(
         ),
         (
             ("master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--output", "a.xls"),
-            "--output ends in .csv or .pkl",
+            "--output: 'a.xls' is none of the files of results: their names end in .csv, .jsonl",
         ),
         (
             ("master", "space.yaml", *RUN, *BUDGETS, "--n-trials", "1", "--output", "no/a.csv"),

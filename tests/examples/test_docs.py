@@ -36,6 +36,17 @@ def test_python_of_the_readme_runs(number: int, tmp_path: Path) -> None:
         assert "{'x': " in script.out or "| x " in script.out
 
 
+def test_python_of_the_page_on_results_runs(tmp_path: Path) -> None:
+    """Its blocks are one script, in which each goes on where the one before ended."""
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    code = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "script.py").write_text("\n".join(code))
+    with Program([tmp_path / "script.py"], cwd=tmp_path) as script:
+        assert script.finish(90) == 0, script
+        assert [] == script.bad_lines
+        assert "| Optimal error" in script.out
+
+
 def test_prompts_of_the_readme_answer_so() -> None:
     """What stands below a >>> is what Python prints."""
     (text,) = blocks("pycon")

@@ -16,6 +16,7 @@ SCRIPTS = {
     "own_optimizer.py": "",
     "own_worker.py": "| Num Configs",
     "quickstart.py": "| Num Configs",
+    "reading_results.py": "neither smaller nor better",
 }
 # examples/seed_script.py has its own test, test_seed_script.py.
 ELSEWHERE = {"seed_script.py"}

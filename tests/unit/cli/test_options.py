@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.cli.master import GENERATORS, check_output, make_generator
+from bandmaster.cli.master import GENERATORS, make_generator
 from bandmaster.cli.options import make_tls, number
+from bandmaster.cli.sources import check_output
 from bandmaster.cli.targets import load_target
 from bandmaster.errors import ConfigurationError
 
@@ -59,9 +60,9 @@ def test_the_others_need_a_minimal_budget() -> None:
         make_generator("hyperband", None, 9, 3)
 
 
-@pytest.mark.parametrize("path", [None, "result.pkl", "result.CSV"])
+@pytest.mark.parametrize("path", [None, "result.pkl", "result.CSV", "folder"])
 def test_outputs_that_can_be_written(path: str | None) -> None:
-    """No output, a pickle or a CSV file in a folder that exists."""
+    """No output, a file of a known suffix, or a directory, in a folder that exists."""
     check_output(path)
 
 

@@ -1,7 +1,8 @@
-"""Rules that hold for every plot of a result."""
+"""Rules that hold for every plot of a result: what `plotting.__all__` names is found by itself."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 
@@ -16,6 +17,7 @@ from bandmaster.testing.histories import make_evaluation, make_history, make_hyp
 
 PLOTS = sorted(name for name in plotting.__all__ if name != "plot_hdl")
 DEAD = make_evaluation(0, None, status=Status.CRASHED, error="gone", started=0.0, finished=0.0)
+NUMBERS = [0.5, math.nan, math.inf, 1e300, -math.inf, 0.3]
 CASES = {
     "empty": make_history(),
     "all failed": make_history(*(make_evaluation(i, None) for i in range(5))),
@@ -32,42 +34,68 @@ CASES = {
         *(make_evaluation(i, 0.5, started=3.0, finished=3.0) for i in range(3))
     ),
     "huge": make_history(*(make_evaluation(i, 10.0 ** (100 - i * 20)) for i in range(10))),
+    "no numbers": make_history(
+        *(make_evaluation(i, NUMBERS[i % 6], budget=1 + i // 6) for i in range(12))
+    ),
     "many budgets": make_history(
         *(make_evaluation(i, i + 1, trial=i // 12, budget=1 + i % 12) for i in range(60))
     ),
+    "long names": make_history(
+        *(
+            make_evaluation(
+                i, 1.0 + i, config={"a" * 70 + str(i % 2): "choice " * 9, "b": i},
+                worker=f"bandmaster.run.worker.{'node' * 9}.{i}",
+            )
+            for i in range(30)
+        )
+    ),
     "usual": make_hyperband_history(p_failure=0.1),
-}
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.fixture(scope="module")
+def ten_thousand() -> Result:
+    """Return a result of 10,000 evaluations."""
+    result = Result(make_hyperband_history(2310, n_workers=20))
+    assert 10_000 <= len(result.history)
+    return result
+
+
 @pytest.mark.parametrize("plot", PLOTS)
-def test_every_history_is_drawn_or_explained(plot, case):
+def test_every_history_is_drawn_or_explained(plot):
     """No warning, no error; the axes hold data or a sentence, and have a title."""
-    figure, ax = plt.subplots(layout="constrained")
-    assert ax is getattr(Result(CASES[case]), plot)(ax=ax)
-    figure.canvas.draw()
-    assert ax.get_title()
-    words = " ".join(text.get_text() for text in ax.texts)
-    assert ax.lines or ax.images or "o" in words
-    assert all(math.isfinite(limit) for limit in (*ax.get_xlim(), *ax.get_ylim()))
+    figure, axes = plt.subplots(4, 4)
+    for case, ax in zip(CASES, axes.flat, strict=False):
+        assert ax is getattr(plotting, plot)(Result(CASES[case]), ax=ax)
+        assert ax.get_title(), case
+        words = " ".join(text.get_text() for text in ax.texts)
+        assert ax.has_data() or ax.child_axes or "o" in words, case
+        assert all(math.isfinite(limit) for limit in (*ax.get_xlim(), *ax.get_ylim())), case
+    figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("plot", PLOTS)
 def test_no_evaluation_is_said_in_the_axes(plot):
-    """An empty result says what is missing."""
-    ax = getattr(Result(CASES["empty"]), plot)()
+    """An empty result says what is missing, the same words in every plot."""
+    ax = getattr(plotting, plot)(Result(CASES["empty"]))
     assert "No evaluation has finished yet" == ax.texts[0].get_text()
 
 
-@pytest.mark.parametrize("plot", ["plot_convergence_over_time", "plot_convergence_over_iter"])
+@pytest.mark.parametrize(
+    "plot",
+    [
+        "plot_convergence", "plot_convergence_over_iter", "plot_convergence_over_time",
+        "plot_learning_curves", "plot_losses_over_time", "plot_model_vs_random",
+    ],
+)  # fmt: skip
 def test_no_success_is_said_in_the_axes(plot):
     """An all-failed result says how many failed."""
-    ax = getattr(Result(CASES["all failed"]), plot)()
+    ax = getattr(plotting, plot)(Result(CASES["all failed"]))
     assert "No loss to show: none of 5 evaluations succeeded" == ax.texts[0].get_text()
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_the_current_axes_are_the_default(plot):
+def test_the_current_axes_are_the_default_of_functions_and_methods(plot):
     """As in the seed: `plt.subplot(2, 2, 3)`, then the plot; and the Axes come back."""
     plt.figure()
     ax = plt.subplot(2, 2, 3)
@@ -79,32 +107,34 @@ def test_the_current_axes_are_the_default(plot):
 
 @pytest.mark.parametrize("plot", PLOTS)
 def test_given_axes_leave_the_current_ones_alone(plot):
-    """`ax=` draws there and nowhere else."""
+    """`ax=` draws there and nowhere else; a logarithmic axis left there raises no warning."""
     _, (left, right) = plt.subplots(1, 2)
+    Result(CASES["huge"]).plot_convergence_over_time(ax=left)
     plt.sca(right)
-    getattr(Result(CASES["usual"]), plot)(ax=left)
+    assert left is getattr(plotting, plot)(Result(CASES["usual"]), ax=left)
     assert right is plt.gca()
     assert not right.has_data()
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_ten_thousand_evaluations_are_drawn_in_a_second(plot):
-    """The limit is twice that, since the machine may be busy."""
-    result = Result(make_hyperband_history(2310, n_workers=20))
-    assert 10_000 <= len(result.history)
-    getattr(Result(CASES["usual"]), plot)().figure.canvas.draw()  # imports and fonts
-    plt.close("all")
-    began = time.process_time()
-    getattr(result, plot)().figure.canvas.draw()
-    assert time.process_time() - began < 2.0
+def test_a_method_has_the_options_of_its_plot(plot):
+    """`Result.plot_x` and `plotting.plot_x` differ in their first argument only."""
+    method = inspect.signature(getattr(Result, plot)).parameters
+    function = inspect.signature(getattr(plotting, plot)).parameters
+    options = [(p.name, p.kind, p.default) for p in list(function.values())[1:]]
+    if plot == "plot_convergence":  # the method draws one result, the function compares several
+        options = [o for o in options if o[0] not in ("labels", "band")]
+    assert options == [(p.name, p.kind, p.default) for p in list(method.values())[1:]]
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_axes_that_hold_another_plot_can_be_drawn_on(plot):
-    """A logarithmic axis left there raises no warning."""
-    _, ax = plt.subplots()
-    Result(CASES["huge"]).plot_convergence_over_time(ax=ax)
-    assert ax is getattr(Result(CASES["usual"]), plot)(ax=ax)
+def test_ten_thousand_evaluations_are_drawn_in_a_second(plot, ten_thousand):
+    """The limit is twice that, since the machine may be busy."""
+    getattr(plotting, plot)(Result(CASES["usual"]))  # imports
+    plt.close("all")
+    began = time.process_time()
+    getattr(plotting, plot)(ten_thousand).figure.canvas.draw()
+    assert time.process_time() - began < 2.0
 
 
 def test_unknown_names_are_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandmaster.errors import ConfigurationError
@@ -39,6 +39,7 @@ def test_every_step_is_a_change(spans):
     assert not len(running) or 0 == running[-1]
 
 
+@settings(max_examples=40)
 @given(intervals.filter(lambda spans: any(length for _, length in spans)), st.integers(1, 40))
 def test_the_drawn_maximum_is_the_real_one_at_any_resolution(spans, num_points):
     """However few points are asked for, no peak is lost and the area is the busy time."""

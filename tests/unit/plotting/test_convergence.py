@@ -23,7 +23,7 @@ def test_over_time_each_budget_is_its_incumbents_trajectory():
     start = min(e.started for e in history)
     end = max(e.finished for e in history)
     for budget, line in zip(result.budgets, ax.lines, strict=True):
-        trajectory = result.get_incumbent_trajectory(budget)
+        trajectory = result.get_incumbent_trajectory(budget=budget)
         assert [*trajectory.losses, trajectory.losses[-1]] == line.get_ydata().tolist()
         expected = np.array([*trajectory.times, end]) - start
         np.testing.assert_allclose(expected, line.get_xdata())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 
 from bandmaster.core.history import History
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.study.result import Result
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
@@ -84,3 +87,45 @@ def test_an_empty_result_gives_an_empty_frame_with_its_columns():
     frame = Result(History(0)).to_dataframe()
     assert 0 == len(frame)
     assert {"job", "status", "loss", "started"} <= set(frame.columns)
+
+
+def test_constraints_met_are_booleans_and_missing_for_what_did_not_end_well():
+    """One column each and one for all; a metric that was not returned is not met."""
+    objectives = Objectives(
+        [
+            Metric("loss"),
+            Metric("seconds", strategy="constraint", threshold=2.0),
+            Metric("recall", strategy="constraint", objective="maximize", threshold=0.5),
+        ]
+    )
+    history = make_history(
+        make_evaluation(0, metrics={"seconds": 2.0, "recall": 0.5}),
+        make_evaluation(1, metrics={"seconds": 3.0, "recall": 0.9}),
+        make_evaluation(2, metrics={"seconds": 1.0}),
+        make_evaluation(3, None, metrics={"seconds": 1.0, "recall": 0.9}),
+    )
+    frame = Result(history, objectives=objectives).to_dataframe()
+    assert {"boolean"} == {str(frame[c].dtype) for c in ("feasible", "met.seconds", "met.recall")}
+    assert [True, False, False, pd.NA] == frame["feasible"].tolist()
+    assert [True, False, True, pd.NA] == frame["met.seconds"].tolist()
+    assert [True, True, False, pd.NA] == frame["met.recall"].tolist()
+    assert "feasible" not in Result(history).to_dataframe()
+
+
+def test_it_says_who_picked_the_configuration():
+    """Missing where the optimizer does not say."""
+    infos = [{"model_based_pick": True}, {"model_based_pick": False}, {}, {"model_based_pick": 1}]
+    history = make_history(*(make_evaluation(i, config_info=c) for i, c in enumerate(infos)))
+    column = Result(history).to_dataframe()["model_based"]
+    assert "boolean" == str(column.dtype)
+    assert [True, False, pd.NA, pd.NA] == column.tolist()
+
+
+def test_ten_thousand_rows_take_less_than_a_second():
+    """A frame is made column by column, not cell by cell."""
+    history = make_hyperband_history(2300)
+    assert 9_900 < len(history) < 10_100
+    result = Result(history)
+    began = time.process_time()
+    result.to_dataframe()
+    assert time.process_time() - began < 1.0

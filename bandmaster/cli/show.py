@@ -1,0 +1,32 @@
+"""``bandmaster show``: a result in the terminal."""
+
+from __future__ import annotations
+
+import click
+
+from bandmaster.cli.sources import find_source, source_arguments
+from bandmaster.core.formatting import format_budget
+
+__all__ = ["show"]
+
+
+@click.command()
+@source_arguments
+@click.option("--failures", is_flag=True, help="Print the errors of the evaluations that failed.")
+def show(study: str, storage: str | None, failures: bool) -> None:
+    """Print what a search has found: the best configuration at each budget.
+
+    STUDY is a file that was saved or exported, a directory of HpBandSter's results, a checkpoint
+    file with one study in it, or, with --storage, the name of a study. A search that is running is
+    not disturbed.
+    """
+    source = find_source(study, storage)
+    if source.result.history:
+        click.echo(str(source.result))
+    click.echo(str(source))
+    for e in source.result.failures if failures else ():
+        click.echo(
+            f"\nJob {e.job} (trial {e.trial}, budget {format_budget(e.budget)}), "
+            f"{e.status.value}{' at ' + e.worker if e.worker else ''}:\n"
+            f"{(e.error or 'nothing is known of why').rstrip()}"
+        )

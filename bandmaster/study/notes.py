@@ -1,0 +1,41 @@
+"""What is said below the table of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.objectives import Objectives
+from bandmaster.core.outcome import Status
+from bandmaster.study.formatting import clean
+
+__all__ = ["note_exceptions", "note_failures", "reason_of"]
+
+
+def reason_of(evaluation: Evaluation) -> str:
+    """Why it failed: the last line of its traceback, or its status."""
+    lines = reversed((evaluation.error or "").split("\n"))
+    return next((line.strip() for line in lines if line.strip()), evaluation.status.value)
+
+
+def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
+    """Say how many of `total` evaluations failed, and why the last did."""
+    if not failures:
+        return []
+    how_many = "All" if len(failures) == total else f"{len(failures)} of"
+    reason = clean(reason_of(failures[-1])[:100])
+    return [f"{how_many} {total} evaluations failed (see .failures); the last: {reason}"]
+
+
+def note_exceptions(rows: Iterable[Evaluation], objectives: Objectives) -> list[str]:
+    """Say how many were stopped early, and how many break a constraint."""
+    rows = list(rows)
+    notes = []
+    stopped = sum(e.status is Status.STOPPED for e in rows)
+    if stopped:
+        notes.append(f"{stopped} of {len(rows)} evaluations were stopped early.")
+    infeasible = sum(e.ok and not objectives.counts(e) for e in rows)
+    if infeasible:
+        names = clean(", ".join(metric.name for metric in objectives.constraints))
+        notes.append(f"{infeasible} of {len(rows)} evaluations break a constraint ({names}).")
+    return notes

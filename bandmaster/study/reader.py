@@ -1,0 +1,194 @@
+"""Looking at a stored study while somebody else writes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bandmaster.core.decisions import Action, Decision
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.events import StudyCreated
+from bandmaster.core.history import History
+from bandmaster.core.job import Job
+from bandmaster.core.objectives import Objectives
+from bandmaster.core.outcome import Outcome
+from bandmaster.core.randomness import Key
+from bandmaster.errors import StorageError, StudyError
+from bandmaster.multifidelity.base import IterGenerator
+from bandmaster.optimizers.base import Optimizer
+from bandmaster.space import Space
+from bandmaster.storage import Storage, checkpoint_url, open_storage
+from bandmaster.study.replay import fold
+from bandmaster.study.state import StudyState
+
+__all__ = ["StudyReader", "existing_url"]
+
+
+class StudyReader:
+    """A stored study, read only: its writer is not disturbed and need not have ended.
+
+    It needs neither the optimizer nor the iteration generator, and knows the budgets that occur.
+    Thread-safe. A ``with`` block closes it::
+
+        with StudyReader("mine", "sqlite:///search.db") as reader:
+            result = Result.of(reader)
+            reader.refresh()        # the result has what was stored since
+
+    Parameters
+    ----------
+    name : str
+        The study.
+    storage : str or Storage
+        A URL or the path of an SQLite file, which has to be there. A Storage stays open.
+
+    Raises
+    ------
+    StorageError
+        If there is no such study, there is nothing in it, or the storage cannot be read.
+
+    Attributes
+    ----------
+    history : History
+        What had finished at the last `refresh`; it grows with each.
+    space : Space
+    timings : None
+        What the study's proposals cost is known to its writer only.
+    """
+
+    timings = None
+
+    def __init__(self, name: str, storage: str | Storage) -> None:
+        self._owned = None if isinstance(storage, Storage) else open_storage(existing_url(storage))
+        self._lock = threading.Lock()
+        self._closed = False
+        try:
+            source = storage if isinstance(storage, Storage) else self._owned
+            assert source is not None
+            self._journal = source.read_journal(name)
+            first = next(iter(self._journal.read(0)), None)
+            if not isinstance(first, StudyCreated):
+                raise StorageError(f"study {name!r} is empty")
+            space = Space.from_dict(first.space)
+            self._state = StudyState(space, _NoOptimizer(), _NoGenerator(), History(space.dim))
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+        self.space = space
+        self.history = self._state.history
+
+    def refresh(self) -> int:
+        """Read what has been stored since the last time; return how many evaluations are new.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be read, or the reader was closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise StorageError(f"the reader of study {self._state.name!r} is closed")
+            state = self._state
+            before = len(state.history)
+            fold(state, self._journal.read(state.n_events))
+            return len(state.history) - before
+
+    @property
+    def objectives(self) -> Objectives:
+        """The metrics and what each is for."""
+        return self._state.objectives
+
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """The budgets that occur, ascending."""
+        return tuple(self.history.budgets)
+
+    @property
+    def n_open(self) -> int:
+        """How many jobs were issued and have not ended."""
+        return len(self._state.open)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the study was stopped, or None."""
+        return self._state.stopped
+
+    def close(self) -> None:
+        """Read no more; close the storage if it was given by its URL. Twice does nothing."""
+        with self._lock:
+            self._closed = True
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> StudyReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def existing_url(storage: str) -> str:
+    """Return the URL of a storage, given it or a file: to look must not make a file.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file.
+    """
+    url = checkpoint_url(storage)
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///").partition("?")[0])
+        if not path.is_file():
+            raise StorageError(f"there is no file {str(path)!r}, so no stored study")
+    return url
+
+
+class _NoOptimizer(Optimizer):
+    """Stands where a study has its optimizer; learns nothing."""
+
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> NoReturn:
+        raise StudyError("a study that is only read proposes nothing")
+
+    def issued(self, job: Job) -> None:
+        pass
+
+    def tell(self, evaluation: Evaluation) -> None:
+        pass
+
+
+class _NoGenerator(IterGenerator):
+    """Stands where a study has its iteration generator; decides nothing."""
+
+    def get_budgets(self) -> tuple[float, ...]:
+        return ()
+
+    def next(self) -> Action:
+        raise StudyError("a study that is only read issues nothing")
+
+    def observe(self, job: Job, outcome: Outcome) -> None:
+        pass
+
+    def issued(self, job: Job) -> None:
+        pass
+
+    def plan(self, n_iterations: int | None) -> None:
+        pass
+
+    def close_intake(self) -> None:
+        pass
+
+    def num_all_configs(self, n_iterations: int) -> int:
+        return 0
+
+    def total_budget(self, n_iterations: int) -> float:
+        return 0.0
+
+    def get_table(self) -> list[list[tuple[int, float]]]:
+        return []
+
+    def reported(
+        self, job: Job, metrics: Mapping[str, Any], loss: float | None, decision: Decision
+    ) -> None:
+        pass
