@@ -468,8 +468,8 @@ class Master:
         )  # fmt: skip
         try:
             if not wait_for_workers(
-                dispatcher, min_n_workers, timeout=seconds_left(deadline), warn_after=self._warn_after,
-                trouble=trouble,
+                dispatcher, min_n_workers, timeout=seconds_left(deadline),
+                warn_after=self._warn_after, trouble=trouble,
             ):  # fmt: skip
                 study.stop(f"the timeout was over before {min_n_workers} workers came")
             follower.start(None if expected is None else expected.n_evaluations)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import numbers
+import time
 from typing import Any
 
 from bandmaster.errors import ConfigurationError
