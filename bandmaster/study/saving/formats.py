@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
@@ -41,14 +42,19 @@ def check_target(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ConfigurationError
-        When the name means no format, or there is no such folder.
+        When the name means no format, or there is no such folder, or it cannot be written.
     MissingExtraError
         When the format needs a library that is not there.
     """
     target = Path(path)
     suffix = _suffix(target)
-    if not target.resolve().parent.is_dir():
+    folder = target.resolve().parent
+    if not folder.is_dir():
         raise ConfigurationError(f"cannot save to {os.fspath(path)!r}: there is no such folder")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigurationError(f"cannot save to {os.fspath(path)!r}: {error}") from error
     if suffix == ".parquet":
         parquet.require_pyarrow()
 

@@ -185,6 +185,8 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         Result.load(tmp_path / "gone.csv")
     with pytest.raises(ConfigurationError, match="no such folder"):
         Result(History(0)).save(tmp_path / "gone" / "rows.csv")
+    with pytest.raises(ConfigurationError, match=r"cannot save to '/proc/a.csv': .*No such file"):
+        check_target("/proc/a.csv")  # a folder where nobody can make a file
 
 
 @pytest.mark.parametrize("suffix", FILES)
