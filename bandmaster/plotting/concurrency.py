@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, explain, get_axes
+from bandmaster.plotting.canvas import COLOURS, add_legend_above, explain, get_axes
 from bandmaster.plotting.data import Columns
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ def plot_concurrent_over_time(
     ax.axhline(mean, color=COLOURS[1], linestyle="--", label=f"mean {mean:.3g}")
     ax.set_xlim(left=0)
     ax.set_yscale("linear")  # axes that held another plot may be logarithmic
-    ax.set_ylim(0, running.max() * 1.25 + 0.1)
+    ax.set_ylim(0, running.max() * 1.05 + 0.05)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    ax.legend(loc="upper right", ncols=2)
+    add_legend_above(ax)
     return ax
 
 

@@ -74,7 +74,8 @@ def plot_gantt(result: Result, *, ax: Axes | None = None) -> Axes:
     ax.set_xscale("linear")
     ax.set_xlim(0, float(time(columns.known[-1:])[0]) or 1.0)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    handles = [*_draw_bars(ax, columns, bars, len(names)), *_draw_ends(ax, bars, len(names))]
+    handles = _draw_bars(ax, columns, bars, result.budgets)
+    handles += _draw_ends(ax, bars, len(names))
     _label_rows(ax, names)
     lost = int(np.count_nonzero(bars.row < 0))
     share = measure_utilization(columns.rows).share
@@ -118,10 +119,11 @@ class _Bars:
         return visible
 
 
-def _draw_bars(ax: Axes, columns: Columns, bars: _Bars, n_rows: int) -> list[Artist]:
+def _draw_bars(ax: Axes, columns: Columns, bars: _Bars, budgets: tuple[float, ...]) -> list[Artist]:
     """Draw all that took time: one collection of what ended well, one of what did not."""
-    colors = colors_of_levels(columns.budgets)
-    level = np.searchsorted(columns.budgets, columns.budget)
+    n_rows = int(bars.row.max()) + 1
+    colors = colors_of_levels(budgets)  # of all that were planned, so that they are always the same
+    level = np.searchsorted(budgets, columns.budget)
     drawn = (bars.row >= 0) & bars.timed & (bars.end > bars.start)
     edge = _edge(ax, (bars.end - bars.start)[drawn], n_rows)
     half = 0.4 * min(1.0, n_rows / 4)  # half the height of a bar, in rows
@@ -133,7 +135,8 @@ def _draw_bars(ax: Axes, columns: Columns, bars: _Bars, n_rows: int) -> list[Art
                 linewidths=edge,
             )  # fmt: skip
             ax.add_collection(collection, autolim=False)
-    return _budget_handles(columns.budgets, colors)
+    occur = np.unique(level)
+    return _budget_handles([budgets[i] for i in occur], colors[occur])
 
 
 def _draw_ends(ax: Axes, bars: _Bars, n_rows: int) -> list[Artist]:
@@ -195,7 +198,7 @@ def _height(ax: Axes) -> float:
     return float(ax.get_window_extent().height * 72 / ax.figure.dpi)
 
 
-def _budget_handles(budgets: tuple[float, ...], colors: np.ndarray) -> list[Artist]:
+def _budget_handles(budgets: list[float], colors: np.ndarray) -> list[Artist]:
     shown = list(range(len(budgets)))
     if len(budgets) > len(COLOURS):
         shown = sorted({round(i) for i in np.linspace(0, len(budgets) - 1, _ENTRIES)})

@@ -58,8 +58,10 @@ def plot_losses_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
     moments = time(columns.finished)
     few = len(columns) <= _FEW
     handles = []
-    for number, budget in enumerate(columns.budgets):
+    for number, budget in enumerate(result.budgets):
         here = columns.budget == budget
+        if not here.any():
+            continue
         good, broken = here & columns.counts, here & columns.ok & ~columns.counts
         color, marker = color_of(number), marker_of(number)
         for rows, filled in ((good, "full"), (broken, "none")):

@@ -21,6 +21,7 @@ __all__ = ["ParameterAxis", "inches_of", "short_names", "shorten"]
 
 _FEW: Final = 40  # numbers of a discrete parameter that are all points of a curve
 _LONGEST: Final = 28
+_READABLE: Final = 6  # letters of a choice; with room for fewer it is written aslant
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +135,19 @@ class ParameterAxis:
             axis.set_major_locator(MaxNLocator(min(most, 5), integer=whole))
 
     def _name_choices(self, axis: Axis, inches: float | None) -> None:
-        """Write the choices; aslant where `inches` are too few for them side by side."""
+        """Write the choices; where `inches` are too few, smaller, cut, or at last aslant."""
         places, words = zip(*self.ticks(), strict=True)
-        axis.set_ticks(places, words)
+        room = 40 if inches is None else int(inches / len(words) / 0.072) - 1
+        small = max(map(len, words)) > room - 1
+        aslant = small and room < _READABLE
+        most = 2 + _READABLE if aslant else max(room, 1)
+        cut = [w if len(w) <= most else w[: most - 1] + "…" for w in words] if small else words
+        axis.set_ticks(places, cut)
         axis.set_minor_locator(NullLocator())
-        crowded = inches is not None and 0.1 * sum(len(word) + 2 for word in words) > inches
-        axis.set_tick_params(labelrotation=30 if crowded else 0)
-        for text in axis.get_ticklabels() if crowded else ():
+        axis.set_tick_params(
+            labelrotation=30 if aslant else 0, labelsize="small" if small else None
+        )
+        for text in axis.get_ticklabels() if aslant else ():
             text.set(ha="right", rotation_mode="anchor")
 
 

@@ -119,8 +119,10 @@ def _legend_below(ax: Axes, panels: list[Axes]) -> None:
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             entries.setdefault(str(label), handle)
-    slanted = any(label.get_rotation() for panel in panels for label in panel.get_xticklabels())
-    inches = 0.95 if slanted else 0.5
+    slanted = any(
+        label.get_rotation() for panel in panels[-_PER_ROW:] for label in panel.get_xticklabels()
+    )
+    inches = 0.8 if slanted else 0.5
     ax.legend(
         list(entries.values()), list(entries), loc="upper center", ncols=len(entries),
         bbox_to_anchor=(0.5, -inches / inches_of(ax, is_x=False)), fontsize="small", frameon=False,

@@ -42,3 +42,10 @@ def test_a_missing_picture_fails_and_says_how_to_make_it(tmp_path):
     """Nothing is compared with nothing."""
     with pytest.raises(AssertionError, match=r"tests/images\.py"):
         images.assert_looks_like("two", _draw, tmp_path)
+
+
+def test_stored_pictures_are_small(root):
+    """They are in the repository, and so is every former version of them."""
+    sizes = {path.name: path.stat().st_size for path in root.glob("tests/golden/plots/*.png")}
+    assert len(sizes) > 10
+    assert {} == {name: size for name, size in sizes.items() if size > 30_000}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from bandmaster.core.objectives import Metric, Objectives
+from bandmaster.plotting.canvas import COLOURS
 from bandmaster.study.result import Result
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
 
@@ -86,3 +88,22 @@ def test_borrowed_evaluations_are_not_of_this_run():
     )
     ax = Result(history).plot_losses_over_time(ax=Figure().add_subplot())
     assert [(1.0, 0.5)] == _points([ax.lines[0]])
+
+
+def test_a_budget_has_one_colour_in_all_plots_over_time():
+    """Also while the first ones that were planned have not finished anything."""
+    history = make_history(make_evaluation(0, 0.5, budget=3), make_evaluation(1, 0.4, budget=9))
+    result = Result(history, budgets=(1, 3, 9))
+    colors = {
+        name: [to_hex(c) for c in found(getattr(result, name)(ax=Figure().add_subplot()))]
+        for name, found in (
+            ("plot_convergence_over_time", lambda ax: [line.get_color() for line in ax.lines]),
+            ("plot_finished_over_time", lambda ax: [line.get_color() for line in ax.lines]),
+            ("plot_gantt", lambda ax: ax.collections[0].get_facecolor()),
+            (
+                "plot_losses_over_time",
+                lambda ax: [m.get_color() for m in ax.lines if m.get_markersize() > 8],
+            ),
+        )
+    }
+    assert {name: [c.lower() for c in COLOURS[1:3]] for name in colors} == colors

@@ -321,7 +321,8 @@ def test_ticks_lie_between_the_bounds(name):
 
 
 def _picture(name, draw, tmp_path):
-    images.assert_looks_like(name, draw, tmp_path)
+    # Axes within axes are placed a part of a pixel elsewhere by other versions of matplotlib.
+    images.assert_looks_like(name, draw, tmp_path, tolerance=2.5)
 
 
 def test_picture_of_importance(result, tmp_path):
