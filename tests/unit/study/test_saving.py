@@ -19,6 +19,7 @@ from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.errors import CodecError, ConfigurationError, MissingExtraError, StorageError
 from bandmaster.space import Categorical, Float, Integer, Space
+from bandmaster.study.saving.formats import check_target
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
 
 WHOLE = (".jsonl", ".parquet", ".pkl")
