@@ -27,7 +27,7 @@ def wait_for_workers(
     """Block until `wanted` workers are connected; False when `timeout` seconds passed first.
 
     It also returns when the dispatcher was drained or closed and, some seconds late, when there is
-    nothing left to do.
+    nothing left to do or the study can store nothing more.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def wait_for_workers(
     trouble : callable
         Returns what was last refused, for the warnings.
     """
-    sessions, run_id = dispatcher.sessions, dispatcher.run_id
+    sessions, run_id, study = dispatcher.sessions, dispatcher.run_id, dispatcher.study
     started = time.monotonic()
     deadline = None if timeout is None else started + timeout
     patience = min(_FIRST_WARNING, warn_after)
@@ -50,9 +50,9 @@ def wait_for_workers(
         left = patience
         if deadline is not None:
             left = min(left, max(0.0, deadline - time.monotonic()))
-        if dispatcher.study.finished or sessions.wait_for_count(
-            wanted, timeout=left, unless=lambda: dispatcher.draining
-        ):
+        if study.poisoned or study.finished:
+            return True
+        if sessions.wait_for_count(wanted, timeout=left, unless=lambda: dispatcher.draining):
             return True
         if deadline is not None and time.monotonic() >= deadline:
             return False
