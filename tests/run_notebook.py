@@ -16,7 +16,7 @@ def main() -> None:
     os.environ.pop("MPLBACKEND", None)  # the kernel chooses inline, unless it is told otherwise
     notebook = nbformat.read(source, as_version=4)
     client = NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": "."}}
+        notebook, timeout=150, kernel_name="python3", resources={"metadata": {"path": "."}}
     )
     try:
         client.execute()

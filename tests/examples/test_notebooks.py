@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from programs import ROOT, Program
+
+pytestmark = pytest.mark.timeout(240)  # kernels, beside other tests
 
 FOLDER = ROOT / "examples" / "notebooks"
 # How many plots each has, and what its outputs hold.
@@ -48,12 +49,10 @@ def test_a_notebook_runs(name: str, tmp_path: Path) -> None:
     """No cell fails; plots are inline, the bar reaches its end, nothing is logged as an error."""
     plots, words = NOTEBOOKS[name]
     executed = tmp_path / "executed.ipynb"
-    began = time.monotonic()
     command = [ROOT / "tests" / "run_notebook.py", FOLDER / f"{name}.ipynb", executed]
     with Program(command, cwd=tmp_path) as program:
-        assert program.finish(100) == 0, program
+        assert program.finish(200) == 0, program
         assert [] == program.bad_lines
-    assert time.monotonic() - began < 40  # 10 on a machine that has time
     outputs = [o for c in read(executed).cells if c.cell_type == "code" for o in c.outputs]
     pictures = [o for o in outputs if "image/png" in o.get("data", {})]
     assert plots == len(pictures)

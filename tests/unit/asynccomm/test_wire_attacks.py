@@ -119,10 +119,10 @@ def test_a_silent_peer_blocks_nobody() -> None:
             half.sendall(Hello(os.urandom(32)).encode()[:30])
             begin = time.monotonic()
             assert alive(address)
-            assert time.monotonic() - begin < 1.0
+            assert time.monotonic() - begin < 1.9
             assert len(drained(silent)) == HELLO_SIZE
             assert len(drained(half)) == HELLO_SIZE
-            assert 1.5 < time.monotonic() - begin < 5.0
+            assert 1.5 < time.monotonic() - begin < 10.0
         assert alive(address)
 
 

@@ -284,7 +284,7 @@ def test_closing_the_server_ends_everything() -> None:
             assert echo.parked.acquire(timeout=5)
         begin = time.monotonic()
         server.close()
-        assert time.monotonic() - begin < 1.0
+        assert time.monotonic() - begin < 3.0
         for thread in threads:
             thread.join(5)
         assert server.connections == 0

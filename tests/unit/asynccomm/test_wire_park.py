@@ -68,7 +68,7 @@ def test_client_that_leaves() -> None:
         begin = time.monotonic()
         client.close()
         assert echo.someone_left.acquire(timeout=5)
-        assert time.monotonic() - begin < 1.0
+        assert time.monotonic() - begin < 3.0
         thread.join()
     assert echo.ended == ["gone"]
 
@@ -83,7 +83,7 @@ def test_client_that_is_killed(unix: bool, tmp_path: object) -> None:
             process.kill()
             begin = time.monotonic()
             assert echo.someone_left.acquire(timeout=5)
-            assert time.monotonic() - begin < 1.0
+            assert time.monotonic() - begin < 3.0
         finally:
             process.kill()
             process.wait()

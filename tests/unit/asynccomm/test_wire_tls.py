@@ -117,7 +117,7 @@ def test_plain_client(caplog: pytest.LogCaptureFixture) -> None:
         began = time.monotonic()
         with pytest.raises(AuthenticationError, match="wants TLS"):
             Client(pinned(address, ""), "echo", key=KEY).connect()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 3.5
         _wait(lambda: not server.connections)
     assert ["the client does not use TLS"] == [m.split(": ", 1)[1] for m in caplog.messages]
 
@@ -160,11 +160,11 @@ def test_silent_peers_cost_bounded_time() -> None:
             sock.sendall([b"", b"\x16\x03\x01", b"\x16\x03\x01\x40\x00" + bytes(100)][number % 3])
         with Client(pinned(address), "echo", key=KEY) as client:
             assert b"x" == client.call("echo", b"x", timeout=5)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 3.5
         for sock in sockets:
             drained(sock)
             sock.close()
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 12
         _wait(lambda: not server.connections)
 
 
@@ -239,7 +239,7 @@ def test_parked_callers_wake_and_are_missed() -> None:
         sock.close()
         for _ in range(2):
             assert echo.someone_left.acquire(timeout=5)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 3.0
     assert ["timeout", "woken", "gone"] == echo.ended
 
 
@@ -265,7 +265,7 @@ def test_a_parked_client_that_is_killed_is_missed_at_once() -> None:
             process.kill()
             began = time.monotonic()
             assert echo.someone_left.acquire(timeout=5)
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 3.0
         finally:
             process.kill()
             process.wait()
@@ -309,7 +309,7 @@ def test_close_wakes_a_blocked_call() -> None:
         began = time.monotonic()
         with pytest.raises(MasterLostError):
             client.connect()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 8
         thread.join()
 
 

@@ -129,12 +129,12 @@ def test_a_method_has_the_options_of_its_plot(plot):
 
 @pytest.mark.parametrize("plot", PLOTS)
 def test_ten_thousand_evaluations_are_drawn_in_a_second(plot, ten_thousand):
-    """The limit is twice that, since the machine may be busy."""
+    """The limit is four times that, since the machine may be busy."""
     getattr(plotting, plot)(Result(CASES["usual"]))  # imports
     plt.close("all")
     began = time.process_time()
     getattr(plotting, plot)(ten_thousand).figure.canvas.draw()
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 4.0
 
 
 def test_unknown_names_are_refused():
