@@ -1,8 +1,8 @@
 """The serial and the batch runner, by the rules that both keep."""
 
 import contextlib
-import linecache
 import itertools
+import linecache
 import math
 import os
 import signal
