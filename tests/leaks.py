@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Snapshot:
             for pid, command in children.items()
             if not any(word in command for word in _KEPT_CHILDREN)
         ]
-        kept_children = len(children) > len(new_children)
+        kept_children = len(children) > len(new_children) or _has_pool()
         new_files = [
             f"descriptor {fd} → {target}"
             for fd, target in _files().items()
@@ -78,6 +79,12 @@ class Snapshot:
             and not (kept_children and "pipe:" in target)
         ]
         return new_threads + new_children + new_files
+
+
+def _has_pool() -> bool:
+    """Whether joblib keeps a pool, as it does for the life of a process."""
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    return loky is not None and loky._executor is not None
 
 
 def _children() -> list[int]:
