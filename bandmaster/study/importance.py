@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.models.fanova import Cdf, Fanova
 from bandmaster.models.forest import Forest
 from bandmaster.models.trees import FloatArray
-from bandmaster.space.columns import Choice, Column
+from bandmaster.space.columns import Choice, Column, Grid, LogGrid
 from bandmaster.space.parameters import Ordinal
 from bandmaster.space.space import Space
 from bandmaster.study.parameter_table import ParameterTable
@@ -276,18 +277,43 @@ def _at(budget: float) -> str:
 
 
 def _cdf(column: Column) -> Cdf | None:
-    """Return the share of the prior below a code, where it is not the code itself."""
+    """Return the share of the prior below a threshold, where it is not the threshold itself.
+
+    Between two values of a grid or an ordinal all thresholds part the same values: they count as
+    the edge of the cells there.
+    """
+    edge = _edge_of(column)
     if getattr(column.parameter, "distribution", None) is None:
-        return None
+        return edge
     from bandmaster.space.distributions import quantiles
 
     shares = np.linspace(0.0, 1.0, 1025)
     points = np.clip(quantiles(column)(shares), 0.0, 1.0)
 
     def cdf(x: FloatArray) -> FloatArray:
+        x = x if edge is None else edge(x)
         below: FloatArray = np.interp(x, points, shares, left=0.0, right=1.0)
         # The sides of the whole range belong to it even where the prior ends before.
         below = np.where(x <= 0.0, 0.0, np.where(x >= 1.0, 1.0, below))
         return below
 
     return cdf
+
+
+def _edge_of(column: Column) -> Cdf | None:
+    """Return the map from thresholds to the edge above the cells whose codes are not above them."""
+    if isinstance(column, LogGrid):
+        return partial(_log_edge, column)
+    if isinstance(column, Grid) or isinstance(column.parameter, Ordinal):
+        n = float(column.n_values)
+        return lambda x: np.floor(x * n + 0.5) / n
+    return None
+
+
+def _log_edge(column: LogGrid, x: FloatArray) -> FloatArray:
+    cell = column.index_many(x)
+    cell = cell + (column.codes(cell) <= x)
+    inner = np.clip(cell, 1, column.n - 1)
+    lowest = column.numbers(column.codes(inner)) - column.width / 2
+    edge = (np.log(lowest) - column.log_lower) / column.log_span
+    return np.where(cell < 1, 0.0, np.where(cell >= column.n, 1.0, edge))

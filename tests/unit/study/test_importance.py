@@ -82,6 +82,64 @@ def test_a_weighted_choice_and_a_prior_count_as_they_are_drawn():
     assert 0.09 / (0.09 + 0.25) == pytest.approx(found.importance["x"], abs=0.03)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"_type": "ordinal", "_value": ["low", "high"]},
+        {"_type": "int_uniform", "_value": [0, 1]},
+        {"_type": "quniform", "_value": [0.5, 1.0, 0.5]},
+        {"_type": "int_loguniform", "_value": [1, 2]},
+    ],
+)
+def test_a_threshold_between_two_values_is_nowhere_in_particular(kind):
+    """What two values do together, or each alone, is all of it: to the last digit."""
+    space = compile_space({"x": kind, "y": {"_type": "choice", "_value": ["a", "b"]}})
+    values = sorted({c["x"] for c in space.sample_configs(40, np.random.default_rng(0))})
+    assert 2 == len(values)
+    both = _rows(400, lambda c: float((c["x"] == values[0]) == (c["y"] == "a")), space=space)
+    found = compute_importance(both, space)
+    share = {name: 4 * p * (1 - p) for name, p in (("x", _share_of(space, values)), ("y", 0.5))}
+    if share["x"] == 1.0:
+        assert [0, 0] == pytest.approx([*found.importance.values()], abs=1e-9)
+        assert [1] == pytest.approx([*found.interactions.values()])
+    alone = _rows(400, lambda c: (c["x"] == values[0]) + (c["y"] == "a"), space=space)
+    found = compute_importance(alone, space)
+    total = sum(share.values())
+    assert {n: s / total for n, s in share.items()} == pytest.approx(found.importance)
+    assert all(abs(extra) < 1e-9 for extra in found.interactions.values())
+
+
+def _share_of(space, values):
+    """Return the probability of the first of two values, by the column's own cells."""
+    column = space.columns[0]
+    units = (np.arange(100_000) + 0.5) / 100_000
+    if not hasattr(column, "log_span"):
+        return 0.5
+    # The edge of the two cells, found as sampling finds it.
+    low, high = 0.0, 1.0
+    assert set(column.decode_many(column.from_unit_many(units))) == set(values)
+    for _ in range(60):
+        middle = (low + high) / 2
+        first = column.decode(column.from_unit(middle)) == values[0]
+        low, high = (middle, high) if first else (low, middle)
+    return low
+
+
+@pytest.mark.parametrize("upper", [100, 10_000])
+def test_thresholds_of_a_log_grid_lie_on_the_edges_of_its_cells(upper):
+    """Wherever between two codes a tree cuts, the share below is that of the values below."""
+    from bandmaster.study.importance import _cdf
+
+    (column,) = compile_space({"x": {"_type": "int_loguniform", "_value": [1, upper]}}).columns
+    units = (np.arange(200_000) + 0.5) / 200_000
+    drawn = column.numbers(column.from_unit_many(units))
+    for value in (1, 2, 10, upper - 1):
+        between = np.linspace(column.encode(value), column.encode(value + 1), 7)[:-1]
+        found = _cdf(column)(between)
+        assert [np.mean(drawn <= value)] * 6 == pytest.approx(found.tolist(), abs=2e-5)
+    assert [0.0, 1.0] == _cdf(column)(np.array([0.0, 1.0])).tolist()
+
+
 def test_without_a_space_it_is_guessed():
     """Names, bounds, scales and choices are those that occur, conditional ones too."""
     found = compute_importance(_rows(300, _loss))
