@@ -221,9 +221,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         load_if_exists=True,
         previous_result=previous_result,
     ) as study:
-        if not (study.n_jobs or study.n_enqueued):
-            for point in points:
-                study.enqueue(point)
+        if points and not (study.n_jobs or study.n_enqueued):
+            study.enqueue(*points)
         study.set_plan(plan)
         wiring.run(
             study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,

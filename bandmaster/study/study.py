@@ -135,17 +135,18 @@ class Study(StudyView):
         with self._lock:
             self._commit(ev.PlanSet(self._clock(), plan.to_data()))
 
-    def enqueue(self, config: Mapping[str, Any]) -> None:
-        """Have this configuration evaluated before the optimizer is asked again.
+    def enqueue(self, *configs: Mapping[str, Any]) -> None:
+        """Have configurations evaluated before the optimizer is asked again: all or none of them.
 
         Raises
         ------
         IllegalConfigurationError
-            When it does not fit the space.
+            When one does not fit the space.
         """
-        self.space.validate(config)
+        for config in configs:
+            self.space.validate(config)
         with self._lock:
-            self._commit(ev.Enqueued(self._clock(), dict(config)))
+            self._commit(*(ev.Enqueued(self._clock(), dict(config)) for config in configs))
 
     def learn_from(self, previous: Previous) -> int:
         """Let the optimizer learn from evaluations of another study.
@@ -173,12 +174,10 @@ class Study(StudyView):
         StorageError, CodecError
             When a file or a study is not there, or cannot be read.
         """
-        taken = 0
-        for event in borrowed(self._state, past_of(previous), self._clock):
-            with self._lock:
-                self._commit(event)
-            taken += 1
-        return taken
+        events = list(borrowed(self._state, past_of(previous), self._clock))
+        with self._lock:
+            self._commit(*events)  # all of them are kept or none, whatever happens meanwhile
+        return len(events)
 
     def ask(self, *, worker: str = "", durable: bool = True) -> Job | None:
         """Return a job to run, or None when nothing may start now.
@@ -472,10 +471,10 @@ class Study(StudyView):
             self._commit(event)
         return event is not None
 
-    def _commit(self, event: ev.Event) -> None:
-        """Apply an event and what follows from it, and hand all of it to the journal."""
+    def _commit(self, *events: ev.Event) -> None:
+        """Apply events and what follows from them, and hand all of it to the journal at once."""
         self._check()
-        batch = [event]
+        batch = list(events)
         try:
             for applied in batch:  # grows: consequences are events like others
                 self._state.apply(applied)

@@ -5,6 +5,7 @@ import pytest
 from ConfigSpace import ConfigurationSpace
 
 from bandmaster import HyperBandIterGenerator, Result, Study, fmin
+from bandmaster.core.events import Enqueued
 from bandmaster.core.outcome import Status
 from bandmaster.errors import (
     ConfigurationError,
@@ -12,6 +13,7 @@ from bandmaster.errors import (
     StorageError,
     StudyError,
 )
+from bandmaster.storage import MemoryJournal
 
 SPACE = {
     "x": {"_type": "uniform", "_value": [0.0, 1.0]},
@@ -61,6 +63,21 @@ def test_initial_points_are_evaluated_first():
     assert points == [dict(e.config) for e in result.evaluations[:2]]
     with pytest.raises(IllegalConfigurationError, match="y"):
         search(initial_points=[{"y": 1}])
+
+
+def test_a_kill_leaves_all_initial_points_or_none(monkeypatch):
+    """One batch of events holds them; half of them would never be completed."""
+    batches = []
+    append = MemoryJournal.append
+
+    def record(self, events):
+        batches.append([type(event) for event in events])
+        return append(self, events)
+
+    monkeypatch.setattr(MemoryJournal, "append", record)
+    search(initial_points=[{"x": 0.125, "n": 2}, {"x": 0.25, "n": 1}], n_iterations=3)
+    assert [Enqueued, Enqueued] in batches
+    assert [Enqueued] not in batches
 
 
 def test_a_previous_result_is_learned_from():

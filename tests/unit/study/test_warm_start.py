@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bandmaster import HyperBandIterGenerator, Master, RandomOptimizer, Result, Study, fmin
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.events import Event, Imported
 from bandmaster.core.objectives import Metric
 from bandmaster.core.outcome import Status
 from bandmaster.errors import BandmasterError, ConfigurationError, StorageError
@@ -29,6 +30,7 @@ from bandmaster.space import (
     Parameter,
     Space,
 )
+from bandmaster.storage import MemoryJournal
 from bandmaster.testing.histories import make_evaluation, make_history
 from bandmaster.testing.spaces import parameters, spaces
 
@@ -291,3 +293,29 @@ def test_a_search_that_goes_on_learns_once(tmp_path: Path) -> None:
             previous_result=told,
         ) as master:  # fmt: skip
             assert 2 == len(master.result.evaluations)
+
+
+def test_a_kill_leaves_all_that_was_learned_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events go to the journal as one batch, which it keeps as a whole."""
+    batches: list[list[type[Event]]] = []
+    append = MemoryJournal.append
+
+    def record(self: MemoryJournal, events: list[Event]) -> int:
+        batches.append([type(event) for event in events])
+        return append(self, events)
+
+    monkeypatch.setattr(MemoryJournal, "append", record)
+    told = rows(*({"x": x, "n": 1, "k": "a"} for x in (1.0, 2.0, 3.0)))
+    Study(BEFORE, optimizer="Random", previous_result=told)
+    assert [Imported] * 3 in batches
+    assert [Imported] not in batches
+
+
+def test_nothing_is_learned_when_the_rest_cannot_be_read() -> None:
+    """What raises in the middle leaves the study as it was."""
+    good, *_ = rows({"x": 1.0, "n": 1, "k": "a"})
+    bad = make_evaluation(1, 1.0, config={"x": 1.0, "n": 1, "k": "a"}, budget="much")
+    study = study_of(*BEFORE.parameters)
+    with pytest.raises(TypeError):
+        study.learn_from([good, bad])
+    assert 0 == len(study.history)
