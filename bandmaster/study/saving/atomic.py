@@ -11,7 +11,7 @@ from typing import IO
 
 from bandmaster.errors import StorageError
 
-__all__ = ["replacing"]
+__all__ = ["replacing", "replacing_both"]
 
 
 @contextlib.contextmanager
@@ -26,20 +26,64 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     StorageError
         When it cannot be written; what was there before is as it was.
     """
+    with _told(path), _beside(path) as (file, beside, target):
+        yield file
+        _finish(file, beside, target)
+        beside.replace(target)
+
+
+@contextlib.contextmanager
+def replacing_both(
+    first: str | os.PathLike[str], second: str | os.PathLike[str]
+) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Yield two files that belong together; both take their places when the block ends well.
+
+    Both are whole on the disk before either place is touched. There is no second file while the
+    first one changes: who reads meanwhile, or after a crash, misses it instead of pairing a new
+    file with an old one.
+
+    Raises
+    ------
+    StorageError
+        When they cannot be written.
+    """
+    with _told(second), _beside(second) as (late, late_beside, late_target):
+        with _told(first), _beside(first) as (early, early_beside, early_target):
+            yield early, late
+            _finish(early, early_beside, early_target)
+            with _told(second):
+                _finish(late, late_beside, late_target)
+                late_target.unlink(missing_ok=True)
+            early_beside.replace(early_target)
+        late_beside.replace(late_target)
+
+
+@contextlib.contextmanager
+def _beside(path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], Path, Path]]:
+    """Yield a new file, its path, and the one that it is for; it is gone after the block."""
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            with beside.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileNotFoundError):
-                beside.chmod(target.stat().st_mode & 0o7777)
-            beside.replace(target)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        with beside.open("xb") as file:
+            yield file, beside, target
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _finish(file: IO[bytes], beside: Path, target: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    with contextlib.suppress(FileNotFoundError):
+        beside.chmod(target.stat().st_mode & 0o7777)
+
+
+@contextlib.contextmanager
+def _told(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except StorageError:  # an OSError too, and told already
+        raise
     except OSError as error:
         raise StorageError(f"cannot write {os.fspath(path)!r}: {_reason(error)}") from error
 

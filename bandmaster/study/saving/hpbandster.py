@@ -22,7 +22,7 @@ from bandmaster.core.verdict import outcome_of
 from bandmaster.errors import CodecError, StorageError
 from bandmaster.space import Space
 from bandmaster.study.rows import config_id_of, stamps_of
-from bandmaster.study.saving.atomic import replacing
+from bandmaster.study.saving.atomic import replacing_both
 from bandmaster.study.saving.lines import read_values
 from bandmaster.study.saving.rows import make_row
 from bandmaster.study.saving.saved import Saved, assemble
@@ -77,15 +77,14 @@ def write(saved: Saved, directory: Path) -> None:
     rows = list(saved.history)  # which may grow meanwhile
     ids = config_ids(rows)
     first = dict(zip(reversed(ids), reversed(rows), strict=True))
-    with replacing(directory / CONFIGS) as file:
+    with replacing_both(directory / CONFIGS, directory / RESULTS) as (configs, results):
         for name in dict.fromkeys(ids):
             row = first[name]
             line: list[Any] = [list(name), dict(row.config), dict(row.config_info)]
-            file.write(dumps(line).encode() + b"\n")
-    with replacing(directory / RESULTS) as file:
+            configs.write(dumps(line).encode() + b"\n")
         for name, row in zip(ids, rows, strict=True):
             line = [list(name), row.budget, stamps_of(row), *_result(row)]
-            file.write(dumps(line).encode() + b"\n")
+            results.write(dumps(line).encode() + b"\n")
 
 
 def _check_free(directory: Path) -> None:
@@ -94,6 +93,8 @@ def _check_free(directory: Path) -> None:
     if not there:
         return
     try:
+        if there == [CONFIGS] and list(_configs(directory / CONFIGS)):
+            return  # a save was interrupted
         read(directory, None)
     except (CodecError, StorageError) as error:
         raise StorageError(

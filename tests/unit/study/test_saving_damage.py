@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bandmaster import Result
 from bandmaster.errors import CodecError, StorageError
@@ -187,6 +188,40 @@ def test_hpbandsters_files_keep_what_they_have_a_place_for(tmp_path: Path) -> No
     loaded.save(tmp_path / "again")
     for name in (hpbandster.CONFIGS, hpbandster.RESULTS):
         assert (tmp_path / "folder" / name).read_text() == (tmp_path / "again" / name).read_text()
+
+
+def test_a_failed_save_leaves_hpbandsters_files_as_they_were(tmp_path: Path) -> None:
+    """Also where only the second file cannot be written; nothing is left beside them."""
+    Result(make_history(*ROWS)).save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    broken = replace(make_evaluation(0, 0.1, config={"x": "new"}), info=object())
+    with pytest.raises(CodecError, match="object"):
+        Result(make_history(broken)).save(tmp_path)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("lost", [hpbandster.CONFIGS, hpbandster.RESULTS])
+def test_new_configurations_are_never_read_with_old_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Wherever a save ends between the two files, a load is refused."""
+    Result(make_history(*ROWS)).save(tmp_path)
+    rename = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if Path(target).name == lost:
+            raise OSError(28, "no space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(StorageError, match=f"^cannot write '[^']*{lost}': no space left"):
+        Result(make_history(make_evaluation(0, 0.1, config={"x": "new"}))).save(tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+    with pytest.raises(StorageError, match=r"no results\.json"):
+        Result.load(tmp_path)
+    monkeypatch.undo()
+    Result(make_history(*ROWS)).save(tmp_path)  # as if nothing had been
+    assert len(ROWS) == len(Result.load(tmp_path).history)
 
 
 def test_a_trial_that_changes_its_configuration_has_two_names(tmp_path: Path) -> None:
