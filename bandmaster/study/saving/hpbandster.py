@@ -135,8 +135,10 @@ def read(directory: Path, space: Space | None) -> Saved:
             strangers += 1
             continue
         config, info = configs[name]
+        trial = trials[name]
+        job = trial if name[0] < 0 and trial < 0 else len(rows)  # borrowed of a previous result
         values = {
-            "job": len(rows), "trial": trials[name], "config": config, "config_info": info,
+            "job": job, "trial": trial, "config": config, "config_info": info,
             "budget": budget, "bracket": name[0], "rung": rungs[name[0]].index(budget),
             "status": outcome.status.value, "loss": outcome.loss, "metrics": outcome.metrics,
             "info": outcome.info, "error": outcome.error, **stamps,

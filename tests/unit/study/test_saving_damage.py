@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from bandmaster import Result
 from bandmaster.errors import CodecError, StorageError
+from bandmaster.study.rows import own
 from bandmaster.study.saving import hpbandster
 from bandmaster.testing.histories import make_evaluation, make_history
 
@@ -222,6 +223,18 @@ def test_new_configurations_are_never_read_with_old_losses(
     monkeypatch.undo()
     Result(make_history(*ROWS)).save(tmp_path)  # as if nothing had been
     assert len(ROWS) == len(Result.load(tmp_path).history)
+
+
+def test_borrowed_evaluations_stay_borrowed_in_hpbandsters_files(tmp_path: Path) -> None:
+    """They have trials and jobs below zero; the study's own keep theirs."""
+    rows = [
+        replace(make_evaluation(0, config={"x": t}), job=t, trial=t, bracket=min(t, 0) and -1)
+        for t in (-1, -2, 0, 1)
+    ]
+    Result(make_history(*rows)).save(tmp_path)
+    loaded = Result.load(tmp_path).history
+    assert [-1, -2] == [e.job for e in loaded if not own(e)] == [e.trial for e in loaded][:2]
+    assert 2 == sum(own(e) for e in loaded)
 
 
 def test_a_trial_that_changes_its_configuration_has_two_names(tmp_path: Path) -> None:
