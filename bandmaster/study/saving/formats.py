@@ -48,7 +48,8 @@ def check_target(path: str | os.PathLike[str]) -> None:
     """
     target = Path(path)
     suffix = _suffix(target)
-    folder = target.resolve().parent
+    place = target.resolve()
+    folder = place if place.is_dir() else place.parent
     if not folder.is_dir():
         raise ConfigurationError(f"cannot save to {os.fspath(path)!r}: there is no such folder")
     try:

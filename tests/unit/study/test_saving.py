@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,25 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         Result(History(0)).save(tmp_path / "gone" / "rows.csv")
     with pytest.raises(ConfigurationError, match=r"cannot save to '/proc/a.csv': .*No such file"):
         check_target("/proc/a.csv")  # a folder where nobody can make a file
+
+
+def test_a_directory_itself_is_what_must_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one around it need not be, as in a mount of one's own; a new one is made in it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    probed = []
+    probe = tempfile.TemporaryFile
+
+    def record(*, dir: Path) -> object:
+        probed.append(dir)
+        return probe(dir=dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", record)
+    for name in ("folder", "new", "rows.csv"):
+        check_target(tmp_path / name)
+    assert [folder.resolve(), tmp_path.resolve(), tmp_path.resolve()] == probed
 
 
 @pytest.mark.parametrize("suffix", FILES)
