@@ -36,7 +36,8 @@ def plot_parameter_importance(
     """Draw which share of the loss's variance each parameter explains, and each two together.
 
     Bars are means over the trees of a forest, whiskers one standard deviation to both sides. What
-    no bar shows is due to interactions of three and more parameters.
+    no bar shows is due to bars beyond `n_bars`, interactions of less than 0.5 %, and those of three
+    and more parameters.
 
     Parameters
     ----------
@@ -84,8 +85,8 @@ def plot_parameter_importance(
     share, std = (np.array([bar[i] for bar in bars]) for i in (1, 2))
     # Shares are not negative, so neither are the whiskers' ends.
     ax.errorbar(
-        share, range(len(bars)), xerr=[np.minimum(std, share), std], fmt="none", ecolor="0.25",
-        elinewidth=1, capsize=2,
+        share, range(len(bars)), xerr=np.stack([np.minimum(std, share), std]), fmt="none",
+        ecolor="0.25", elinewidth=1, capsize=2,
     )  # fmt: skip
     end = float((share + std).max())
     for row in range(len(bars)):

@@ -46,15 +46,16 @@ class ParameterImportance:
     """The shares of the loss's variance that parameters explain, alone and in pairs.
 
     The shares are those of a forest's prediction over the whole space, each the mean over the
-    trees. All of them and the interactions of three and more parameters, which are not looked at,
-    add up to 1.
+    trees that predict more than one number. All of them, the interactions of pairs that were not
+    looked at (of many parameters the twelve that matter most are paired), and those of three and
+    more parameters add up to 1.
 
     Parameters
     ----------
     importance : dict of str to float
         What each parameter explains alone; the largest first. Empty if there is too little to see.
     std : dict of str to float
-        The standard deviation over the trees.
+        The standard deviation over those trees.
     interactions : dict of (str, str) to float
         What two parameters explain together beyond what each does alone; the largest first.
     interactions_std : dict of (str, str) to float
@@ -160,12 +161,14 @@ def compute_importance(
             budget=budget, n_evaluations=len(here), scale=used,
             why_empty=f"{len(here)} evaluations {_at(budget)} are too few to tell what matters",
         )  # fmt: skip
-    single = fanova.single()
+    varies = fanova.variance > 0  # a constant tree has nothing to share
+    all_single = fanova.single()
+    single = all_single[varies]
     used_in = [np.count_nonzero(forest.trees.feature == j) for j in range(len(names))]
     # By what each explains, then by how often it is split: a pure interaction explains nothing.
     promising = np.lexsort((used_in, single.mean(axis=0)))[::-1][:_PAIRED]
     pairs = {
-        (names[i], names[j]): fanova.pair(i, j, single)
+        (names[i], names[j]): fanova.pair(i, j, all_single)[varies]
         for i, j in itertools.combinations(sorted(promising.tolist()), 2)
     }
     alone = sorted(range(len(names)), key=lambda j: -float(single[:, j].mean()))

@@ -140,6 +140,15 @@ def test_thresholds_of_a_log_grid_lie_on_the_edges_of_its_cells(upper):
     assert [0.0, 1.0] == _cdf(column)(np.array([0.0, 1.0])).tolist()
 
 
+def test_constant_trees_take_no_share():
+    """Trees that saw one of the two losses only say nothing: of two parameters all adds up to 1."""
+    space = compile_space({name: {"_type": "uniform", "_value": [0, 1]} for name in "xy"})
+    rows = _rows(24, lambda c: 0.0, space=space)
+    rows = [make_evaluation(i, float(i == 7), config=e.config) for i, e in enumerate(rows)]
+    found = compute_importance(rows, space)
+    assert 1.0 == pytest.approx(sum(found.importance.values()) + sum(found.interactions.values()))
+
+
 def test_without_a_space_it_is_guessed():
     """Names, bounds, scales and choices are those that occur, conditional ones too."""
     found = compute_importance(_rows(300, _loss))
