@@ -158,11 +158,11 @@ def _named(find: Callable[[str], str], storage: str, how: str) -> str:
 
 
 def _stored(name: str, storage: str) -> Source:
-    from bandmaster.storage import open_storage
-    from bandmaster.study.reader import StudyReader, existing_url
+    from bandmaster.storage import checkpoint_url, open_storage
+    from bandmaster.study.reader import StudyReader
     from bandmaster.study.result import Result
 
-    with open_storage(existing_url(storage)) as opened:
+    with open_storage(checkpoint_url(storage), create=False) as opened:
         summaries = {summary.name: summary for summary in opened.list_studies()}
         if name not in summaries:
             there = ", ".join(map(repr, list(summaries)[:20])) or "none"

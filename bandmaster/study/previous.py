@@ -12,8 +12,8 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError, StorageError
-from bandmaster.storage import Storage, open_storage
-from bandmaster.study.reader import StudyReader, existing_url
+from bandmaster.storage import Storage, checkpoint_url, open_storage
+from bandmaster.study.reader import StudyReader
 from bandmaster.study.saving import load
 
 __all__ = ["HasHistory", "Past", "Previous", "is_database", "only_study", "past_of"]
@@ -109,7 +109,7 @@ def only_study(storage: str | Storage) -> str:
         When there is none, or the storage cannot be read.
     """
     if not isinstance(storage, Storage):
-        with open_storage(existing_url(storage)) as opened:
+        with open_storage(checkpoint_url(storage), create=False) as opened:
             return only_study(opened)
     names = [study.name for study in storage.list_studies()]
     if len(names) == 1:

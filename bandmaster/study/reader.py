@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 from bandmaster.core.decisions import Action, Decision
@@ -23,7 +22,7 @@ from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.replay import fold
 from bandmaster.study.state import StudyState
 
-__all__ = ["StudyReader", "existing_url"]
+__all__ = ["StudyReader"]
 
 
 class StudyReader:
@@ -60,7 +59,9 @@ class StudyReader:
     timings = None
 
     def __init__(self, name: str, storage: str | Storage) -> None:
-        self._owned = None if isinstance(storage, Storage) else open_storage(existing_url(storage))
+        self._owned: Storage | None = None
+        if not isinstance(storage, Storage):
+            self._owned = open_storage(checkpoint_url(storage), create=False)
         self._lock = threading.Lock()
         self._closed = False
         try:
@@ -127,22 +128,6 @@ class StudyReader:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def existing_url(storage: str) -> str:
-    """Return the URL of a storage, given it or a file: to look must not make a file.
-
-    Raises
-    ------
-    StorageError
-        If there is no such file.
-    """
-    url = checkpoint_url(storage)
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///").partition("?")[0])
-        if not path.is_file():
-            raise StorageError(f"there is no file {str(path)!r}, so no stored study")
-    return url
 
 
 class _NoOptimizer(Optimizer):

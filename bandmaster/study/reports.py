@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bandmaster.core.events import Event, JobReported
-from bandmaster.storage import Storage, open_storage
-from bandmaster.study.reader import existing_url
+from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.runs import Curve, Run
 
 __all__ = ["ReportedCurves"]
@@ -54,7 +53,7 @@ class ReportedCurves:
         """
         if isinstance(storage, Storage):
             return cls(storage.read_journal(name).read(0))
-        with open_storage(existing_url(storage)) as opened:
+        with open_storage(checkpoint_url(storage), create=False) as opened:
             return cls(opened.read_journal(name).read(0))
 
     def __call__(self, runs: Sequence[Run]) -> list[Curve]:

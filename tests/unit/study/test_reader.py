@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from bandmaster import Study
+from bandmaster.cli.sources import find_source
 from bandmaster.core.objectives import Metric
 from bandmaster.errors import StorageError, StudyBusyError
 from bandmaster.multifidelity import HyperBandIterGenerator
 from bandmaster.space import Float, Space
 from bandmaster.storage import MemoryStorage, open_storage
+from bandmaster.study.previous import only_study, past_of
 from bandmaster.study.reader import StudyReader
+from bandmaster.study.reports import ReportedCurves
 from bandmaster.study.result import Result
 
 SPACE = Space([Float("x", 0.0, 1.0)])
@@ -85,6 +91,26 @@ def test_looking_makes_no_file(tmp_path):
         with pytest.raises(StorageError, match=r"none\.db"):
             Result.of_stored("mine", storage)
     assert [] == list(tmp_path.glob("none*"))
+
+
+def test_looking_makes_no_tables(tmp_path, monkeypatch):
+    """Who looks into a stranger's SQLite file finds no studies, and leaves none of ours there."""
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(sqlite3.connect("other.db")) as other:
+        other.execute("CREATE TABLE theirs (x)")
+        other.commit()
+    for look in (
+        lambda: StudyReader("mine", "other.db"),
+        lambda: only_study("other.db"),
+        lambda: past_of("other.db"),
+        lambda: ReportedCurves.of_stored("mine", "other.db"),
+        lambda: find_source("mine", "other.db"),
+    ):
+        with pytest.raises(StorageError, match="holds no studies"):
+            look()
+    assert ["other.db"] == [path.name for path in tmp_path.iterdir()]
+    with contextlib.closing(sqlite3.connect("other.db")) as other:
+        assert [("theirs",)] == other.execute("SELECT name FROM sqlite_master").fetchall()
 
 
 def test_a_study_that_is_not_there_or_empty_is_refused(tmp_path):
