@@ -6,6 +6,7 @@ import click
 
 from bandmaster.cli.sources import find_source, source_arguments
 from bandmaster.core.formatting import format_budget
+from bandmaster.study.formatting import clean
 
 __all__ = ["show"]
 
@@ -25,8 +26,8 @@ def show(study: str, storage: str | None, failures: bool) -> None:
         click.echo(str(source.result))
     click.echo(str(source))
     for e in source.result.failures if failures else ():
+        reason = clean(e.error or "nothing is known of why", keep="\n\t").rstrip()
         click.echo(
             f"\nJob {e.job} (trial {e.trial}, budget {format_budget(e.budget)}), "
-            f"{e.status.value}{' at ' + e.worker if e.worker else ''}:\n"
-            f"{(e.error or 'nothing is known of why').rstrip()}"
+            f"{e.status.value}{' at ' + clean(e.worker) if e.worker else ''}:\n{reason}"
         )

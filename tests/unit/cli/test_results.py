@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bandmaster import HyperBandIterGenerator, Result, Study, plotting
 from bandmaster.cli.app import main
 from bandmaster.plotting import files
 from bandmaster.plotting.files import kinds
-from bandmaster.testing.histories import make_evaluation
+from bandmaster.testing.histories import make_evaluation, make_history
 
 SPACE = {
     "x": {"_type": "uniform", "_value": [-1, 1]},
@@ -110,6 +111,18 @@ def test_show_failures_prints_their_errors(
     assert out.endswith("ZeroDivisionError: division by zero\n")
 
 
+def test_a_strangers_text_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Escape sequences of an error and of a worker's name are shown as signs, lines stay lines."""
+    row = make_evaluation(0, None, config={"x": 1}, error="one\n\ttwo \x1b]0;title\x07 \u202e")
+    Result(make_history(replace(row, worker="\x1b[2Jw"))).save(tmp_path / "rows.jsonl")
+    assert 0 == main(["show", str(tmp_path / "rows.jsonl"), "--failures"])
+    out = capsys.readouterr().out
+    assert "failed at \ufffd[2Jw:\none\n\ttwo \ufffd]0;title\ufffd \ufffd\n" in out
+    assert not {"\x1b", "\x07", "\u202e"} & set(out)
+
+
 def test_a_password_is_not_shown() -> None:
     """The title has the URL without it."""
     from bandmaster.cli.sources import _without_password
@@ -122,13 +135,13 @@ def test_a_password_is_not_shown() -> None:
     ("arguments", "said"),
     [
         (["show", "gone"], "no file 'gone'; to look at a study of this name, say where it is"),
-        (["show", "mine", "--storage", "gone.db"], "there is no file 'gone.db'"),
+        (["show", "mine", "--storage", "gone.db"], "there is no file gone.db"),
         (["show", "nine", "--storage", "two.db"], "no study 'nine' in two.db; there are: 'mine', "),
         (
             ["show", "two.db"],
             "say which study, as NAME --storage two.db: there are 'mine', 'other'",
         ),
-        (["show", "sqlite:///gone.db"], "there is no file 'gone.db'"),
+        (["show", "sqlite:///gone.db"], "there is no file gone.db"),
         (["show", "oracle://a"], "no storage for 'oracle'"),
         (["show", "."], "no configs.json and no results.json"),
         (
@@ -185,7 +198,10 @@ def test_a_password_is_not_shown() -> None:
         (["plot", "one.db"], "--kind NAME --output FILE, or --all DIR"),
         (["plot", "one.db", "--kind", "gant", "-o", "a.png"], "did you mean 'gantt'?"),
         (["plot", "one.db", "--kind", "xyz", "-o", "a.png"], "there are brackets, "),
-        (["plot", "one.db", "--kind", "gantt", "-o", "a.foo"], "must end in one of .avif, .eps"),
+        (
+            ["plot", "one.db", "--kind", "gantt", "-o", "a.foo"],
+            "a.foo' is no picture; its name must end in one of .",
+        ),
         (["plot", "one.db", "--kind", "gantt", "-o", "no/a.png"], "no such folder"),
         (["plot", "gone.db", "--kind", "gantt", "-o", "a.png"], "there is no file 'gone.db'"),
         (["plot", "one.db", "--all", "d", "--kind", "gantt"], "leave the rest out"),
