@@ -12,6 +12,7 @@ import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
+from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.models.fanova import Cdf, Fanova
 from bandmaster.models.forest import Forest
@@ -114,6 +115,7 @@ def compute_importance(
     scale: str = "auto",
     n_trees: int = 16,
     seed: int = 0,
+    objectives: Objectives | None = None,
 ) -> ParameterImportance:
     """Take the variance of the losses at a budget apart by parameters (fANOVA on a forest).
 
@@ -131,6 +133,9 @@ def compute_importance(
         worst few would be all.
     n_trees : int, default 16
     seed : int, default 0
+    objectives : Objectives, optional
+        What the losses were made of: a metric to maximise is looked at with its own sign. Default:
+        minimise ``loss``.
 
     Raises
     ------
@@ -153,7 +158,7 @@ def compute_importance(
     why = _why_empty(budget, losses, table)
     if why is not None:
         return ParameterImportance(budget=budget, n_evaluations=len(here), why_empty=why)
-    y, used = scale_losses(losses, scale)
+    y, used = scale_losses((objectives or Objectives()).primary.sign * losses, scale)
     forest, fanova, searched = fit_fanova(table, y, n_trees=n_trees, seed=seed)
     names = [table.names[j] for j in searched]
     if not fanova.variance.any():
@@ -235,7 +240,7 @@ def scale_losses(losses: FloatArray, scale: str = "auto") -> tuple[FloatArray, s
     if scale == "log":
         if low <= 0:
             raise ConfigurationError(
-                f"a loss is {low:g}; logarithms need positive ones: use scale='rank' or 'linear'"
+                f"the least is {low:g}; logarithms need positive ones: use scale='rank' or 'linear'"
             )
         return np.log10(losses), scale
     if scale == "rank":

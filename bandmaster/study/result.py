@@ -327,8 +327,9 @@ class Result(ResultRuns, ResultPlots):
         from bandmaster.study.importance import compute_importance
 
         return compute_importance(
-            self.evaluations, self.space, budget=budget, scale=scale, n_trees=n_trees, seed=seed
-        )
+            self.evaluations, self.space, budget=budget, scale=scale, n_trees=n_trees, seed=seed,
+            objectives=self.objectives,
+        )  # fmt: skip
 
     # ---- shown
 

@@ -7,11 +7,13 @@ import time
 import numpy as np
 import pytest
 
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.space import compile_space
 from bandmaster.study.importance import compute_importance, scale_losses
-from bandmaster.testing.histories import make_evaluation, make_hyperband_history
+from bandmaster.study.result import Result
+from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
 
 SPACE = compile_space(
     {
@@ -207,6 +209,17 @@ def test_losses_that_span_decades_are_taken_as_logarithms():
     assert "batch" == next(iter(found.importance))
     assert found.r2 > 0.9
     assert "rank" == compute_importance(rows, SPACE, scale="rank").scale
+
+
+def test_what_is_maximised_is_scaled_with_its_own_sign():
+    """A throughput that spans decades is taken as a logarithm, as a loss would be."""
+    rows = _rows(200, lambda c: -(10 ** (10 * c["batch"] / 64 + (c["size"] == "m"))))
+    speed = Objectives([{"name": "speed", "objective": "maximize"}])
+    found = Result(make_history(*rows), SPACE, objectives=speed).parameter_importance()
+    assert "log" == found.scale
+    turned = [make_evaluation(i, -e.loss, config=e.config) for i, e in enumerate(rows)]
+    assert compute_importance(turned, SPACE) == found
+    assert found == compute_importance(rows, SPACE, scale="log", objectives=speed)
 
 
 def test_scales():
