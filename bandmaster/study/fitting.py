@@ -149,13 +149,14 @@ def fit_outcome(
     e = evaluation
     if e.status is Status.STOPPED:
         raise MisfitError("they were stopped early")
-    outcome = Outcome(
-        e.status, e.loss, e.metrics, e.info, e.error, None, e.started, e.finished, e.worker
-    )
-    if not e.ok:
-        return replace(outcome, loss=None)
-    if e.loss is None or not math.isfinite(e.loss):
+    if e.ok and (e.loss is None or not math.isfinite(e.loss)):
         raise MisfitError("they have no finite loss")
+    outcome = Outcome(  # a failure has no loss, whatever stands there
+        e.status, e.loss if e.ok else None, e.metrics, e.info, e.error, None, e.started,
+        e.finished, e.worker,
+    )  # fmt: skip
+    if e.loss is None or not e.ok:
+        return outcome
     first, other = objectives.primary, None if before is None else before.primary
     if other is None or (first.name, first.sign) == (other.name, other.sign):
         return outcome

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bandmaster import HyperBandIterGenerator, Master, RandomOptimizer, Result, Study, fmin
 from bandmaster.core.evaluation import Evaluation
@@ -199,6 +200,19 @@ def test_failures_are_taken_over_without_a_loss() -> None:
     (row,) = study.history
     assert (Status.FAILED, None) == (row.status, row.loss)
     assert "ValueError" in (row.error or "")
+
+
+def test_a_loss_that_is_no_finite_number_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """It ends nothing; of a failure it does not matter, as that has no loss."""
+    config = BEFORE.default_config()
+    told = [make_evaluation(i, loss, config=config) for i, loss in enumerate((math.nan, 1.0))]
+    told.append(make_evaluation(2, -math.inf, config=config))
+    failed = make_evaluation(3, None, config=config)
+    told.append(structs.replace(failed, loss=math.nan))
+    study = Study(BEFORE, optimizer="Random")
+    assert 2 == study.learn_from(told)
+    assert [(Status.OK, 1.0), (Status.FAILED, None)] == [(e.status, e.loss) for e in study.history]
+    assert "Left out 2 of 4 earlier evaluations: 2 since they have no finite loss" in caplog.text
 
 
 def test_the_loss_is_that_of_the_metric_that_is_optimised(
