@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, plural
+from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes
 from bandmaster.plotting.parameter_axis import ParameterAxis, short_names
 from bandmaster.plotting.scales import span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
@@ -113,9 +113,8 @@ def _draw_map(
     codes = np.stack(np.meshgrid(x_codes, y_codes), axis=-1).reshape(-1, 2)
     curve = surrogate.curve((names[0], names[1]), codes, n_rows=40)
     if curve is None:
-        count = int(surrogate.landscape.ok.sum())
         ax.text(
-            0.5, 1.0, f"no map: {plural(count, 'loss')[:-1] if count == 1 else f'{count} losses'}",
+            0.5, 1.0, f"no map: {_why_no_map(surrogate, names)}",
             transform=ax.transAxes, ha="center", va="top", color="0.35",
         )  # fmt: skip
         return
@@ -140,6 +139,18 @@ def _draw_map(
     side = ax.inset_axes((1.03, 0.0, 0.035, 1.0))
     bar = ax.figure.colorbar(drawn, cax=side, label=f"Predicted {metric.name}", format="%.3g")
     bar.ax.tick_params(labelsize="small")
+
+
+def _why_no_map(surrogate: Surrogate, names: list[str]) -> str:
+    landscape = surrogate.landscape
+    constant = next((name for name in names if name not in landscape.table.searched), None)
+    if constant is not None:
+        return f"{constant} has one value only"
+    if surrogate.forest is not None:
+        return "no success where both are active"
+    values = landscape.value[landscape.ok]
+    equal = "equal " if len(values) > 1 and values.min() == values.max() else ""
+    return f"{len(values):,} {equal}loss{'es' * (len(values) != 1)}"
 
 
 def _draw_evaluations(

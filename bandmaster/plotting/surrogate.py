@@ -143,9 +143,10 @@ class Surrogate:
         -------
         middle, low, high : float64 (k,)
             The mean and one standard deviation over the trees to both sides, in units of the
-            metric. None if there is no forest, or the parameters are never active together.
+            metric. None if there is no forest, if one of them is a constant, which the forest does
+            not know, or if they are never active together.
         """
-        if self.forest is None:
+        if self.forest is None or not all(name in self._place for name in names):
             return None
         places = [self._place[name] for name in names]
         active = ~np.isnan(self._rows[:, places]).any(axis=1)

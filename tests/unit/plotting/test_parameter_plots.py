@@ -180,6 +180,31 @@ def test_the_map_is_the_forests_mean_over_other_parameters(result):
     assert not cells.get_array().mask[:, 1].any()
 
 
+def test_a_constant_has_points_and_no_map():
+    """A forest does not know it; no more than one loss, or equal ones, make a map."""
+    rows = [make_evaluation(i, i + 1.0, config={"x": i / 9, "c": "fixed"}) for i in range(9)]
+    result = Result(make_history(*rows))
+    for names in (("c", "x"), ("x", "c")):
+        ax = result.plot_contour(*names, ax=plt.figure().add_subplot())
+        assert "no map: c has one value only" == ax.texts[0].get_text()
+        assert 9 == len(ax.lines[0].get_xdata())
+    ax = result.plot_slices("c", ax=plt.figure().add_subplot())
+    assert {"evaluation", "best"} == {line.get_label() for line in ax.lines}
+    assert 2 == len(result.plot_slices(["x", "c"], ax=plt.figure().add_subplot()).child_axes)
+
+
+@pytest.mark.parametrize(
+    ("losses", "why"),
+    [([0.5], "1 loss"), ([0.5, 0.7], "2 losses"), ([0.5] * 8, "8 equal losses")],
+)
+def test_without_a_map_it_says_why(losses, why):
+    """The points are there nevertheless."""
+    configs = SPACE.sample_configs(8, np.random.default_rng(0))
+    rows = [make_evaluation(i, x, config=configs[i]) for i, x in enumerate(losses)]
+    ax = Result(make_history(*rows), SPACE).plot_contour("rate", "size")
+    assert f"no map: {why}" == ax.texts[0].get_text()
+
+
 def test_two_that_are_never_active_together_have_no_map(result):
     """And by default none are chosen that are."""
     ax = result.plot_contour(PENALTY, DEPTH)
