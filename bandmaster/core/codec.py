@@ -40,7 +40,7 @@ def pack(value: Any) -> bytes:
         return _PACK(value)  # type: ignore[no-any-return]  # msgpack has no types
     except (TypeError, ValueError, OverflowError, RecursionError):
         # The slow walk finds out what is wrong, or rewrites what msgpack alone cannot do.
-        plain = _prepare(value, "", 0)
+        plain = _prepare(value, "", 0, wire=True)
     try:
         return _PACK(plain)  # type: ignore[no-any-return]  # as above
     except UnicodeEncodeError as error:
@@ -86,7 +86,7 @@ def native(value: Any, *, path: str = "") -> Any:
     CodecError
         For an object that has no plain form; the message names the path to it.
     """
-    return _prepare(value, path, 0)
+    return _prepare(value, path, 0, wire=False)
 
 
 def _pack_hook(depth: int) -> Callable[[Any], Any]:
@@ -143,7 +143,8 @@ _BASES: tuple[Any, ...] = (bool, int, float, str, bytes)
 _SCALARS = (str, bytes, bool, float, type(None))
 
 
-def _prepare(value: Any, path: str, depth: int) -> Any:
+def _prepare(value: Any, path: str, depth: int, *, wire: bool) -> Any:
+    """Make plain data; for the `wire` also what msgpack alone cannot do, long integers."""
     if depth > MAX_DEPTH:
         raise CodecError(f"{path or 'the value'} is nested deeper than {MAX_DEPTH} levels")
     kind = type(value)
@@ -157,24 +158,28 @@ def _prepare(value: Any, path: str, depth: int) -> Any:
     if kind in _SCALARS:
         return value
     if kind is int:
-        return value if _INT_MIN <= value <= _INT_MAX else _bigint(value)
+        return _bigint(value) if wire and not _INT_MIN <= value <= _INT_MAX else value
     if isinstance(value, Mapping):
         return {
-            _key(key, path, depth): _prepare(item, f"{path}[{key!r}]", depth + 1)
+            _key(key, path, depth): _prepare(item, f"{path}[{key!r}]", depth + 1, wire=wire)
             for key, item in value.items()
         }
     if kind is list or isinstance(value, (set, frozenset)):
-        return [_prepare(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
+        return [
+            _prepare(item, f"{path}[{i}]", depth + 1, wire=wire) for i, item in enumerate(value)
+        ]
     if isinstance(value, tuple):
-        return tuple(_prepare(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value))
+        return tuple(
+            _prepare(item, f"{path}[{i}]", depth + 1, wire=wire) for i, item in enumerate(value)
+        )
     numpy = sys.modules.get("numpy")  # only one who uses numpy can hand us a numpy value
     if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
         plain = value.tolist()
         if type(plain) in _SCALARS or type(plain) in (int, list):
-            return _prepare(plain, path, depth + 1)
+            return _prepare(plain, path, depth + 1, wire=wire)
     for base in _BASES:  # subclasses: IntEnum, np.str_, ...
         if isinstance(value, base):
-            return _prepare(base(value), path, depth + 1)
+            return _prepare(base(value), path, depth + 1, wire=wire)
     raise CodecError(
         f"{path or 'the value'} is a {kind.__module__}.{kind.__qualname__}, which cannot be "
         "stored or sent; use numbers, strings, lists, tuples and dicts"
@@ -182,7 +187,7 @@ def _prepare(value: Any, path: str, depth: int) -> Any:
 
 
 def _key(key: Any, path: str, depth: int) -> Any:
-    plain = _prepare(key, f"{path}: key {key!r}", depth + 1)
+    plain = _prepare(key, f"{path}: key {key!r}", depth + 1, wire=True)
     if isinstance(plain, (list, dict, msgpack.ExtType)):
         raise CodecError(f"{path or 'the value'}: {key!r} cannot be a key; use a string or number")
     return plain

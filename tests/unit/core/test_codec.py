@@ -72,6 +72,17 @@ def test_numpy_values_and_subclasses_become_native(value, expected):
     assert same(expected, native(value))
 
 
+def test_native_leaves_long_integers_and_pack_takes_them():
+    """How they travel is the business of `pack`; as a key they are refused by both."""
+    value = {"n": 2**70, "deep": [(-(2**70), np.int64(1))]}
+    plain = native(value)
+    assert same({"n": 2**70, "deep": [(-(2**70), 1)]}, plain)
+    assert same(plain, unpack(pack(plain)))
+    for refuse in (native, pack):
+        with pytest.raises(CodecError, match="cannot be a key"):
+            refuse({2**70: 1})
+
+
 @pytest.mark.parametrize(
     ("value", "path"),
     [
