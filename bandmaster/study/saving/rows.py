@@ -117,7 +117,10 @@ def _named(name: str, value: Any) -> dict[str, Any]:
 
 
 def _metrics(name: str, value: Any) -> dict[str, float]:
-    return {key: _number(f"{name}.{key}", item) for key, item in _named(name, value).items()}
+    return {
+        key: item if type(item) is bool else _number(f"{name}.{key}", item)
+        for key, item in _named(name, value).items()
+    }
 
 
 def _anything(name: str, value: Any) -> Any:

@@ -112,6 +112,15 @@ def test_every_value_comes_back_as_it_was(
     assert told(result) == told(Result.load(path))
 
 
+@pytest.mark.parametrize("suffix", FILES)
+def test_a_metric_that_is_a_bool_comes_back(tmp_path: Path, suffix: str) -> None:
+    """Whoever tells an Outcome may give one."""
+    rows = [replace(make_evaluation(i), metrics={"m": m}) for i, m in enumerate((True, 0.5, 1))]
+    Result(make_history(*rows)).save(tmp_path / f"rows{suffix}")
+    loaded = [e.metrics["m"] for e in Result.load(tmp_path / f"rows{suffix}").history]
+    assert [(bool, True), (float, 0.5), (int, 1)] == [(type(m), m) for m in loaded]
+
+
 @pytest.mark.parametrize("suffix", WHOLE)
 def test_all_of_a_result_comes_back(tmp_path: Path, suffix: str) -> None:
     """Space, vectors, planned budgets and objectives too."""
