@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,9 @@ def build_frame(
         values = [e.config.get(name) for e in rows]
         columns[f"config.{name}"] = pd.Series(values, dtype=_dtype(values))
     for name in dict.fromkeys(name for e in rows for name in e.metrics):
-        columns[f"metric.{name}"] = pd.Series([e.metrics.get(name) for e in rows], dtype="float64")
+        columns[f"metric.{name}"] = pd.Series(
+            [_float(e.metrics.get(name)) for e in rows], dtype="float64"
+        )
     if objectives.constraints:
         columns["feasible"] = of(
             lambda e: objectives.feasible(e.metrics) if e.ok else None, "boolean"
@@ -84,6 +87,14 @@ def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _float(value: float | None) -> float | None:
+    """Make an integer, which a metric may be too, a float; too large a one is infinite."""
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # it is a number
+
+
 def _dtype(values: Sequence[Any]) -> str:
     """The type of a parameter's column; None marks where it is inactive."""
     kinds = {type(value) for value in values}
@@ -91,7 +102,9 @@ def _dtype(values: Sequence[Any]) -> str:
     kinds.discard(type(None))
     if kinds == {bool}:
         return "boolean" if gaps else "bool"
-    if kinds == {int} and all(abs(v) < 2**63 for v in values if v is not None):
+    if int in kinds and any(type(v) is int and not -(2**63) <= v < 2**63 for v in values):
+        return "object"
+    if kinds == {int}:
         return "Int64" if gaps else "int64"
     if kinds and kinds <= {int, float}:
         return "float64"

@@ -108,11 +108,11 @@ def _guess(name: str, configs: Sequence[Mapping[str, Any]]) -> Parameter:
     kinds = {type(value) for value in found}
     if kinds <= {int, float}:
         lower, upper = min(found), max(found)
-        log = lower > 0 and upper / lower >= _WIDE
         try:
+            log = lower > 0 and upper / lower >= _WIDE
             if kinds == {int}:
                 return Integer(name, lower, upper, log=log)
             return Float(name, lower, upper, log=log)
-        except SpaceError:  # not finite, or equal as floats: drawn as choices
+        except (SpaceError, OverflowError):  # no finite floats, or equal ones: drawn as choices
             pass
     return Categorical(name, sorted(found, key=lambda value: (type(value).__name__, repr(value))))

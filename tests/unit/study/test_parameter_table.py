@@ -44,6 +44,9 @@ def test_codes_are_the_spaces():
         ([[1, 2], [3]], Categorical("p", [[1, 2], [3]])),
         ([2.5, 2.5], Constant("p", 2.5)),
         ([1.0, math.inf], Categorical("p", [1.0, math.inf])),
+        ([1, 10**400], Categorical("p", [1, 10**400])),
+        ([-(10**400), 0.5], Categorical("p", [-(10**400), 0.5])),
+        ([10**400], Constant("p", 10**400)),
     ],
 )
 def test_without_a_space_a_parameter_is_guessed(values, expected):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pandas as pd
+import pytest
 
 from bandmaster.core.history import History
 from bandmaster.core.objectives import Metric, Objectives
@@ -52,6 +54,25 @@ def test_a_huge_integer_keeps_its_value():
     """What fits no int64 column is kept as an object."""
     frame = Result(make_history(make_evaluation(0, config={"seed": 2**70}))).to_dataframe()
     assert [2**70] == frame["config.seed"].tolist()
+
+
+@pytest.mark.parametrize(
+    "values", [(1, 2**63 + 1), (0.5, 10**400), (-(10**400),), (0.5, 2**63 + 1)]
+)
+def test_integers_that_no_column_holds_keep_their_values(values):
+    """None becomes another number, and none is too large."""
+    rows = [make_evaluation(i, config={"n": n}) for i, n in enumerate(values)]
+    frame = Result(make_history(*rows)).to_dataframe()
+    assert list(values) == frame["config.n"].tolist()
+    assert frame["config.n"].dtype == object
+
+
+def test_a_metric_beyond_the_floats_is_infinite():
+    """Columns of metrics are of floats."""
+    rows = [make_evaluation(i, metrics={"m": m}) for i, m in enumerate((10**400, -(10**400), 2))]
+    frame = Result(make_history(*rows, make_evaluation(3))).to_dataframe()
+    assert [math.inf, -math.inf, 2.0] == frame["metric.m"].tolist()[:3]
+    assert frame["metric.m"].isna().tolist() == [False, False, False, True]
 
 
 def test_times_are_utc_and_missing_where_no_worker_gave_them():
