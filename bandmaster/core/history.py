@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.objectives import Objectives
 
 __all__ = ["History"]
 
@@ -30,6 +31,11 @@ class History(Sequence[Evaluation]):
     dim : int
         Columns of the encoded configurations.
 
+    Attributes
+    ----------
+    objectives : Objectives
+        The metrics of the study, which sets it. Default: minimise ``loss``.
+
     Notes
     -----
     Rows may be read in any thread while one appends. The columns are made when they are asked for,
@@ -37,6 +43,7 @@ class History(Sequence[Evaluation]):
     """
 
     def __init__(self, dim: int) -> None:
+        self.objectives = Objectives()
         self._rows: list[Evaluation] = []
         self._table = np.zeros(16, dtype=_FIELDS)
         self._vectors = np.full((16, dim), np.nan)

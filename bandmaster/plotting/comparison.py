@@ -116,6 +116,7 @@ def plot_convergence(
         color = color_of(number)
         ax.plot(
             steps, median, drawstyle="steps-post", color=color, linestyle=style_of(number),
+            marker="o" if np.isfinite(median).sum() == 1 else None, markersize=5,
             label=label if count == 1 else f"{label} (n = {count})",
         )  # fmt: skip
         if count > 1:

@@ -100,6 +100,10 @@ def plot_convergence_over_iter(
     if not counts.any():
         shown = ", ".join(map(format_budget, result.budgets)) or "none"
         what = f"all {len(loss)} failed" if len(loss) else "there are no evaluations"
+        if ax.has_data():  # of earlier calls: say it where it hides none of that
+            ax.plot([], [], " ", label=f"budget {format_budget(budget)}: {what}")
+            add_legend(ax)
+            return ax
         return explain(ax, f"At budget {format_budget(budget)} {what}\n(budgets: {shown})")
     best = np.minimum.accumulate(np.where(counts, loss, np.inf))
     iteration = np.arange(1, len(best) + 1)
@@ -112,9 +116,10 @@ def plot_convergence_over_iter(
         markevery=_improvements(best[seen]).tolist(),
         label=f"budget {format_budget(budget)}" if name is None else name,
     )  # fmt: skip
-    drawn = np.concatenate([np.asarray(line.get_ydata()) for line in ax.get_lines()])
+    lines = [line for line in ax.get_lines() if np.size(line.get_xdata())]
+    drawn = np.concatenate([np.asarray(line.get_ydata()) for line in lines])
     log_if_wide(ax, drawn, span=span_for(result))
-    ax.set_xlim(0, max(float(np.max(line.get_xdata())) for line in ax.get_lines()) + 1)
+    ax.set_xlim(0, max(float(np.max(line.get_xdata())) for line in lines) + 1)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
     add_legend(ax)

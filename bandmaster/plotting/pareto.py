@@ -117,19 +117,19 @@ def _draw_points(
 
 def _draw_front(ax: Axes, front: np.ndarray, first: Metric, second: Metric) -> None:
     """Draw the front, and the boundary of what it dominates, out to the limits of the axes."""
+    front = front[np.argsort(first.sign * front[:, 0], kind="stable")]
+    ax.plot(
+        *front.T, "o", color=_BLUE, markersize=7, markeredgecolor="white", zorder=3,
+        label=f"front ({len(front)})",
+    )  # fmt: skip
     low_x, high_x = ax.get_xlim()
     low_y, high_y = ax.get_ylim()
-    front = front[np.argsort(first.sign * front[:, 0], kind="stable")]
     worst_x = high_x if first.sign > 0 else low_x
     worst_y = high_y if second.sign > 0 else low_y
     x = np.concatenate([front[:1, 0], front[:, 0], [worst_x]])
     y = np.concatenate([[worst_y], front[:, 1], front[-1:, 1]])
     ax.plot(x, y, drawstyle="steps-post", color=_BLUE, linewidth=1.5, zorder=2)
     ax.fill_between(x, y, worst_y, step="post", color=_BLUE, alpha=0.08, linewidth=0, zorder=0)
-    ax.plot(
-        *front.T, "o", color=_BLUE, markersize=7, markeredgecolor="white", zorder=3,
-        label=f"front ({len(front)})",
-    )  # fmt: skip
     ax.set(xlim=(low_x, high_x), ylim=(low_y, high_y))
 
 

@@ -97,9 +97,15 @@ def plot_slices(
         else:
             panel.set_ylabel(metric)
         panels.append(panel)
-    low, high = zip(*(panel.get_ylim() for panel in panels), strict=True)
-    for panel in panels:
-        panel.set_ylim(min(low), max(high))
+    drawn = [
+        panel.get_ylim()
+        for panel, axis in zip(panels, axes, strict=True)
+        if (landscape.ok & axis.active).any()
+    ]
+    if drawn:
+        low, high = zip(*drawn, strict=True)
+        for panel in panels:
+            panel.set_ylim(min(low), max(high))
     _legend_below(ax, panels)
     return ax
 

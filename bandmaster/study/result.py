@@ -438,7 +438,10 @@ def FMinResult(optimizer: Optimizer) -> Result:
             f"{type(optimizer).__name__} was never initialized, so it has no history; call its "
             "initialize(config_space, budgets) or give it to a Master or fmin first"
         )
-    return Result(optimizer.history, optimizer.space, budgets=optimizer.budgets)
+    history = optimizer.history
+    return Result(
+        history, optimizer.space, budgets=optimizer.budgets, objectives=history.objectives
+    )
 
 
 def _restore(state: Mapping[str, Any]) -> Result:

@@ -122,7 +122,7 @@ class StudyState:
                 f"reads up to {ev.SCHEMA_VERSION}: upgrade bandmaster"
             )
         self.name, self.seed, self.created = event.name, event.seed, event.time
-        self.objectives = Objectives.from_data(event.objectives)
+        self.objectives = self.history.objectives = Objectives.from_data(event.objectives)
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
