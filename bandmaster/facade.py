@@ -28,7 +28,7 @@ from bandmaster.storage import (
     stored_space,
 )
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
-from bandmaster.study.previous import Previous
+from bandmaster.study.previous import Previous, past_before
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
 
@@ -115,6 +115,7 @@ class Study(_Study):
             )
         if storage is not None:
             name = name or f"study-{secrets.token_hex(4)}"
+            previous_result = past_before(previous_result, name, storage)
             journal = open_study_journal(
                 storage, name,
                 load_if_exists=load_if_exists, lease_seconds=lease_seconds, standby=standby,

@@ -34,7 +34,7 @@ from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_stud
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast_study
-from bandmaster.study.previous import Previous
+from bandmaster.study.previous import Previous, past_before
 from bandmaster.study.study import Study
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ class Master:
         if checkpoint_file is not None:
             if journal is not None:
                 raise ConfigurationError("give checkpoint_file or journal, not both")
+            previous_result = past_before(previous_result, run_id, checkpoint_url(checkpoint_file))
             journal = open_study_journal(
                 checkpoint_url(checkpoint_file), run_id,
                 load_if_exists=True, lease_seconds=lease_seconds, standby=standby,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
-from bandmaster.cli.sources import check_output, find_previous
+from bandmaster.cli.sources import check_output, find_previous, naming
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE
 
@@ -153,25 +153,26 @@ def master(
 
     chosen = get_optimizer(optimizer)
     chosen.initialize(compile_space(load_hdl(space)), iter_generator.get_budgets())
-    driver = Master(
-        run_id=make_run_id(run_id, connection_file),
-        optimizer=chosen,
-        iter_generator=iter_generator,
-        progress_callback=default_callback if sys.stderr.isatty() else no_progress,
-        nameserver=host,
-        nameserver_port=port,
-        connection_file=connection_file,
-        tls=make_tls(tls, certificate),
-        insecure=insecure,
-        checkpoint_file=checkpoint_file,
-        standby=standby,
-        random_state=seed,
-        job_timeout=job_timeout,
-        max_retries=max_retries,
-        retry_failed=retry_failed,
-        max_initial_failures=max_initial_failures or None,
-        previous_result=find_previous(previous, previous_study),
-    )
+    with naming("--previous {} --previous-study NAME", previous):
+        driver = Master(
+            run_id=make_run_id(run_id, connection_file),
+            optimizer=chosen,
+            iter_generator=iter_generator,
+            progress_callback=default_callback if sys.stderr.isatty() else no_progress,
+            nameserver=host,
+            nameserver_port=port,
+            connection_file=connection_file,
+            tls=make_tls(tls, certificate),
+            insecure=insecure,
+            checkpoint_file=checkpoint_file,
+            standby=standby,
+            random_state=seed,
+            job_timeout=job_timeout,
+            max_retries=max_retries,
+            retry_failed=retry_failed,
+            max_initial_failures=max_initial_failures or None,
+            previous_result=find_previous(previous, previous_study),
+        )
     try:
         # Its three programs may start in any order.
         driver.start(wait_for_nameserver=timeout)

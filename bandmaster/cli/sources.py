@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,7 @@ __all__ = [
     "find_previous",
     "find_source",
     "make_folder",
+    "naming",
     "source_arguments",
 ]
 
@@ -95,7 +97,9 @@ def find_source(study: str, storage: str | None) -> Source:
     if storage is not None:
         return _stored(study, storage)
     if "://" in study or is_database(study):
-        return _stored(_named(only_study, study, f"NAME --storage {study}"), study)
+        with naming("NAME --storage {}", study):
+            name = only_study(study)
+        return _stored(name, study)
     if not Path(study).exists():
         raise StorageError(
             f"there is no file {study!r}; to look at a study of this name, say where it is: "
@@ -105,7 +109,7 @@ def find_source(study: str, storage: str | None) -> Source:
 
 
 def find_previous(previous: str | None, name: str | None) -> Previous | None:
-    """Return what a master is to learn from first.
+    """Return what a master is to learn from first; it is not looked at before it is needed.
 
     Parameters
     ----------
@@ -116,20 +120,34 @@ def find_previous(previous: str | None, name: str | None) -> Previous | None:
 
     Raises
     ------
-    ConfigurationError
-        When it is not clear which study is meant.
-    StorageError
-        When there is no such file.
+    UsageError
+        When there is a name only.
     """
-    from bandmaster.study.previous import is_database, only_study
-
     if previous is None:
         if name is not None:
             raise click.UsageError("--previous-study needs --previous")
         return None
-    if name is None and ("://" in previous or is_database(previous)):
-        name = _named(only_study, previous, f"--previous {previous} --previous-study NAME")
     return previous if name is None else (name, previous)
+
+
+@contextlib.contextmanager
+def naming(how: str, storage: str | None) -> Iterator[None]:
+    """Have an error say how the command is told which study is meant.
+
+    Parameters
+    ----------
+    how : str
+        The options, with braces for the storage.
+    storage : str, optional
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        said, asked = str(error), "as (name, storage)"
+        if storage is None or asked not in said:
+            raise
+        shown = how.format(_without_password(storage))
+        raise ConfigurationError(said.replace(asked, f"as {shown}")) from error
 
 
 def check_output(path: str | None) -> None:
@@ -147,14 +165,6 @@ def check_output(path: str | None) -> None:
         check_target(path)
     except ConfigurationError as error:
         raise ConfigurationError(f"--output: {error}") from error
-
-
-def _named(find: Callable[[str], str], storage: str, how: str) -> str:
-    try:
-        return find(storage)
-    except ConfigurationError as error:
-        said = str(error).replace("as (name, storage)", f"as {how}")
-        raise ConfigurationError(said) from error
 
 
 def _stored(name: str, storage: str) -> Source:

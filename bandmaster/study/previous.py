@@ -16,7 +16,15 @@ from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.reader import StudyReader
 from bandmaster.study.saving import load
 
-__all__ = ["HasHistory", "Past", "Previous", "is_database", "only_study", "past_of"]
+__all__ = [
+    "HasHistory",
+    "Past",
+    "Previous",
+    "is_database",
+    "only_study",
+    "past_before",
+    "past_of",
+]
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -28,17 +36,6 @@ class HasHistory(Protocol):
     @property
     def history(self) -> History:
         """What has finished."""
-
-
-Previous = Union[
-    HasHistory,
-    Iterable[Evaluation],
-    str,
-    "os.PathLike[str]",
-    tuple[str, str | os.PathLike[str] | Storage],
-]
-"""A Result, Study or Optimizer; evaluations; the path of a saved result; a database file or URL
-with one study in it; or (name of a study; its database file, URL or Storage)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,46 @@ class Past:
     objectives: Objectives | None = None
 
 
+Previous = Union[
+    HasHistory,
+    Iterable[Evaluation],
+    str,
+    "os.PathLike[str]",
+    tuple[str, str | os.PathLike[str] | Storage],
+    Past,
+]
+"""A Result, Study or Optimizer; evaluations; the path of a saved result; a database file or URL
+with one study in it; (name of a study; its database file, URL or Storage); or what was found."""
+
+
+def past_before(previous: Previous | None, name: str, storage: str | Storage) -> Previous | None:
+    """Find what a study is to learn from while it is not made yet, if it is not there.
+
+    So it does not count among the studies of its storage, and a mistake leaves nothing behind.
+
+    Parameters
+    ----------
+    previous : Previous or None
+    name : str
+        The study that is about to be opened or made.
+    storage : str or Storage
+        A URL, or the storage in which it will be.
+
+    Returns
+    -------
+    Previous or None
+        As it was given, not looked at, when the study is there: it has learned.
+
+    Raises
+    ------
+    ConfigurationError, StorageError, CodecError
+        Like `past_of`.
+    """
+    if previous is None or _is_there(name, storage):
+        return previous
+    return past_of(previous)
+
+
 def past_of(previous: Previous) -> Past:
     """Find the evaluations that somebody means.
 
@@ -68,6 +105,8 @@ def past_of(previous: Previous) -> Past:
     CodecError
         When a file is damaged.
     """
+    if isinstance(previous, Past):
+        return previous
     if isinstance(previous, HasHistory):
         objectives = getattr(previous, "objectives", None)
         known = objectives if isinstance(objectives, Objectives) else None
@@ -120,6 +159,17 @@ def only_study(storage: str | Storage) -> str:
         f"say which study, as (name, storage): there are {', '.join(map(repr, names[:20]))}"
         f"{' and more' * (len(names) > 20)}"
     )
+
+
+def _is_there(name: str, storage: str | Storage) -> bool:
+    if not isinstance(storage, Storage):
+        try:
+            opened = open_storage(storage, create=False)
+        except StorageError:  # no file or no tables yet; what else it is, who makes them will say
+            return False
+        with opened:
+            return _is_there(name, opened)
+    return any(study.name == name for study in storage.list_studies())
 
 
 def _name_and_storage(a: Any, b: Any) -> tuple[str, str | Storage] | None:

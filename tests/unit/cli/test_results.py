@@ -231,6 +231,24 @@ def test_mistakes_are_explained(
     assert before == sorted(folder.iterdir())
 
 
+def test_a_master_that_learned_from_its_own_database_can_be_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own study does not make two of them; here only the name server is missing."""
+    monkeypatch.chdir(tmp_path)
+    Path("space.json").write_text(json.dumps(SPACE))
+    Study(SPACE, name="first", storage="sqlite:///all.db", previous_result=TAKEN).close()
+    arguments = [
+        "master", "space.json", "--run-id", "second", "--generator", "flat", "--timeout", "0.01",
+        "--host", "127.0.0.1", "--port", "1", "--insecure",
+        "--checkpoint-file", "all.db", "--previous", "all.db",
+    ]  # fmt: skip
+    for _ in range(2):
+        assert main(arguments)
+        assert "name server" in capsys.readouterr().err
+        assert 1 == len(Result.of_stored("second", "all.db").evaluations)
+
+
 @pytest.mark.parametrize("output", ["a.jsonl", "a.csv", "a.parquet", "a.pkl", "folder"])
 def test_export_writes_what_load_reads(
     folder: Path, capsys: pytest.CaptureFixture[str], output: str

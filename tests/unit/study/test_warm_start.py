@@ -31,7 +31,7 @@ from bandmaster.space import (
     Parameter,
     Space,
 )
-from bandmaster.storage import MemoryJournal
+from bandmaster.storage import MemoryJournal, MemoryStorage
 from bandmaster.testing.histories import make_evaluation, make_history
 from bandmaster.testing.spaces import parameters, spaces
 
@@ -307,6 +307,42 @@ def test_a_search_that_goes_on_learns_once(tmp_path: Path) -> None:
             previous_result=told,
         ) as master:  # fmt: skip
             assert 2 == len(master.result.evaluations)
+
+
+def test_a_study_does_not_count_itself(tmp_path: Path) -> None:
+    """What it learns from may be in its own database; the same call goes on later."""
+    url, told = f"sqlite:///{tmp_path}/search.db", rows({"x": 1.0, "n": 1, "k": "a"})
+    Study(BEFORE, optimizer="Random", name="first", storage=url, previous_result=told).close()
+    for n in (1, 2):
+        result = fmin(
+            lambda config: config["x"], BEFORE, "Random", n_iterations=n, show_progressbar=False,
+            storage=url, study_name="second", previous_result=tmp_path / "search.db",
+        )  # fmt: skip
+        assert 1 + n == len(result.evaluations)
+    Study.delete_study("second", url)
+    for _ in range(2):
+        with Master(
+            "third", RandomOptimizer(), config_space=BEFORE, checkpoint_file=url,
+            previous_result=url,
+        ) as master:  # fmt: skip
+            assert 1 == len(master.result.evaluations)
+
+
+def test_a_mistake_in_what_to_learn_from_leaves_no_study(tmp_path: Path) -> None:
+    """Otherwise the corrected call would find a study that is there already."""
+    url = f"sqlite:///{tmp_path}/search.db"
+    with pytest.raises(StorageError, match=r"gone\.csv"):
+        Study(BEFORE, name="mine", storage=url, previous_result=tmp_path / "gone.csv")
+    with pytest.raises(StorageError, match=r"gone\.csv"):
+        Master(
+            "mine", RandomOptimizer(), config_space=BEFORE, checkpoint_file=url,
+            previous_result=tmp_path / "gone.csv",
+        )  # fmt: skip
+    with MemoryStorage() as storage:
+        with pytest.raises(ConfigurationError, match="previous_result is a"):
+            Study(BEFORE, name="mine", storage=storage, previous_result=[1])
+        assert [] == storage.list_studies()
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_kill_leaves_all_that_was_learned_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
