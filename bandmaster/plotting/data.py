@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bandmaster.plotting.canvas import TimeAxis
-from bandmaster.study.rows import own
+from bandmaster.study.rows import own, stamps_of
 
 if TYPE_CHECKING:
     from bandmaster.core.evaluation import Evaluation
@@ -26,11 +26,11 @@ class Columns:
     """The evaluations of a search at one moment, as arrays of shape (n,).
 
     What was borrowed from another study is left out: no worker of this search ran it. `known` is
-    when the study knew of each: the latest `finished` until then in the order of the history, as
-    in a Trajectory. An evaluation that no worker timed (its worker died) counts from when it was
-    submitted, with no duration. `counts` says which can be the best: those that are ok, have a
-    finite loss and break no constraint. A `loss` is at most `HUGE`. `value` is the metric that is
-    optimised, with its own sign.
+    when the study knew of each: the latest `finished` until then in the order of the history, as in
+    a Trajectory. An evaluation that no worker timed (its worker died, or its times are no finite
+    numbers) counts from when it was submitted, with no duration. `counts` says which can be the
+    best: those that are ok, have a finite loss and break no constraint. A `loss` is at most `HUGE`.
+    `value` is the metric that is optimised, with its own sign.
     """
 
     rows: tuple[Evaluation, ...]
@@ -53,17 +53,14 @@ class Columns:
         table = np.array(
             [
                 (e.trial, e.bracket, e.budget, e.ok, objectives.counts(e),
-                 np.nan if e.loss is None else e.loss, e.submitted, e.started, e.finished)
-                for e in rows
+                 np.nan if e.loss is None else e.loss, stamps["started"], stamps["finished"])
+                for e, stamps in ((e, stamps_of(e)) for e in rows)
             ],
             dtype=float,
-        ).reshape(-1, 9)  # fmt: skip
-        trial, bracket, budget, ok, counts, loss, submitted, started, finished = table.T
+        ).reshape(-1, 8)  # fmt: skip
+        trial, bracket, budget, ok, counts, loss, started, finished = table.T
         finite = np.isfinite(loss)
         loss = np.clip(loss, -HUGE, HUGE)
-        untimed = (started == 0) & (finished == 0)
-        started = np.where(untimed, submitted, started)
-        finished = np.where(untimed, submitted, finished)
         known = np.maximum.accumulate(finished) if rows else finished
         return cls(
             rows, trial.astype(int), bracket.astype(int), budget, (ok > 0) & finite,
