@@ -172,18 +172,18 @@ def _stored(name: str, storage: str) -> Source:
     from bandmaster.study.reader import StudyReader
     from bandmaster.study.result import Result
 
+    where = _without_password(storage)
     with open_storage(checkpoint_url(storage), create=False) as opened:
         summaries = {summary.name: summary for summary in opened.list_studies()}
         if name not in summaries:
             there = ", ".join(map(repr, list(summaries)[:20])) or "none"
-            raise StorageError(f"there is no study {name!r} in {storage}; there are: {there}")
+            raise StorageError(f"there is no study {name!r} in {where}; there are: {there}")
         with StudyReader(name, opened) as reader:
             state = f", {reader.n_open} open" if reader.n_open else ""
             if summaries[name].writer is not None:
                 state += f", written by {summaries[name].writer}"
             if reader.stopped is not None:
                 state += f", stopped: {reader.stopped}"
-            where = storage if "://" not in storage else _without_password(storage)
             return Source(Result.of(reader), f"Study {name!r} in {where}", state)
 
 

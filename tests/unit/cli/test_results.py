@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from bandmaster import HyperBandIterGenerator, Result, Study, plotting
+from bandmaster import HyperBandIterGenerator, Result, Study, plotting, storage
 from bandmaster.cli.app import main
 from bandmaster.plotting import files
 from bandmaster.plotting.files import kinds
+from bandmaster.storage import MemoryStorage
+from bandmaster.study import previous
 from bandmaster.testing.histories import make_evaluation, make_history
 
 SPACE = {
@@ -129,6 +133,29 @@ def test_a_password_is_not_shown() -> None:
 
     assert "postgresql://me@host/db" == _without_password("postgresql://me:s:e@c@host/db")
     assert "sqlite:///a.db" == _without_password("sqlite:///a.db")
+    assert "me:s@a.db" == _without_password("me:s@a.db")
+
+
+def test_mistakes_do_not_show_a_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The storage is named without it, also where it is part of a command to type."""
+    with MemoryStorage() as kept:
+        for name in ("a", "b"):
+            Study(SPACE, name=name, storage=kept).close()
+
+        @contextlib.contextmanager
+        def opened(url: str, *, create: bool = True) -> Iterator[MemoryStorage]:
+            yield kept
+
+        monkeypatch.setattr(storage, "open_storage", opened)
+        monkeypatch.setattr(previous, "open_storage", opened)
+        url = "postgresql://me:secret@host/db"
+        for arguments in (["nine", "--storage", url], [url]):
+            assert 2 == main(["show", *arguments])
+            said = capsys.readouterr().err
+            assert "postgresql://me@host/db" in said
+            assert "secret" not in said
 
 
 @pytest.mark.parametrize(
