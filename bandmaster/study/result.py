@@ -163,7 +163,8 @@ class Result(ResultRuns, ResultPlots):
         Where the study has constraints, only evaluations for which all of them hold count, here
         and in all that follows.
         """
-        return next(reversed(self.incumbents.values()), None)
+        found = map(self._best_at, reversed(self.history.budgets))
+        return next((e for e in found if e is not None), None)
 
     @property
     def best_config(self) -> dict[str, Any] | None:
@@ -229,9 +230,10 @@ class Result(ResultRuns, ResultPlots):
         ConfigurationError
             If there is no such policy.
         """
-        trajectory = find_trajectory(
-            self.history, budget=budget, policy=policy, objectives=self.objectives
-        )
+        rows: Sequence[Evaluation] = self.history
+        if budget is not None:  # not a look at all of them for each of many budgets
+            rows = [self.history[i] for i in self.history.at_budget(budget)]
+        trajectory = find_trajectory(rows, policy=policy, objectives=self.objectives)
         return trajectory.evaluations[-1] if trajectory.evaluations else None
 
     def pareto_front(
@@ -447,5 +449,6 @@ def FMinResult(optimizer: Optimizer) -> Result:
 def _restore(state: Mapping[str, Any]) -> Result:
     """Load a pickle; its name and module are part of the format."""
     history, space, budgets = load_result(state)
-    objectives = Objectives.from_data(state.get("objectives", ()))
+    kept = state.get("objectives")
+    objectives = Objectives() if kept is None else Objectives.from_data(kept)
     return Result(history, space, budgets=budgets, objectives=objectives)

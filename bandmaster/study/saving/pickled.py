@@ -74,7 +74,8 @@ class _Reader(pickle.Unpickler):
 def _restore(state: Mapping[str, Any]) -> Saved:
     try:
         history, space, budgets = load_result(state)
-        objectives = Objectives.from_data(state.get("objectives", ()))
+        kept = state.get("objectives")
+        objectives = Objectives() if kept is None else Objectives.from_data(kept)
     except BandmasterError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:

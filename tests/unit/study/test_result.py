@@ -216,6 +216,26 @@ def test_rows_of_other_versions_open(monkeypatch):
     assert list(history) == list(loaded)
 
 
+def test_a_pickle_without_objectives_minimises_the_loss(tmp_path):
+    """As the first ones were."""
+    restore, (state,) = Result(make_history(make_evaluation(0, 0.5))).__reduce__()
+    del state["objectives"]
+    assert Objectives() == restore(state).objectives
+    path = tmp_path / "old.pkl"
+    path.write_bytes(pickle.dumps(_Reduced(restore, state)))
+    assert Objectives() == Result.load(path).objectives
+
+
+class _Reduced:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function, state):
+        self.call = function, (state,)
+
+    def __reduce__(self):
+        return self.call
+
+
 def test_the_first_format_stays_readable():
     """Bytes written by format 1 open for ever (this literal must never be regenerated)."""
     row = {
@@ -280,6 +300,31 @@ def test_a_metric_is_shown_by_its_name_and_with_its_own_value():
     loaded = pickle.loads(pickle.dumps(result))
     assert ACCURACY == loaded.objectives
     assert repr(result) == repr(loaded)
+
+
+def test_the_best_of_many_budgets_is_found_at_once(monkeypatch):
+    """Not by a look at all evaluations for each of them."""
+    seen = []
+    feasible = Objectives.counts
+
+    def counts(self, evaluation):
+        seen.append(evaluation.job)
+        return feasible(self, evaluation)
+
+    monkeypatch.setattr(Objectives, "counts", counts)
+    n = 200
+    history = make_history(
+        *(
+            make_evaluation(i, 0.5, budget=i + 1.0, metrics={"seconds": 3.0 if i > 190 else 1.0})
+            for i in range(n)
+        )
+    )
+    result = Result(history, objectives=ACCURACY)
+    assert 191.0 == result.best_budget
+    assert list(range(199, 189, -1)) == seen[: n - 190]
+    seen.clear()
+    assert 191 == len(result.incumbents)
+    assert n == len(seen)
 
 
 def test_what_breaks_a_constraint_is_never_the_best():
