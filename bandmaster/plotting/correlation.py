@@ -21,6 +21,7 @@ __all__ = ["Correlation", "correlate_budgets", "plot_correlation_across_budgets"
 
 _LEAST = 3  # with two trials the correlation is always 1 or -1
 _FEW = 5  # columns; the cells of more have no room for n and p
+_MOST = 20  # budgets that are drawn
 _EXACT = 7  # 5,040 pairings; beyond that the approximation by Student's t is good
 
 
@@ -38,22 +39,33 @@ class Correlation:
     p: float | None = None
 
 
-def correlate_budgets(result: Result) -> list[Correlation]:
+def correlate_budgets(result: Result, most: int | None = None) -> list[Correlation]:
     """Correlate each two budgets that had a success, the smaller first.
 
     Of a trial that succeeded at a budget more than once, the last evaluation counts.
+
+    Parameters
+    ----------
+    result : Result
+    most : int, optional
+        Of more budgets those where most trials succeeded, the larger of equals. Default: all.
     """
+    losses = _losses(result)
+    budgets = sorted(losses, key=lambda b: (len(losses[b]), b), reverse=True)[:most]
+    return [
+        _correlate((low, high), losses[low], losses[high])
+        for low, high in itertools.combinations(sorted(budgets), 2)
+    ]
+
+
+def _losses(result: Result) -> dict[float, dict[int, float]]:
+    """Return the last loss of each trial at each budget."""
     losses: dict[float, dict[int, float]] = {}
     for e in result.evaluations:
         loss = loss_of(e)
         if loss is not None:
             losses.setdefault(e.budget, {})[e.trial] = loss
-    budgets = sorted(losses)
-    return [
-        _correlate((low, high), losses[low], losses[high])
-        for i, low in enumerate(budgets)
-        for high in budgets[i + 1 :]
-    ]
+    return losses
 
 
 def _correlate(
@@ -83,6 +95,8 @@ def _exact_p(x: list[float], y: list[float]) -> float:
 def plot_correlation_across_budgets(result: Result, *, ax: Axes | None = None) -> Axes:
     """Draw the rank correlation of losses between each two budgets, with n and p.
 
+    Of more than 20 budgets it draws those where most trials succeeded, and says so.
+
     Parameters
     ----------
     result : Result
@@ -95,7 +109,7 @@ def plot_correlation_across_budgets(result: Result, *, ax: Axes | None = None) -
     """
     ax = get_axes(ax)
     ax.set_title("Rank correlation of losses across budgets")
-    pairs = correlate_budgets(result)
+    pairs = correlate_budgets(result, _MOST)
     budgets = sorted({budget for pair in pairs for budget in pair.budgets})
     if not pairs:
         return explain(ax, _why_empty(result))
@@ -122,7 +136,11 @@ def plot_correlation_across_budgets(result: Result, *, ax: Axes | None = None) -
     ax.tick_params(which="both", length=0)
     ax.set_xticks(range(size), labels[:-1])
     ax.set_yticks(range(size), labels[1:])
-    ax.set(xlabel="Lower budget" if few else "Lower budget (* p < 0.05)", ylabel="Higher budget")
+    xlabel = "Lower budget" if few else "Lower budget (* p < 0.05)"
+    total = len(_losses(result))
+    if total > len(budgets):
+        xlabel += f"\n{len(budgets)} of {total:,} budgets: where most trials succeeded"
+    ax.set(xlabel=xlabel, ylabel="Higher budget")
     ax.spines[:].set_visible(False)
     return ax
 

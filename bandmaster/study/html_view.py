@@ -26,6 +26,7 @@ _MOST_GROUPS = 12  # kinds of failures that are shown
 _MOST_JOBS = 10  # evaluations that a kind names
 _MOST_TEXT = 6_000  # characters of a traceback
 _MOST_WORKERS = 12
+_MOST_BUDGETS = 24  # lines in a chart
 _LEFT = "style='text-align:left;padding:0 1em 0 0'"
 _WRAPPED = "style='white-space:pre-wrap;overflow-wrap:anywhere'"
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -65,6 +66,7 @@ class HtmlView:
             self._front(),
             f"<div style='overflow:auto;max-height:40em'>{self.table.to_html()}</div>",
             f"<div>{''.join(chart.to_img() for chart in self._charts())}</div>",
+            self._undrawn(),
             _workers(use),
             self._failed(anchor),
         ]
@@ -141,15 +143,19 @@ class HtmlView:
         known = np.maximum.accumulate(
             [stamps_of(e)["finished"] for e in rows] or [start]
         )  # a study cannot have known an evaluation before those that it knew before
-        budgets = np.array([e.budget for e in rows])
-        for budget in sorted(set(budgets.tolist())):
-            name = format_budget(budget)
-            moments = (known[: len(rows)][budgets == budget] - start) / per
+        groups: dict[float, list[int]] = {}
+        for i, e in enumerate(rows):
+            groups.setdefault(e.budget, []).append(i)
+        for budget in sorted(groups)[-_MOST_BUDGETS:]:
+            name, places = format_budget(budget), groups[budget]
+            moments = (known[places] - start) / per
             counts = np.arange(1, len(moments) + 1)
             finished.append(Trace(name, np.append(0.0, moments), np.append(0, counts)))
-            trajectory = find_trajectory(rows, budget=budget, objectives=self.objectives)
+            here = [rows[i] for i in places]
+            trajectory = find_trajectory(here, objectives=self.objectives)
             if len(trajectory):
-                x = (np.array(trajectory.times) - start) / per
+                moment = dict(zip(map(id, here), moments.tolist(), strict=True))
+                x = np.array([moment[id(e)] for e in trajectory.evaluations])
                 best.append(Trace(name, x, np.array(trajectory.values)))
         metric = self.objectives.primary.name
         shown = metric if len(metric) <= 24 else metric[:23] + "…"
@@ -158,6 +164,12 @@ class HtmlView:
             StepChart(f"Best {shown} by budget", label, best, end, empty=none),
             StepChart("Finished by budget", label, finished, end, from_zero=True, empty=none),
         ]
+
+    def _undrawn(self) -> str:
+        budgets = len({e.budget for e in self.rows if own(e)})
+        if budgets <= _MOST_BUDGETS:
+            return ""
+        return f"<p>Drawn are the largest {_MOST_BUDGETS} of {budgets:,} budgets.</p>"
 
     def _failed(self, anchor: str) -> str:
         if not self.failures:

@@ -85,3 +85,16 @@ def test_the_p_of_few_trials_is_exact():
     (pair,) = correlate_budgets(Result(_history([1, 2, 3, 4], [1, 2, 3, 4])))
     assert 1.0 == pytest.approx(pair.rho)
     assert 2 / 24 == pytest.approx(pair.p)
+
+
+def test_of_very_many_budgets_some_are_drawn():
+    """Those where most trials succeeded; the axis says of how many. The rest costs nothing."""
+    rows = [make_evaluation(i, i + 1.0, trial=i, budget=2.0 + i) for i in range(500)]
+    rows += [
+        make_evaluation(500 + i, float(i), trial=i % 5, budget=1000.0 + i // 5) for i in range(100)
+    ]
+    result = Result(make_history(*rows))
+    assert 190 == len(correlate_budgets(result, 20))
+    ax = result.plot_correlation_across_budgets()
+    assert [str(b) for b in range(1000, 1019)] == [t.get_text() for t in ax.get_xticklabels()]
+    assert "\n20 of 520 budgets: where most trials succeeded" in ax.get_xlabel()

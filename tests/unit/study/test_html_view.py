@@ -82,6 +82,15 @@ def test_it_says_what_was_found_and_how():
     assert "failed" not in page.text
 
 
+def test_of_very_many_budgets_the_largest_are_drawn():
+    """And it says of how many; up to as many as fit there is nothing to say."""
+    page = _page(*(make_evaluation(i, 1.0 + i, budget=1.0 + i) for i in range(30)))
+    assert [24, 24] == [len(_paths(chart)) for chart in page.charts]
+    assert "Drawn are the largest 24 of 30 budgets." in page.text
+    few = _page(*(make_evaluation(i, 1.0 + i, budget=1.0 + i) for i in range(24)))
+    assert "Drawn are" not in few.text
+
+
 def test_failures_are_grouped_by_their_last_line_and_linked():
     """The most frequent first; each has its evaluations and the last traceback."""
     errors = [
