@@ -25,6 +25,7 @@ __all__ = [
     "get_axes",
     "log_if_wide",
     "marker_of",
+    "plain",
     "plural",
     "style_of",
     "why_no_loss",
@@ -85,7 +86,13 @@ def marker_of(number: int) -> str:
 
 def wrap_words(text: str, width: int = 32) -> str:
     """Break a long label into lines, of three at most."""
-    return textwrap.fill(text, width, max_lines=3, placeholder=" …", break_on_hyphens=False)
+    text = textwrap.fill(text, width, max_lines=3, placeholder=" …", break_on_hyphens=False)
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """Have matplotlib show dollars as they are, instead of formulas between them."""
+    return text.replace("$", r"\$")
 
 
 def plural(count: int, noun: str) -> str:
@@ -96,7 +103,14 @@ def plural(count: int, noun: str) -> str:
 def explain(ax: Axes, why: str) -> Axes:
     """Say in empty axes why nothing is drawn."""
     ax.text(
-        0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color="0.35", wrap=True
+        0.5,
+        0.5,
+        plain(why),
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        color="0.35",
+        wrap=True,
     )
     ax.set_xticks([])
     ax.set_yticks([])

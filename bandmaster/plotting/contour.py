@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes
+from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, short_names
 from bandmaster.plotting.scales import span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
@@ -56,7 +56,7 @@ def plot_contour(
         raise ConfigurationError(f"x and y are both {x!r}; a map needs two parameters")
     landscape = Landscape.of(result, budget)
     ax = get_axes(ax)
-    metric = result.objectives.primary.name
+    metric = plain(result.objectives.primary.name)
     ax.set_title(f"{metric[:1].upper()}{metric[1:]} over two parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
@@ -137,7 +137,9 @@ def _draw_map(
         drawn = ax.contourf(x, y, z, levels=spread, cmap=colors, norm=norm, zorder=0.5)
         ax.contour(x, y, z, levels=spread, colors="white", linewidths=0.3, alpha=0.6, zorder=0.6)
     side = ax.inset_axes((1.03, 0.0, 0.035, 1.0))
-    bar = ax.figure.colorbar(drawn, cax=side, label=f"Predicted {metric.name}", format="%.3g")
+    bar = ax.figure.colorbar(
+        drawn, cax=side, label=plain(f"Predicted {metric.name}"), format="%.3g"
+    )
     bar.ax.tick_params(labelsize="small")
 
 

@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from bandmaster.errors import ConfigurationError
+from bandmaster.plotting.canvas import plain
 from bandmaster.space.compiling import compile_space
 from bandmaster.space.layering import CHOICE, SEPARATOR
 from bandmaster.space.parameters import Categorical, Constant, Ordinal, Parameter
@@ -89,7 +90,7 @@ def plot_hdl(space_or_hdl: Space | Mapping[str, Any] | Any, *, ax: Axes | None =
     ax.set_axis_off()
     _draw(ax, root, columns)
     for i, note in enumerate(notes):
-        ax.text(0.0, lines + 0.6 + i, note, fontsize=_FONT - 1, color="#9b2c2c", va="center")
+        ax.text(0.0, lines + 0.6 + i, plain(note), fontsize=_FONT - 1, color="#9b2c2c", va="center")
     ax.set_xlim(-0.1, max(columns[-1], max(map(len, notes), default=0) * _LETTER))
     ax.set_ylim(lines + 0.5 + len(notes), -0.8)
     return ax
@@ -196,7 +197,7 @@ def _draw(ax: Axes, node: _Node, columns: list[float]) -> None:
     label = ax.text(
         x,
         node.row,
-        node.label,
+        plain(node.label),
         fontsize=_FONT,
         color=colour,
         va="center",
@@ -207,7 +208,7 @@ def _draw(ax: Axes, node: _Node, columns: list[float]) -> None:
     if node.detail:
         below = bool(node.children)
         ax.annotate(
-            node.detail.strip(),
+            plain(node.detail.strip()),
             xy=(0, 0) if below else (1, 0.5),
             xycoords=label,
             xytext=(0, -11) if below else (8, 0),

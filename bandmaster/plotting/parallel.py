@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 
-from bandmaster.plotting.canvas import COLOURS, explain, get_axes
+from bandmaster.plotting.canvas import COLOURS, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, inches_of, short_names
 from bandmaster.plotting.scales import span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
@@ -74,7 +74,7 @@ def plot_parallel_coordinates(
     axes = [ParameterAxis.of(table, n, labels.get(n)) for n in names] if result.history else []
     ax = get_axes(ax, (max(6.4, 1.05 * (len(axes) + 1) + 1.2), 4.8))
     part = f" ({len(names)} of {len(varying)} parameters)" if len(names) < len(varying) else ""
-    ax.set_title(f"Configurations and their {metric.name}{landscape.at}{part}")
+    ax.set_title(f"Configurations and their {plain(metric.name)}{landscape.at}{part}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     if not axes:
@@ -88,7 +88,7 @@ def plot_parallel_coordinates(
     _draw_axes(ax, axes, has_inactive=bool((heights < _INACTIVE + _BAND).any()))
     best = None if landscape.best is None else float(landscape.value[landscape.best])
     _draw_loss_axis(ax, len(axes), value, norm, best)
-    _name_axes(ax, [*(axis.label for axis in axes), metric.name])
+    _name_axes(ax, [*(axis.label for axis in axes), plain(metric.name)])
     _draw_strip(ax, len(axes), metric.sign)
     return ax
 

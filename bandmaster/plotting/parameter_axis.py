@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from bandmaster.plotting.canvas import plain
 from bandmaster.space.columns import Choice, Column
 from bandmaster.space.layering import CHOICE, SEPARATOR
 from bandmaster.space.parameters import Integer
@@ -62,7 +63,7 @@ class ParameterAxis:
         column, codes = table[name]
         label = shorten(name) if label is None else label
         if isinstance(column, Choice):
-            words = tuple(format_value(value, width=18) for value in column.values)
+            words = tuple(plain(format_value(value, width=18)) for value in column.values)
             return cls(label, column, codes, 0.0, float(column.n - 1), False, words)
         parameter: Any = column.parameter
         values = _numbers(column, codes)
@@ -188,7 +189,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 def shorten(name: str, longest: int = _LONGEST) -> str:
     """Cut a long name in the middle: both of its ends tell it from others."""
-    if len(name) <= longest:
-        return name
-    half = (longest - 1) // 2
-    return f"{name[:half]}…{name[len(name) - half :]}"
+    if len(name) > longest:
+        half = (longest - 1) // 2
+        name = f"{name[:half]}…{name[len(name) - half :]}"
+    return plain(name)

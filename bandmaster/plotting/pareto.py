@@ -12,7 +12,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import format_budget
 from bandmaster.core.objectives import Metric
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, why_no_loss
+from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, plain, why_no_loss
 from bandmaster.plotting.scales import log_if_wide
 from bandmaster.study.pareto import choose_metrics, metric_value
 
@@ -134,4 +134,4 @@ def _draw_front(ax: Axes, front: np.ndarray, first: Metric, second: Metric) -> N
 
 
 def _label(metric: Metric) -> str:
-    return f"{metric.name} ({'lower' if metric.sign > 0 else 'higher'} is better)"
+    return plain(metric.name) + f" ({'lower' if metric.sign > 0 else 'higher'} is better)"

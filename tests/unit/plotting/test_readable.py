@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib import pyplot as plt
 
 from bandmaster import Metric, Study
+from bandmaster.plotting import plot_hdl
 from bandmaster.study.result import FMinResult, Result
 from bandmaster.testing.histories import make_evaluation, make_history
 
@@ -67,3 +69,22 @@ def test_the_result_of_an_optimizer_knows_the_metrics():
     for accuracy, size in ((0.9, 200.0), (0.99, 500.0), (0.5, 100.0)):
         study.tell(study.ask(), {"accuracy": accuracy, "size": size})
     assert 0.9 == study.result.best_value == FMinResult(study.optimizer).best_value
+
+
+def test_dollars_are_text(tmp_path):
+    """Not the beginning and the end of a formula, in names nor in values."""
+    space = {
+        r"a$\b$": {"_type": "choice", "_value": [r"\w+", r"^\d+$|^\w+$", "$HOME/$USER"]},
+        "x": {"_type": "uniform", "_value": [0, 1]},
+    }
+    study = Study(space, optimizer="Random", metrics=["$loss$"])
+    study.optimize(lambda config: {"$loss$": config["x"]}, n_trials=12)
+    result = study.result
+    for plot in (
+        result.plot_parallel_coordinates, result.plot_slices, result.plot_losses_over_time,
+        result.plot_parameter_importance, result.plot_convergence, result.plot_model_vs_random,
+    ):  # fmt: skip
+        plt.close("all")
+        plot().figure.savefig(tmp_path / "a.png")
+    plt.close("all")
+    plot_hdl(space).figure.savefig(tmp_path / "a.png")
