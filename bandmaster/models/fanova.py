@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from bandmaster.models.forest import Forest
 from bandmaster.models.trees import LEAF, BoolArray, FloatArray, IntArray
@@ -124,41 +123,6 @@ class Fanova:
         extra: FloatArray = np.where(both > 0, both - alone[:, i] - alone[:, j], 0.0)
         return np.maximum(extra, 0.0)
 
-    def marginal(self, j: int, x: npt.ArrayLike) -> FloatArray:
-        """Return each tree's prediction at values of one column, averaged over all others.
-
-        Parameters
-        ----------
-        j : int
-        x : float64 (k,)
-            Points in [0, 1], or indices of choices.
-
-        Returns
-        -------
-        float64 (n_trees, k)
-        """
-        points = np.asarray(x, dtype=np.float64)
-        result = np.empty((self.n_trees, len(points)))
-        for t, leaves in enumerate(self._leaves):
-            _, marginal = self._marginal(leaves, j)
-            result[t] = marginal[self._places(leaves, j, points)]
-        return result
-
-    def marginal_pair(self, i: int, j: int, x: npt.ArrayLike, y: npt.ArrayLike) -> FloatArray:
-        """As `marginal`, at the crossings of values of two columns.
-
-        Returns
-        -------
-        float64 (n_trees, len(x), len(y))
-        """
-        first, second = (np.asarray(points, dtype=np.float64) for points in (x, y))
-        result = np.empty((self.n_trees, len(first), len(second)))
-        for t, leaves in enumerate(self._leaves):
-            _, _, marginal = self._marginal_pair(leaves, i, j)
-            at = np.ix_(self._places(leaves, i, first), self._places(leaves, j, second))
-            result[t] = marginal[at]
-        return result
-
     def _share(self, explained: FloatArray) -> FloatArray:
         total = self.variance[:, None]
         shares: FloatArray = np.divide(
@@ -262,15 +226,6 @@ class Fanova:
         if i not in self._weights:
             table = table.cumsum(axis=0)[:-1]
         return first, second, table
-
-    def _places(self, leaves: _Leaves, j: int, points: FloatArray) -> IntArray:
-        """Return the cells that values of a column lie in."""
-        if j in self._weights:
-            return points.astype(np.intp)
-        cdf = self._cdfs[j]
-        measured = points if cdf is None else cdf(points)
-        edges = np.unique(np.concatenate([leaves.low[:, j], leaves.high[:, j]]))
-        return np.clip(np.searchsorted(edges, measured) - 1, 0, len(edges) - 2)
 
 
 def _products_of_others(width: FloatArray) -> FloatArray:

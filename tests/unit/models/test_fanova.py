@@ -39,26 +39,31 @@ def test_mean_and_variance_are_those_of_the_prediction(mixed):
     assert sample.var(axis=1) == pytest.approx(fanova.variance, rel=0.03)
 
 
-@pytest.mark.parametrize(("column", "value"), [(0, 0.3), (2, 2.0), (3, 0.8)])
-def test_a_marginal_is_the_mean_over_all_other_columns(mixed, column, value):
-    """One column held, the others drawn."""
+def _explained(forest, columns):
+    """Return the variance of the mean given some columns: two draws that share only these."""
+    rng = np.random.default_rng(2)
+    first, second = _draw(100_000, rng), _draw(100_000, rng)
+    second[:, columns] = first[:, columns]
+    one, other = forest.predict_trees(first), forest.predict_trees(second)
+    return (one * other).mean(axis=1) - one.mean(axis=1) * other.mean(axis=1)
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_one_column_explains_the_variance_of_the_mean_over_all_others(mixed, column):
+    """A number, a weighted choice, a number with a prior."""
     forest, fanova = mixed
-    X = _draw(20_000, np.random.default_rng(2))
-    X[:, column] = value
-    expected = forest.predict_trees(X).mean(axis=1)
-    assert expected == pytest.approx(fanova.marginal(column, [value])[:, 0], abs=0.01)
+    expected = _explained(forest, [column]) / fanova.variance
+    assert expected == pytest.approx(fanova.single()[:, column], abs=0.015)
 
 
 @pytest.mark.parametrize(
     ("i", "j"), [p for p in itertools.permutations(range(4), 2) if 2 in p or p[0] < p[1]]
 )
-def test_a_pair_marginal_is_the_mean_over_the_rest(mixed, i, j):
-    """Two columns held, of any kinds and in any order."""
+def test_two_columns_explain_the_variance_of_the_mean_over_the_rest(mixed, i, j):
+    """Of any kinds and in any order."""
     forest, fanova = mixed
-    X, at = _draw(20_000, np.random.default_rng(3)), (0.35, 0.7, 1.0, 0.6)
-    X[:, i], X[:, j] = at[i], at[j]
-    expected = forest.predict_trees(X).mean(axis=1)
-    found = fanova.marginal_pair(i, j, [at[i]], [at[j]])[:, 0, 0]
+    expected = _explained(forest, [i, j]) / fanova.variance
+    found = fanova.single()[:, [i, j]].sum(axis=1) + fanova.pair(i, j)
     assert expected == pytest.approx(found, abs=0.015)
 
 
