@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_frame", "config_frame"]
 
+_CALENDAR = 2**63 / 1e9  # seconds from 1970; pandas counts nanoseconds
+
 
 def build_frame(
     rows: Sequence[Evaluation], parameters: Iterable[str], objectives: Objectives
@@ -27,6 +29,8 @@ def build_frame(
 
     def moment(get: Callable[[Evaluation], float | None]) -> pd.Series:
         seconds = pd.Series([get(e) for e in rows], dtype="float64")
+        # pandas before 3 raises for what is far beyond its calendar, coerce or not.
+        seconds = seconds.where(seconds.abs() < _CALENDAR)
         return pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
 
     columns = {
