@@ -13,9 +13,15 @@ __all__ = ["note_exceptions", "note_failures", "reason_of"]
 
 
 def reason_of(evaluation: Evaluation) -> str:
-    """Why it failed: the last line of its traceback, or its status."""
-    lines = reversed((evaluation.error or "").split("\n"))
-    return next((line.strip() for line in lines if line.strip()), evaluation.status.value)
+    """Why it failed: what its traceback says after the last frame, in one line, or its status."""
+    lines = [line for line in (evaluation.error or "").split("\n") if line.strip()]
+    if not lines:
+        return evaluation.status.value
+    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
+    if not frames:
+        return lines[-1].strip()
+    said = [line for line in lines[frames[-1] + 1 :] if not line.startswith("    ")]
+    return said[0].strip() if said else lines[-1].strip()
 
 
 def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
