@@ -82,7 +82,7 @@ def plot_convergence_over_iter(
     ----------
     result : Result
     budget : float, optional
-        Default: the largest with a success.
+        Default: the largest with a success of this search.
     name : str, optional
         The curve's label; the budget by default.
     ax : Axes, optional
@@ -92,9 +92,9 @@ def plot_convergence_over_iter(
     columns = Columns.of(result)
     ax.set(title="Convergence over evaluations", xlabel="Evaluation", ylabel=_label(result))
     if budget is None:
-        budget = result.best_budget
-    if budget is None:
-        return explain(ax, why_no_loss(len(columns)))
+        if not columns.counts.any():
+            return explain(ax, why_no_loss(len(columns)))
+        budget = float(columns.budget[columns.counts].max())
     here = columns.budget == budget
     counts, loss = columns.counts[here], columns.loss[here]
     if not counts.any():

@@ -58,7 +58,8 @@ def plot_learning_curves(
         Default: the current axes.
     """
     ax = get_axes(ax)
-    name = wrap_words(result.objectives.primary.name.capitalize())
+    name = result.objectives.primary.name
+    name = wrap_words(name[:1].upper() + name[1:])
     unit = "Budget" if lc_extractor is None else "Step"
     ax.set(title="Learning curves", xlabel=unit, ylabel=name)
     trials, curves = _curves(result, lc_extractor)

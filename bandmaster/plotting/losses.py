@@ -51,8 +51,9 @@ def plot_losses_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
     columns = Columns.of(result)
     time = columns.time
     name = result.objectives.primary.name
-    ax.set(title=f"{wrap_words(name.capitalize(), 60)} over time", xlabel=time.label)
-    ax.set_ylabel(wrap_words(name.capitalize()))
+    name = name[:1].upper() + name[1:]
+    ax.set(title=f"{wrap_words(name, 60)} over time", xlabel=time.label)
+    ax.set_ylabel(wrap_words(name))
     if not columns.ok.any():
         return explain(ax, why_no_loss(len(columns)))
     moments = time(columns.finished)

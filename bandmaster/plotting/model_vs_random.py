@@ -112,7 +112,7 @@ def plot_model_vs_random(result: Result, *, ax: Axes | None = None) -> Axes:
     ax = get_axes(ax)
     name = result.objectives.primary.name
     ax.set(title="Model-based and random picks", xlabel="Budget")
-    ax.set_ylabel(wrap_words(name.capitalize()))
+    ax.set_ylabel(wrap_words(name[:1].upper() + name[1:]))
     pairs = compare_picks(result)
     if not pairs:
         return explain(ax, _why_empty(Columns.of(result)))

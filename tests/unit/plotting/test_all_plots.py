@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from bandmaster import plotting
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.study.result import Result
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
@@ -140,6 +141,16 @@ def test_ten_thousand_evaluations_are_drawn_in_a_second(plot, ten_thousand):
     began = time.process_time()
     getattr(plotting, plot)(ten_thousand).figure.canvas.draw()
     assert time.process_time() - began < 4.0
+
+
+@pytest.mark.parametrize(
+    "plot", ["plot_losses_over_time", "plot_learning_curves", "plot_model_vs_random"]
+)
+def test_a_metric_keeps_its_capital_letters(plot):
+    """Only the first letter is made one."""
+    auc = Objectives([{"name": "valAUC", "objective": "maximize"}])
+    ax = getattr(Result(make_hyperband_history(), objectives=auc), plot)()
+    assert "ValAUC" == ax.get_ylabel()
 
 
 def test_unknown_names_are_refused():

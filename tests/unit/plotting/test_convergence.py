@@ -43,6 +43,20 @@ def test_over_iter_every_evaluation_counts_and_the_best_so_far_is_drawn():
     assert ["budget 1"] == _labels(ax)
 
 
+def test_over_iter_by_default_takes_a_budget_of_this_search():
+    """Not one where only what was borrowed has succeeded, nor one that failed."""
+    rows = [
+        make_evaluation(-1, 0.1, budget=9.0), make_evaluation(0, 0.5),
+        make_evaluation(1, None, budget=3.0),
+    ]  # fmt: skip
+    ax = Result(make_history(*rows)).plot_convergence_over_iter()
+    assert ["budget 1"] == _labels(ax)
+    ax = Result(make_history(rows[0], rows[2])).plot_convergence_over_iter(
+        ax=Figure().add_subplot()
+    )
+    assert "No loss to show: none of 1 evaluation succeeded" == ax.texts[0].get_text()
+
+
 def test_over_iter_takes_a_budget_and_a_name():
     """As in the seed: `plot_convergence_over_iter(budget=1, name="budget = 1")`."""
     result = Result(make_hyperband_history())
