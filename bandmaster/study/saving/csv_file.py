@@ -97,6 +97,10 @@ def _check_names(names: list[str]) -> None:
     double = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if double is not None:
         raise CodecError(f"two columns are called {double!r}")
+    if not {"loss", "status"} & set(names):
+        raise CodecError(
+            f"no column is called loss; there are, with commas between them: {', '.join(names)}"
+        )
 
 
 def _split(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
