@@ -75,14 +75,22 @@ def _number(name: str, value: Any) -> float:
     return value  # type: ignore[no-any-return]  # an int stays one
 
 
+def _real(name: str, value: Any) -> float:
+    try:
+        float(_number(name, value))
+    except OverflowError:
+        raise _wrong(name, value, "a number that a float can hold") from None
+    return value  # type: ignore[no-any-return]  # as above
+
+
 def _budget(name: str, value: Any) -> float:
-    if not 0 < _number(name, value) < math.inf:
+    if not 0 < _real(name, value) < math.inf:
         raise _wrong(name, value, "a number above 0")
     return value  # type: ignore[no-any-return]  # as above
 
 
 def _loss(name: str, value: Any) -> float | None:
-    return None if value is None else _number(name, value)
+    return None if value is None else _real(name, value)
 
 
 def _text(name: str, value: Any) -> str:
@@ -135,8 +143,8 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "job": _whole, "attempt": _whole, "trial": _whole, "config": _named, "budget": _budget,
     "status": _status, "loss": _loss, "metrics": _metrics, "info": _anything,
     "config_info": _mapping, "error": _text_or_none, "checkpoint": _text_or_none,
-    "bracket": _whole, "rung": _whole, "submitted": _number, "started": _number,
-    "finished": _number, "worker": _text,
+    "bracket": _whole, "rung": _whole, "submitted": _real, "started": _real,
+    "finished": _real, "worker": _text,
 }  # fmt: skip
 _DEFAULTS: Mapping[str, Any] = {
     "attempt": 0, "budget": 1.0, "info": None, "error": None, "checkpoint": None, "bracket": 0,

@@ -225,6 +225,15 @@ def test_new_configurations_are_never_read_with_old_losses(
     assert len(ROWS) == len(Result.load(tmp_path).history)
 
 
+@pytest.mark.parametrize("name", ["loss", "budget", "started"])
+def test_a_number_beyond_the_floats_is_told_as_damage(tmp_path: Path, name: str) -> None:
+    """Nothing of ours writes one there, and no column could hold it."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"config": {{"x": 1}}, "loss": 1, "{name}": 1{"0" * 400}}}\n')
+    with pytest.raises(CodecError, match=f"line 1: '{name}' is 10.*a number that a float can hold"):
+        Result.load(path)
+
+
 def test_borrowed_evaluations_stay_borrowed_in_hpbandsters_files(tmp_path: Path) -> None:
     """They have trials and jobs below zero; the study's own keep theirs."""
     rows = [
