@@ -51,12 +51,17 @@ class SqliteBackend(Backend):
         super().__init__(url, options, {"check_same_thread": False, "timeout": _BUSY_SECONDS})
         self._path = Path(url.database)
         self._synchronous = _SYNCHRONOUS[synchronous]
+        self._may_convert = True
         self._refuse_a_cut_file()
         sa.event.listen(self.engine, "connect", self._connected)
         sa.event.listen(self.engine, "begin", _begin)
 
     def demand(self) -> None:
-        """Refuse a file that is not there: SQLite makes what it is to open."""
+        """Refuse a file that is not there: SQLite makes what it is to open.
+
+        One that is may be somebody else's, so it stays in the mode that it is in.
+        """
+        self._may_convert = False
         if not self._path.exists():
             raise StorageError(f"there is no file {self._path}")
 
@@ -108,7 +113,8 @@ class SqliteBackend(Backend):
         connection.isolation_level = None  # it is us who begin transactions
         cursor = connection.cursor()
         try:
-            if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            mode = cursor.execute("PRAGMA journal_mode").fetchone()
+            if mode != ("wal",) and self._may_convert:
                 cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute(f"PRAGMA synchronous = {self._synchronous}")
         finally:
