@@ -19,6 +19,7 @@ __all__ = [
     "TimeAxis",
     "add_legend",
     "add_legend_above",
+    "capitalised",
     "color_of",
     "colors_of_levels",
     "explain",
@@ -88,6 +89,11 @@ def wrap_words(text: str, width: int = 32) -> str:
     """Break a long label into lines, of three at most."""
     text = textwrap.fill(text, width, max_lines=3, placeholder=" …", break_on_hyphens=False)
     return plain(text)
+
+
+def capitalised(name: str) -> str:
+    """Return a metric's name as a title begins with it: valAUC stays ValAUC."""
+    return name[:1].upper() + name[1:]
 
 
 def plain(text: str) -> str:

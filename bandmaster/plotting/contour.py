@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, plain
+from bandmaster.plotting.canvas import COLOURS, add_legend, capitalised, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, short_names
 from bandmaster.plotting.scales import span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
@@ -57,7 +57,7 @@ def plot_contour(
     landscape = Landscape.of(result, budget)
     ax = get_axes(ax)
     metric = plain(result.objectives.primary.name)
-    ax.set_title(f"{metric[:1].upper()}{metric[1:]} over two parameters{landscape.at}")
+    ax.set_title(f"{capitalised(metric)} over two parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     surrogate = Surrogate(landscape)

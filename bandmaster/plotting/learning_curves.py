@@ -14,6 +14,7 @@ from bandmaster.core.formatting import format_budget
 from bandmaster.plotting.canvas import (
     COLOURS,
     add_legend_above,
+    capitalised,
     explain,
     get_axes,
     log_if_wide,
@@ -58,8 +59,7 @@ def plot_learning_curves(
         Default: the current axes.
     """
     ax = get_axes(ax)
-    name = result.objectives.primary.name
-    name = wrap_words(name[:1].upper() + name[1:])
+    name = wrap_words(capitalised(result.objectives.primary.name))
     unit = "Budget" if lc_extractor is None else "Step"
     ax.set(title="Learning curves", xlabel=unit, ylabel=name)
     trials, curves = _curves(result, lc_extractor)

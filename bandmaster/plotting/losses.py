@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from bandmaster.core.formatting import format_budget
 from bandmaster.plotting.canvas import (
     add_legend_above,
+    capitalised,
     color_of,
     explain,
     get_axes,
@@ -50,8 +51,7 @@ def plot_losses_over_time(result: Result, *, ax: Axes | None = None) -> Axes:
     ax = get_axes(ax)
     columns = Columns.of(result)
     time = columns.time
-    name = result.objectives.primary.name
-    name = name[:1].upper() + name[1:]
+    name = capitalised(result.objectives.primary.name)
     ax.set(title=f"{wrap_words(name, 60)} over time", xlabel=time.label)
     ax.set_ylabel(wrap_words(name))
     if not columns.ok.any():

@@ -14,6 +14,7 @@ from bandmaster.core.formatting import format_budget
 from bandmaster.plotting.canvas import (
     COLOURS,
     add_legend_above,
+    capitalised,
     explain,
     get_axes,
     log_if_wide,
@@ -110,9 +111,8 @@ def plot_model_vs_random(result: Result, *, ax: Axes | None = None) -> Axes:
     larger than the other.
     """
     ax = get_axes(ax)
-    name = result.objectives.primary.name
     ax.set(title="Model-based and random picks", xlabel="Budget")
-    ax.set_ylabel(wrap_words(name[:1].upper() + name[1:]))
+    ax.set_ylabel(wrap_words(capitalised(result.objectives.primary.name)))
     pairs = compare_picks(result)
     if not pairs:
         return explain(ax, _why_empty(Columns.of(result)))

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes, plain
+from bandmaster.plotting.canvas import COLOURS, add_legend, capitalised, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, inches_of, short_names
 from bandmaster.plotting.scales import log_if_wide, span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
@@ -74,7 +74,7 @@ def plot_slices(
     size = (max(6.4, 3.1 * columns), 4.8 if rows == 1 else 2.7 * rows)
     ax = get_axes(ax, size)
     metric = plain(result.objectives.primary.name)
-    ax.set_title(f"{metric[:1].upper()}{metric[1:]} along the parameters{landscape.at}")
+    ax.set_title(f"{capitalised(metric)} along the parameters{landscape.at}")
     if landscape.why_empty is not None:
         return explain(ax, landscape.why_empty)
     labels = short_names(landscape.table.names)
