@@ -28,7 +28,7 @@ from bandmaster.storage import (
     stored_space,
 )
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
-from bandmaster.study.previous import Previous, past_before
+from bandmaster.study.previous import Previous, learn_first, past_before
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
 
@@ -133,8 +133,7 @@ class Study(_Study):
                 journal=journal,
                 clock=clock,
             )
-            if previous_result is not None and not self.n_jobs and not self.history:
-                self.learn_from(previous_result)
+            learn_first(self, previous_result)
             self.wait_durable(self.position)  # who is told of a study finds it
         except BaseException:
             if journal is not None:

@@ -34,7 +34,7 @@ from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_stud
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
 from bandmaster.study.forecast import forecast_study
-from bandmaster.study.previous import Previous, past_before
+from bandmaster.study.previous import Previous, learn_first, past_before
 from bandmaster.study.study import Study
 
 if TYPE_CHECKING:
@@ -181,9 +181,10 @@ class Master:
         if checkpoint_file is not None:
             if journal is not None:
                 raise ConfigurationError("give checkpoint_file or journal, not both")
-            previous_result = past_before(previous_result, run_id, checkpoint_url(checkpoint_file))
+            url = checkpoint_url(checkpoint_file)
+            previous_result = past_before(previous_result, run_id, url)
             journal = open_study_journal(
-                checkpoint_url(checkpoint_file), run_id,
+                url, run_id,
                 load_if_exists=True, lease_seconds=lease_seconds, standby=standby,
             )  # fmt: skip
         elif standby:
@@ -204,8 +205,7 @@ class Master:
             self.dispatcher = Dispatcher(
                 self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
             )
-            if previous_result is not None and not self.study.n_jobs and not self.study.history:
-                self.study.learn_from(previous_result)
+            learn_first(self.study, previous_result)
         except BaseException:
             if checkpoint_file is not None and journal is not None:
                 journal.close()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
@@ -16,11 +16,15 @@ from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.reader import StudyReader
 from bandmaster.study.saving import load
 
+if TYPE_CHECKING:
+    from bandmaster.study.study import Study
+
 __all__ = [
     "HasHistory",
     "Past",
     "Previous",
     "is_database",
+    "learn_first",
     "only_study",
     "past_before",
     "past_of",
@@ -91,6 +95,12 @@ def past_before(previous: Previous | None, name: str, storage: str | Storage) ->
     if previous is None or _is_there(name, storage):
         return previous
     return past_of(previous)
+
+
+def learn_first(study: Study, previous: Previous | None) -> None:
+    """Have a study learn from somebody's evaluations, unless it has begun: then it has."""
+    if previous is not None and not study.n_jobs and not study.history:
+        study.learn_from(previous)
 
 
 def past_of(previous: Previous) -> Past:
