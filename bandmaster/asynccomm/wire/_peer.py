@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from bandmaster.asynccomm.wire._connection import Connection
+from bandmaster.core.seconds import seconds_left
 
 __all__ = ["Handler", "Peer"]
 
@@ -82,7 +83,7 @@ class Peer:
         poller.register(own_fd, select.POLLIN | _HUNG_UP)
         poller.register(wake_fd, select.POLLIN)
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            left = seconds_left(deadline)
             # Rounded up: poll takes whole milliseconds, and 0.4 of one must not spin.
             ready = dict(poller.poll(None if left is None else int(left * 1000 + 0.999)))
             state = ready.pop(own_fd, 0)
