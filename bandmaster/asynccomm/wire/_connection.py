@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.asynccomm import frames
-from bandmaster.asynccomm.wire._pyro import SocketConnection
 from bandmaster.errors import CommTimeoutError, MasterLostError, ProtocolError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ SLOWEST = 1 << 13
 """Bytes a second; what a large frame may take beyond `PATIENCE`."""
 
 
-class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
+class Connection:
     """Wraps a socket; a frame is read and checked whole before anybody sees its first byte.
 
     Parameters
@@ -56,7 +55,7 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         max_message: int,
         blocked: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
-        super().__init__(sock)
+        self.sock = sock
         self.blocked = blocked
         self.peer: Peer | None = None
         self.ended = False
@@ -68,6 +67,10 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         self._closing = threading.RLock()
         self._closed = False
         self._tls = False
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, -1 when it is closed."""
+        return self.sock.fileno()
 
     def read_call(self) -> frames.Call:
         """Return the next request."""
@@ -130,7 +133,8 @@ class Connection(SocketConnection):  # type: ignore[misc]  # Pyro5 has no types
         with self._closing:
             self.hang_up()
             self._closed = True
-            super().close()
+            with contextlib.suppress(OSError):
+                self.sock.close()
 
     def abandon(self) -> None:
         """Forget the socket, which is closed already, in a forked child."""

@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 
-__all__ = ["MSG_INVOKE", "MSG_RESULT", "SendingMessage", "SocketConnection", "msgpack"]
+__all__ = ["MSG_INVOKE", "MSG_RESULT", "SendingMessage", "msgpack"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ from Pyro5.protocol import (  # noqa: E402 - after the guard
     SendingMessage,
 )
 from Pyro5.serializers import serializers  # noqa: E402 - after the guard
-from Pyro5.socketutil import SocketConnection  # noqa: E402 - after the guard
 
 msgpack = serializers["msgpack"]
 """Pyro's serializer of this name; there is one where msgpack is installed."""
