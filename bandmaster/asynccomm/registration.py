@@ -34,7 +34,8 @@ class Registration:
     address : str
         As `Address.parse` reads it.
     registered : callable, optional
-        Gets the run's key each time the name server has accepted it.
+        Gets the run's key each time the name server has accepted it. What it raises takes the
+        name back, like a name server that refuses it.
     """
 
     def __init__(
@@ -88,12 +89,12 @@ class Registration:
         names = self._opening = Names(address, key=key)
         try:
             names.register(self._name, self._address, lasting=False)
+            self._registered(key)
         except BaseException:
             names.close()
             raise
         finally:
             self._opening = None
-        self._registered(key)
         return names
 
     def _run(self, stop: WakeFd) -> None:

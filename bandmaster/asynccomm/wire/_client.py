@@ -87,6 +87,7 @@ class Client:
         self._max_message = max_message
         self._opening: socket.socket | None = None
         self._connection: Connection | None = None
+        self._hung_up: list[Connection] = []
         self._sequence = 0
         self._closes = 0
         self._start_over()
@@ -118,49 +119,11 @@ class Client:
         CommError
             It takes no more connections.
         """
-        with self._turn:
-            if self.connected:
-                return
-            closes = self._closes
-            try:
-                sock = connect(self.address, self._connect_timeout, self._opened)
-            except TimeoutError as error:
-                raise CommTimeoutError(
-                    f"cannot connect to {self.address}: no answer in {self._connect_timeout:g} s"
-                ) from error
-            except OSError as error:
-                if isinstance(error, BandmasterError):
-                    raise
-                raise MasterLostError(
-                    f"cannot connect to {self.address}: {error.strerror or error}"
-                ) from error
-            try:
-                secure = None
-                if self.address.tls:
-                    secure = securing_client(self.address.tls, self._opened)
-                sock = preamble.greet_server(
-                    sock, self._key, timeout=self._connect_timeout, secure=secure
-                )
-                sock.settimeout(None)
-                if self._patience is not None:
-                    give_up_after(sock, self._patience)
-            except BaseException as error:
-                sock.close()
-                if self._opening is not None:
-                    self._opening.close()  # that of the TLS handshake
-                if isinstance(error, CommError):
-                    raise type(error)(f"{self.address}: {error}") from error
-                raise
-            finally:
-                self._opening = None
-            connection = Connection(sock, serving=False, max_message=self._max_message)
-            if secure is not None:
-                connection.secured(sock)
-            with self._state:
-                if closes != self._closes:
-                    connection.close()
-                    raise MasterLostError(f"{self.address}: closed while connecting")
-                self._connection = connection
+        try:
+            with self._turn:
+                self._connect()
+        finally:
+            self._free()
 
     def call(self, method: str, payload: bytes = b"", *, timeout: float | None = None) -> bytes:
         """Call a method of the object and wait for the answer.
@@ -192,23 +155,12 @@ class Client:
             )
         if timeout is None and self.address.tls:
             timeout = self._patience  # OpenSSL tries again when the kernel gives up
-        with self._turn:
-            connection = self._connection
-            if connection is None:
-                raise MasterLostError(f"not connected to {self.address}")
-            connection.deadline = None if timeout is None else time.monotonic() + timeout
-            try:
-                reply = self._exchange(connection, method, payload)
-            except BaseException as error:
-                # Half a message may be under way: this connection is of no more use.
-                self._drop(connection)
-                if isinstance(error, CommError):
-                    raise type(error)(f"{method!r} at {self.address}: {error}") from error
-                if isinstance(error, Exception):
-                    raise ProtocolError(f"{method!r} at {self.address}: {error!r}") from error
-                raise
-        if self._connection is not connection:
-            connection.close()  # `close` came while the answer did, and left this to us
+        try:
+            with self._turn:
+                reply = self._call(method, payload, timeout)
+        finally:
+            if self._hung_up:
+                self._free()
         return decode_reply(reply)
 
     def close(self) -> None:
@@ -222,12 +174,8 @@ class Client:
                 opening.shutdown(socket.SHUT_RDWR)
         if connection is not None:
             connection.hang_up()
-            # A call in progress frees the descriptor itself, when it no longer waits on it.
-            if self._turn.acquire(blocking=False):
-                try:
-                    connection.close()
-                finally:
-                    self._turn.release()
+            self._hung_up.append(connection)
+        self._free()
 
     def __enter__(self) -> Client:
         self.connect()
@@ -235,6 +183,66 @@ class Client:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _connect(self) -> None:
+        if self.connected:
+            return
+        closes = self._closes
+        try:
+            sock = connect(self.address, self._connect_timeout, self._opened)
+        except TimeoutError as error:
+            raise CommTimeoutError(
+                f"cannot connect to {self.address}: no answer in {self._connect_timeout:g} s"
+            ) from error
+        except OSError as error:
+            if isinstance(error, BandmasterError):
+                raise
+            raise MasterLostError(
+                f"cannot connect to {self.address}: {error.strerror or error}"
+            ) from error
+        try:
+            secure = None
+            if self.address.tls:
+                secure = securing_client(self.address.tls, self._opened)
+            sock = preamble.greet_server(
+                sock, self._key, timeout=self._connect_timeout, secure=secure
+            )
+            sock.settimeout(None)
+            if self._patience is not None:
+                give_up_after(sock, self._patience)
+        except BaseException as error:
+            sock.close()
+            if self._opening is not None:
+                self._opening.close()  # that of the TLS handshake
+            if isinstance(error, CommError):
+                raise type(error)(f"{self.address}: {error}") from error
+            raise
+        finally:
+            self._opening = None
+        connection = Connection(sock, serving=False, max_message=self._max_message)
+        if secure is not None:
+            connection.secured(sock)
+        with self._state:
+            if closes != self._closes:
+                connection.close()
+                raise MasterLostError(f"{self.address}: closed while connecting")
+            self._connection = connection
+
+    def _call(self, method: str, payload: bytes, timeout: float | None) -> bytes:
+        connection = self._connection
+        if connection is None:
+            raise MasterLostError(f"not connected to {self.address}")
+        connection.deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            return self._exchange(connection, method, payload)
+        except BaseException as error:
+            # Half a message may be under way: this connection is of no more use.
+            self._drop(connection)
+            if isinstance(error, CommError):
+                raise type(error)(f"{method!r} at {self.address}: {error}") from error
+            if isinstance(error, Exception):
+                raise ProtocolError(f"{method!r} at {self.address}: {error!r}") from error
+            raise
 
     def _exchange(self, connection: Connection, method: str, payload: bytes) -> bytes:
         self._sequence = sequence = (self._sequence + 1) & 0xFFFF
@@ -245,11 +253,25 @@ class Client:
             raise ProtocolError("an answer to another call")
         return reply
 
+    def _free(self) -> None:
+        """Free the descriptors of what was hung up, unless somebody may be waiting on them.
+
+        That one holds the turn, and comes here itself when it has given it back.
+        """
+        while self._hung_up and self._turn.acquire(blocking=False):
+            try:
+                while self._hung_up:
+                    self._hung_up.pop().close()
+            finally:
+                self._turn.release()
+
     def _start_over(self) -> None:
         self._turn = threading.Lock()
         self._state = threading.RLock()  # reentrant for the sake of signal handlers
-        if self._connection is not None:
-            self._connection.abandon()
+        for connection in (*self._hung_up, self._connection):
+            if connection is not None:
+                connection.abandon()
+        self._hung_up.clear()
         self._opening = self._connection = None
 
     def _opened(self, sock: socket.socket) -> None:

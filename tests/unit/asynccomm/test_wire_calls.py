@@ -230,6 +230,45 @@ def test_close_from_a_signal_handler() -> None:
             signal.signal(signal.SIGUSR1, before)
 
 
+@pytest.mark.parametrize("after", ["connect", "call"])
+def test_close_at_the_end_of_a_turn_frees_the_descriptor(after: str) -> None:
+    """Whoever holds the turn when `close` comes frees what it could not, also after success."""
+
+    class Interrupted:
+        """Lets `close` come at the last moment of a turn, as a signal or another thread may."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.closes = 1
+
+        def acquire(self, blocking: bool) -> bool:
+            return self.lock.acquire(blocking)
+
+        def release(self) -> None:
+            self.lock.release()
+
+        def __enter__(self) -> None:
+            self.lock.acquire()
+
+        def __exit__(self, *exc: object) -> None:
+            if self.closes:
+                self.closes -= 1
+                opened.append(client._connection)
+                client.close()
+            self.lock.release()
+
+    opened: list[Connection | None] = []
+    with serving() as (address, _, _):
+        client = Client(address, "echo", key=KEY)
+        if after == "call":
+            client.connect()
+        client._turn = Interrupted()  # type: ignore[assignment]
+        client.connect() if after == "connect" else client.call("echo", b"x")
+    assert opened[0] is not None
+    assert -1 == opened[0].fileno()
+    assert not client.connected
+
+
 def test_calls_take_turns() -> None:
     """Calls of several threads on one client do not mix."""
     wrong: list[bytes] = []
