@@ -1,0 +1,125 @@
+"""How far results at lower budgets can be trusted about the largest one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["budget_weights", "losses_by_trial", "ranking_losses"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_DRAWS = 64
+_MOST_POINTS = 128  # of the observed ones; more are thinned evenly in their order
+
+
+def losses_by_trial(
+    trials: npt.ArrayLike, budgets: npt.ArrayLike, losses: npt.ArrayLike, levels: Sequence[float]
+) -> tuple[IntArray, FloatArray]:
+    """Put evaluations into a matrix with a row a budget and a column a trial.
+
+    Parameters
+    ----------
+    trials, budgets, losses : array_like (n,)
+        Of each evaluation. The last one of a trial at a budget counts.
+    levels : sequence of float
+        The budgets that get a row; others are left out.
+
+    Returns
+    -------
+    trials : int64 (t,)
+        Ascending.
+    losses : float64 (len(levels), t)
+        NaN where a trial has none.
+    """
+    trials, budgets = np.asarray(trials, dtype=np.int64), np.asarray(budgets, dtype=np.float64)
+    at = np.asarray(losses, dtype=np.float64)
+    known, column = np.unique(trials, return_inverse=True)
+    matrix = np.full((len(levels), len(known)), np.nan)
+    for row, level in enumerate(levels):
+        here = budgets == level
+        matrix[row, column[here]] = at[here]
+    return known, matrix
+
+
+def ranking_losses(predictions: FloatArray, observed: FloatArray) -> FloatArray:
+    """Return the share of pairs that each row of predictions puts in the wrong order.
+
+    Parameters
+    ----------
+    predictions : float64 (k, n)
+        NaN where a row says nothing: its pairs count as half wrong, as do equal predictions.
+    observed : float64 (n,)
+        Without NaN; pairs that are equal here do not count.
+
+    Returns
+    -------
+    float64 (k,)
+        In [0, 1]; 0.5 where there is no pair.
+    """
+    predictions = np.asarray(predictions, dtype=np.float64)
+    wrong, pairs = _disorder(predictions, np.asarray(observed, dtype=np.float64))
+    total = pairs.sum()
+    if not total:
+        return np.full(len(predictions), 0.5)
+    result: FloatArray = wrong.sum(axis=(1, 2)) / total
+    return result
+
+
+def budget_weights(predictions: FloatArray, observed: FloatArray) -> FloatArray:
+    """Return how much each budget's model should count in a prediction of the largest budget.
+
+    The weight of a row is the probability that it orders the observed results best, over
+    bootstrapped sets of these (Feurer et al. 2018; for budgets: Li et al., Hyper-Tune, 2022,
+    equation 3). Ties go to the later row: give the budgets in ascending order. A row that does
+    no better than chance on what was observed gets nothing unless all are so bad.
+
+    Parameters
+    ----------
+    predictions : float64 (k, n)
+        What each budget's model (or the results at that budget themselves) says of the n
+        configurations that the largest budget has seen, lower is better; only the order counts.
+        The largest budget's own row must be out-of-sample, e.g. by leaving one out, else it
+        wins always. NaN where a row says nothing.
+    observed : float64 (n,)
+        Results at the largest budget, worst (inf) for failures.
+
+    Returns
+    -------
+    float64 (k,)
+        Not negative, sum 1. Equal shares where nothing can be compared. A pure function: the
+        bootstrap draws from a generator of its own that always starts the same.
+    """
+    predictions = np.asarray(predictions, dtype=np.float64)
+    observed = np.asarray(observed, dtype=np.float64)
+    k, n = predictions.shape
+    if n > _MOST_POINTS:
+        kept = np.linspace(0, n - 1, _MOST_POINTS).astype(np.intp)
+        predictions, observed, n = predictions[:, kept], observed[kept], _MOST_POINTS
+    wrong, pairs = _disorder(predictions, observed)
+    if not pairs.any():
+        return np.full(k, 1.0 / k)
+    rng = np.random.Generator(np.random.PCG64(n))
+    counts = rng.multinomial(n, np.full(n, 1.0 / n), size=_DRAWS).astype(np.float64)
+    counts[0] = 1.0
+    losses = np.einsum("dn,knd->kd", counts, wrong @ counts.T)
+    losses /= np.maximum(np.einsum("dn,nd->d", counts, pairs @ counts.T), 1e-300)
+    hopeless = losses[:, 0] >= 0.5
+    if not hopeless.all():
+        losses[hopeless] = np.inf
+    # The last of equals.
+    best = k - 1 - np.argmin(losses[::-1], axis=0)
+    weights: FloatArray = np.bincount(best, minlength=k) / len(best)
+    return weights
+
+
+def _disorder(predictions: FloatArray, observed: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how wrong each row is about each pair, (k, n, n), and which pairs count, (n, n)."""
+    better = (observed[:, None] < observed).astype(np.float64)
+    p = predictions
+    right = (p[:, :, None] < p[:, None, :]).astype(np.float64)
+    reverse = (p[:, :, None] > p[:, None, :]).astype(np.float64)
+    return better * (1.0 - right + reverse) / 2, better

@@ -1,0 +1,96 @@
+"""Rules of what lower budgets weigh."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bandmaster.optimizers.fidelity import budget_weights, losses_by_trial, ranking_losses
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@st.composite
+def rankings(draw: st.DrawFn) -> tuple[FloatArray, FloatArray]:
+    """Predictions of some budgets for some configurations, with gaps, and what was observed."""
+    k, n = draw(st.integers(1, 4)), draw(st.integers(0, 12))
+    numbers = st.integers(-5, 5).map(float)
+    predictions = draw(arrays(float, (k, n), elements=numbers | st.just(np.nan)))
+    return predictions, draw(arrays(float, n, elements=numbers | st.just(np.inf)))
+
+
+@given(rankings())
+def test_weights_are_shares(ranking: tuple[FloatArray, FloatArray]) -> None:
+    """Weights are not negative, sum to one, and are the same when computed again."""
+    weights = budget_weights(*ranking)
+    assert len(ranking[0]) == len(weights)
+    assert (weights >= 0).all()
+    assert 1.0 == pytest.approx(weights.sum())
+    assert weights.tolist() == budget_weights(*ranking).tolist()
+
+
+@given(rankings())
+def test_only_the_order_counts(ranking: tuple[FloatArray, FloatArray]) -> None:
+    """Any increasing function of the predictions or of the results gives the same."""
+    predictions, observed = ranking
+    stretched = budget_weights(np.exp(predictions), 3 * observed + 1)
+    assert stretched.tolist() == budget_weights(predictions, observed).tolist()
+
+
+@given(rankings())
+def test_opposite_orders_share_the_pairs(ranking: tuple[FloatArray, FloatArray]) -> None:
+    """What one row gets wrong its negative gets right."""
+    predictions, observed = ranking
+    both = ranking_losses(predictions, observed) + ranking_losses(-predictions, observed)
+    assert both == pytest.approx(np.ones(len(predictions)))
+
+
+def test_share_of_wrong_pairs() -> None:
+    """Of three pairs one is wrong, or unknown for half; where all are equal there is no pair."""
+    observed = np.array([1.0, 2.0, 3.0])
+    rows = np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0], [1.0, 2.0, 2.0], [np.nan, 1.0, 2.0]])
+    assert [0.0, 1 / 3, 1 / 6, 1 / 3] == pytest.approx(ranking_losses(rows, observed).tolist())
+    assert [0.5] == ranking_losses(rows[:1], np.ones(3)).tolist()
+
+
+def test_the_best_order_weighs_most() -> None:
+    """A budget that orders as the largest does outweighs a noisy one; a reversed one is out."""
+    rng = np.random.default_rng(0)
+    observed = rng.random(30)
+    rows = np.array([-observed, rng.random(30), observed + 0.1 * rng.standard_normal(30)])
+    weights = budget_weights(rows, observed)
+    assert 0.0 == weights[0]
+    assert weights[2] > 0.9
+
+
+def test_ties_go_to_the_larger_budget() -> None:
+    """Where two budgets order equally well the later row counts."""
+    observed = np.arange(20.0)
+    assert [0.0, 1.0] == budget_weights(np.array([observed, observed]), observed).tolist()
+
+
+def test_nothing_to_compare() -> None:
+    """Without two different results all budgets share equally."""
+    assert [0.5, 0.5] == budget_weights(np.empty((2, 0)), np.empty(0)).tolist()
+    assert [0.5, 0.5] == budget_weights(np.array([[1.0], [2.0]]), np.ones(1)).tolist()
+
+
+def test_many_observations_are_thinned() -> None:
+    """Thousands of observations cost no more than a hundred and weigh the same way."""
+    observed = np.arange(5000.0)
+    weights = budget_weights(np.array([-observed, observed]), observed)
+    assert [0.0, 1.0] == weights.tolist()
+
+
+def test_matrix_of_losses() -> None:
+    """Each trial has a column, each budget a row; the last result of a repeated one counts."""
+    trials, losses = losses_by_trial(
+        [3, 1, 3, 3, 7], [1.0, 1.0, 3.0, 3.0, 9.0], [0.5, 0.6, 0.7, 0.8, 0.9], (1.0, 3.0)
+    )
+    assert [1, 3, 7] == trials.tolist()
+    expected = np.array([[0.6, 0.5, np.nan], [np.nan, 0.8, np.nan]])
+    np.testing.assert_array_equal(expected, losses)
