@@ -1,0 +1,123 @@
+"""Optuna's TPE with its defaults (multivariate and with constant liar since version 5)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from bandmaster.errors import IllegalConfigurationError
+from bandmaster.space.parameters import Categorical, Constant, Float, Integer, Ordinal, Parameter
+from bandmaster.space.space import Space
+from benchmarks.quality.peers.base import Peer
+
+__all__ = ["OptunaPeer", "suggest"]
+
+
+_MOST_TRIES = 200
+
+
+class OptunaPeer(Peer):
+    """``TPESampler`` of Optuna, or another of its samplers by name.
+
+    Parameters
+    ----------
+    seed : int
+    sampler : {"TPE", "GP", "CmaEs", "Random"}, default "TPE"
+    """
+
+    def __init__(self, *, seed: int, sampler: str = "TPE") -> None:
+        super().__init__(seed=seed)
+        self.sampler = sampler
+
+    @classmethod
+    def missing(cls) -> str:
+        """It is one of the packages of the extra ``bench``."""
+        return "" if find_spec("optuna") else "Optuna is not installed (extra bench)"
+
+    def setup(self) -> None:
+        """Make a study in memory."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = getattr(optuna.samplers, f"{self.sampler}Sampler")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those who try it are told that it is experimental
+            self.study = optuna.create_study(sampler=sampler(seed=self.seed))
+        self.trials: dict[int, Any] = {}
+
+    def propose(self, trial: int, budget: float) -> dict[str, Any]:
+        """Ask, and walk the conditions of the space."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as above; also that conditions make draws independent
+            for _ in range(_MOST_TRIES):
+                handle = self.study.ask()
+                config = suggest(handle, self.space)
+                if self._legal(config):
+                    break
+                self.study.tell(handle, state=_states().FAIL)  # it knows no forbidden clauses
+            self.trials[trial] = handle
+            return config
+
+    def _legal(self, config: dict[str, Any]) -> bool:
+        try:
+            self.space.validate(config)
+        except IllegalConfigurationError:
+            return False
+        return True
+
+    def learn(
+        self, trial: int, config: Mapping[str, Any], budget: float, loss: float | None
+    ) -> None:
+        """Tell; of a trial with several budgets the first result counts."""
+        handle = self.trials.pop(trial, None)
+        if handle is None:
+            return  # a second budget of the same trial: a study has one value a trial
+        if loss is None:
+            self.study.tell(handle, state=_states().FAIL)
+        else:
+            self.study.tell(handle, loss)
+
+
+def _states() -> Any:
+    import optuna
+
+    return optuna.trial.TrialState
+
+
+def suggest(trial: Any, space: Space) -> dict[str, Any]:
+    """Return a configuration drawn through ``trial.suggest_*``, children after their parents."""
+    from bandmaster.space.evaluate import compile_predicate
+
+    row = [float("nan")] * space.dim
+    config: dict[str, Any] = {}
+    for group in space.groups:
+        if group.when is not None:
+            active, _ = compile_predicate(group.when, space.columns, space.index)
+            if not active(row):
+                continue
+        for j in group.columns:
+            value = _suggest_one(trial, space.parameters[j])
+            row[j] = space.columns[j].encode(value)
+            config[space.names[j]] = space.columns[j].decode(row[j])
+    return config
+
+
+def _suggest_one(trial: Any, parameter: Parameter) -> Any:
+    name = parameter.name
+    if isinstance(parameter, Float):
+        return trial.suggest_float(
+            name, parameter.lower, parameter.upper, log=parameter.log, step=parameter.q
+        )
+    if isinstance(parameter, Integer):
+        step = {} if parameter.log else {"step": parameter.q}
+        return trial.suggest_int(name, parameter.lower, parameter.upper, log=parameter.log, **step)
+    if isinstance(parameter, Constant):
+        return parameter.value
+    if isinstance(parameter, Ordinal):
+        values = list(parameter.values)
+        return values[trial.suggest_int(name, 0, len(values) - 1)]
+    assert isinstance(parameter, Categorical)
+    choices = list(parameter.choices)
+    return choices[trial.suggest_categorical(name, list(range(len(choices))))]
