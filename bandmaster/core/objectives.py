@@ -104,6 +104,11 @@ class Objectives:
     def __repr__(self) -> str:
         return f"Objectives({list(self.metrics)!r})"
 
+    @property
+    def optimized(self) -> tuple[Metric, ...]:
+        """The metrics that are optimised, in order; the first is `primary`."""
+        return tuple(metric for metric in self.metrics if metric.strategy == "optimize")
+
     def loss(self, metrics: Mapping[str, Any]) -> float | None:
         """Return what is minimised, given what was reported; None without a finite number."""
         value = metrics.get(self.primary.name)
