@@ -10,17 +10,21 @@ from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bandmaster.optimizers.base import Optimizer, Suggestion
+    from bandmaster.optimizers.de import DEOptimizer
     from bandmaster.optimizers.etpe import ETPEOptimizer
     from bandmaster.optimizers.grid import GridOptimizer
     from bandmaster.optimizers.random import RandomOptimizer
+    from bandmaster.optimizers.regularized_evolution import RegularizedEvolutionOptimizer
     from bandmaster.optimizers.sobol import SobolOptimizer
     from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = [
+    "DEOptimizer",
     "ETPEOptimizer",
     "GridOptimizer",
     "Optimizer",
     "RandomOptimizer",
+    "RegularizedEvolutionOptimizer",
     "SobolOptimizer",
     "Suggestion",
     "draw_unseen",
@@ -30,10 +34,12 @@ __all__ = [
 ]
 
 _HOME = {
+    "DEOptimizer": "bandmaster.optimizers.de",
     "ETPEOptimizer": "bandmaster.optimizers.etpe",
     "GridOptimizer": "bandmaster.optimizers.grid",
     "Optimizer": "bandmaster.optimizers.base",
     "RandomOptimizer": "bandmaster.optimizers.random",
+    "RegularizedEvolutionOptimizer": "bandmaster.optimizers.regularized_evolution",
     "SobolOptimizer": "bandmaster.optimizers.sobol",
     "Suggestion": "bandmaster.optimizers.base",
     "draw_unseen": "bandmaster.optimizers.unseen",
@@ -41,9 +47,11 @@ _HOME = {
 
 # Name -> class (or function without arguments), or where to load it from.
 _REGISTRY: dict[str, Callable[[], Optimizer] | str] = {
+    "DE": "DEOptimizer",
     "ETPE": "ETPEOptimizer",
     "Grid": "GridOptimizer",
     "Random": "RandomOptimizer",
+    "RegularizedEvolution": "RegularizedEvolutionOptimizer",
     "Sobol": "SobolOptimizer",
 }
 

@@ -13,10 +13,12 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
+    DEOptimizer,
     ETPEOptimizer,
     GridOptimizer,
     Optimizer,
     RandomOptimizer,
+    RegularizedEvolutionOptimizer,
     SobolOptimizer,
     Suggestion,
     get_optimizer,
@@ -50,6 +52,16 @@ class TestETPE(OptimizerSuite):
 class TestETPEWithoutStartup(OptimizerSuite):
     def make(self) -> Optimizer:
         return ETPEOptimizer(n_startup=2, n_candidates=3)
+
+
+class TestDE(OptimizerSuite):
+    def make(self) -> Optimizer:
+        return DEOptimizer(population_size=6)
+
+
+class TestRegularizedEvolution(OptimizerSuite):
+    def make(self) -> Optimizer:
+        return RegularizedEvolutionOptimizer(population_size=6, tournament_size=3)
 
 
 def test_every_registered_optimizer_has_a_suite() -> None:

@@ -19,7 +19,7 @@ from bandmaster.optimizers import (
 
 def test_the_names() -> None:
     """These optimizers come with the package."""
-    assert ["ETPE", "Grid", "Random", "Sobol"] == optimizer_names()
+    assert {"BO", "ETPE", "GP", "Grid", "Random", "Sobol"} <= set(optimizer_names())
 
 
 @pytest.mark.parametrize("name", ["ETPE", "etpe", " Etpe "])
@@ -38,7 +38,8 @@ def test_instances_and_classes() -> None:
 
 def test_unknown_name() -> None:
     """An unknown name is an error that lists the known ones."""
-    with pytest.raises(ConfigurationError, match="'TPE'; there are ETPE, Grid, Random, Sobol"):
+    known = ", ".join(optimizer_names())
+    with pytest.raises(ConfigurationError, match=f"'TPE'; there are {known}"):
         get_optimizer("TPE")
 
 
@@ -52,11 +53,12 @@ def test_no_optimizer(wrong: object) -> None:
 def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registered factory is found by its name and may replace one, whatever the case."""
     monkeypatch.setattr(optimizers, "_REGISTRY", dict(optimizers._REGISTRY))
+    before = optimizer_names()
     register_optimizer("Mine", RandomOptimizer)
     assert isinstance(get_optimizer("mine"), RandomOptimizer)
     register_optimizer("MINE", ETPEOptimizer)
     assert isinstance(get_optimizer("Mine"), ETPEOptimizer)
-    assert ["ETPE", "Grid", "Mine", "Random", "Sobol"] == optimizer_names()
+    assert sorted([*before, "Mine"]) == optimizer_names()
 
 
 @pytest.mark.parametrize(("name", "factory"), [("", RandomOptimizer), ("x", 3)])

@@ -1,0 +1,159 @@
+"""Differential evolution, asynchronous and over several budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.job import Job
+from bandmaster.core.randomness import Key
+from bandmaster.errors import ConfigurationError
+from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.population import Units, first_unseen, fitness, startup_row
+from bandmaster.optimizers.targets import Targets
+from bandmaster.optimizers.unseen import draw_unseen
+
+__all__ = ["DEOptimizer"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_MUTANTS = 16  # drawn at once; the first that is legal and unseen is taken
+_PARENTS = 4  # a budget needs so many members before its own are mutated
+
+
+class DEOptimizer(Optimizer):
+    """Differential evolution, rand/1/bin (Storn and Price 1997), the engine of DEHB.
+
+    Parameters
+    ----------
+    population_size : int, default 10
+        At least 4.
+    mutation_factor : float, default 0.5
+        F: by how much of the difference of two members a third is moved.
+    crossover_rate : float, default 0.5
+        CR: the share of the parameters that a proposal takes from the mutant.
+
+    Raises
+    ------
+    ConfigurationError
+        When an option is out of its range.
+
+    Notes
+    -----
+    - The population has as many slots as members, and trial t competes for slot
+      ``t % population_size``. A slot's member is the best trial that ever competed for it, so the
+      population is a function of the history, in whatever order results come in.
+    - Several budgets: each has a population of its own. A proposal competes in that of the budget
+      it is asked for; the mutants come from the largest budget with four members (DEHB takes the
+      next lower one's best, which here are promoted by themselves).
+    - Categorical parameters have no difference: where two members differ, the mutant takes a choice
+      at random with probability F. A parameter that a member lacks is filled from members that
+      have it, and has no say while it is inactive.
+
+    References
+    ----------
+    Storn, Price: Differential Evolution, 1997. Awad, Mallik, Hutter: DEHB, 2021.
+
+    Examples
+    --------
+    >>> from bandmaster.optimizers import DEOptimizer
+    >>> from bandmaster.space import Float, Space
+    >>> from bandmaster.testing.driver import Driver
+    >>> driver = Driver(DEOptimizer(population_size=8), Space([Float("x", -5, 10)]))
+    >>> for _ in range(60):
+    ...     job = driver.start()
+    ...     evaluation = driver.finish(job, (job.config["x"] - 2) ** 2)
+    >>> driver.optimizer.history.best().loss < 0.1
+    True
+    """
+
+    trusted: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        population_size: int = 10,
+        mutation_factor: float = 0.5,
+        crossover_rate: float = 0.5,
+    ) -> None:
+        if population_size < _PARENTS:
+            raise ConfigurationError(f"population_size must be at least 4, got {population_size}")
+        if not 0 < mutation_factor <= 2:
+            raise ConfigurationError(f"mutation_factor must be in (0, 2], got {mutation_factor}")
+        if not 0 < crossover_rate <= 1:
+            raise ConfigurationError(f"crossover_rate must be in (0, 1], got {crossover_rate}")
+        self.population_size = population_size
+        self.mutation_factor = mutation_factor
+        self.crossover_rate = crossover_rate
+
+    def setup(self) -> None:
+        """Prepare for the space."""
+        self._units = Units(self.space)
+        self._targets = Targets(self.history)
+
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
+        """Propose a configuration; see `Optimizer.ask`."""
+        self.check_not_exhausted()
+        rng = key.rng("de")
+        row = None
+        if key.number < self.population_size:
+            row = startup_row(self, key, self.population_size, "de-design")
+        else:
+            row = self._evolve(budget, key.number % self.population_size, rng)
+        model_based = row is not None and key.number >= self.population_size
+        if row is None:
+            row = draw_unseen(self, rng)
+        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
+
+    def tell(self, evaluation: Evaluation) -> None:
+        """Learn from the history when asked."""
+
+    def members(self, budget: float) -> dict[int, int]:
+        """Return the row in the history of each slot's member at a budget, slots ascending."""
+        rows = self.history.at_budget(budget)
+        bad = fitness(self._targets, rows)
+        slots = self.history.column("trial")[rows] % self.population_size
+        # Of equals the later one wins, as a trial that is no worse replaces its target.
+        order = np.lexsort((-rows, bad, slots))
+        order = order[np.isfinite(bad[order])]
+        first = np.unique(slots[order], return_index=True)[1]
+        best = order[first]
+        return dict(zip(slots[best].tolist(), rows[best].tolist(), strict=True))
+
+    def _evolve(self, budget: float, slot: int, rng: np.random.Generator) -> FloatArray | None:
+        """Return the offspring that competes for a slot, None while there are no parents."""
+        pools = {b: self.members(b) for b in self.history.budgets}
+        parents = max((b for b, m in pools.items() if len(m) >= _PARENTS), default=None)
+        if parents is None or not len(self._units.free):
+            return None
+        target = pools.get(budget, {}).get(slot, pools[parents].get(slot))
+        vectors = self.history.vectors
+        pool = self._units.of(vectors[list(pools[parents].values())])
+        own = [i for i, s in enumerate(pools[parents]) if s != slot]
+        picks = rng.permuted(np.tile(own, (_MUTANTS, 1)), axis=1)[:, :3]
+        base, one, two = (self._units.fill(pool[picks[:, i]], pool, rng) for i in range(3))
+        mutants = self._mutate(base, one, two, rng)
+        if target is None:
+            return first_unseen(self, self._units.rows(mutants))
+        old = np.tile(self._units.of(vectors[[target]]), (_MUTANTS, 1))
+        active = np.flatnonzero(~np.isnan(old[0]) & (self.space.n_values > 1))
+        old = self._units.fill(old, pool, rng)
+        crossed = rng.random(old.shape) < self.crossover_rate
+        if len(active):
+            crossed[np.arange(_MUTANTS), active[rng.integers(len(active), size=_MUTANTS)]] = True
+        return first_unseen(self, self._units.rows(np.where(crossed, mutants, old)))
+
+    def _mutate(
+        self, base: FloatArray, one: FloatArray, two: FloatArray, rng: np.random.Generator
+    ) -> FloatArray:
+        moved = base + self.mutation_factor * (one - two)
+        moved = np.abs(moved) % 2.0  # what leaves the box is reflected into it
+        moved = np.where(moved > 1.0, 2.0 - moved, moved)
+        drawn = self._units.draw(len(base), rng)
+        jumps = (one != two) & (rng.random(base.shape) < self.mutation_factor)
+        choices = np.where(jumps, drawn, base)
+        return np.where(self._units.categorical, choices, moved)
