@@ -18,6 +18,8 @@ from bandmaster.space import Space, compile_space
 if TYPE_CHECKING:
     import numpy as np
 
+    from bandmaster.optimizers.prior import Prior
+
 __all__ = ["Optimizer", "Suggestion"]
 
 
@@ -59,6 +61,11 @@ class Optimizer(abc.ABC):
       (Caches of pure functions are free.)
     - A model is a function of the history's prefix, not of when it was asked.
 
+    What a user believes (`Prior`) reaches every engine the same way: its constructor has an option
+    ``prior`` that sets ``self.prior``; `initialize` binds it to the space; the engine draws its
+    start-up points with `from_unit` (instead of the space's own), and adds ``self.log_prior(rows,
+    n)``, n being how many evaluations its model has seen, to the log of its acquisition.
+
     Attributes
     ----------
     space : Space
@@ -66,6 +73,8 @@ class Optimizer(abc.ABC):
         Ascending; the last is the one that counts.
     history : History
         What has finished; read-only for the optimizer.
+    prior : Prior or None
+        Set by constructors that have the option.
     """
 
     trusted: ClassVar[bool] = False  # the study checks every proposal of one that is not
@@ -73,6 +82,7 @@ class Optimizer(abc.ABC):
     space: Space
     budgets: tuple[float, ...]
     history: History
+    prior: Prior | None = None
 
     def initialize(
         self,
@@ -96,13 +106,14 @@ class Optimizer(abc.ABC):
         SpaceError
             If the space is malformed.
         ConfigurationError
-            If there is no budget, or a budget is not positive.
+            If there is no budget, or a budget is not positive; if the prior does not fit.
         """
         if not budgets or any(not budget > 0 for budget in budgets):
             raise ConfigurationError(f"budgets must be positive numbers, got {budgets!r}")
         self.space = compile_space(config_space)
         self.budgets = tuple(sorted(budgets))
         self.history = History(self.space.dim) if history is None else history
+        self._bound_prior = None if self.prior is None else self.prior.bind(self.space)
         self._seen: set[bytes] = set()
         self.setup()
 
@@ -141,6 +152,31 @@ class Optimizer(abc.ABC):
     @abc.abstractmethod
     def tell(self, evaluation: Evaluation) -> None:
         """Learn that an evaluation finished; `self.history` has it already."""
+
+    def log_prior(self, rows: np.ndarray, n: int) -> np.ndarray | float:
+        """Return what the user's beliefs add to the log of an acquisition.
+
+        Parameters
+        ----------
+        rows : float64 (k, dim)
+            Encoded rows.
+        n : int
+            How many evaluations the model has seen: beliefs count ``confidence / n``.
+
+        Returns
+        -------
+        float64 (k,), or 0.0 without a prior
+        """
+        bound = self._bound_prior
+        return 0.0 if bound is None else bound.weight(n) * bound.log_density(rows)
+
+    def from_unit(self, U: np.ndarray) -> np.ndarray:
+        """Map points of the unit cube to encoded rows, by the user's beliefs where there are some.
+
+        As `Space.from_unit`: on the grid, NaN where inactive, forbidden rows among them.
+        """
+        bound = self._bound_prior
+        return self.space.from_unit(U) if bound is None else bound.from_unit(U)
 
     def seen(self, vector: np.ndarray) -> bool:
         """Whether a trial with exactly this encoded configuration was issued before."""

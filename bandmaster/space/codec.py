@@ -176,6 +176,15 @@ class Codec:
         float64 (n, dim)
             On the grid, NaN where inactive. Forbidden rows are among them: see `legal`.
         """
+        X = self.fill(U)
+        for compiled in self._conditional:
+            off = ~compiled.rows(X)
+            for j in compiled.group.columns:
+                X[off, j] = np.nan
+        return np.ascontiguousarray(X)
+
+    def fill(self, U: npt.ArrayLike) -> FloatArray:
+        """As `from_unit`, with the codes of inactive parameters too; `repair` blanks them."""
         units = self._matrix(U)
         X = np.empty(units.shape, order="F")
         for j, column in enumerate(self.columns):
@@ -183,11 +192,7 @@ class Codec:
             if j in self._quantiles:
                 u = self._quantiles[j](u)
             X[:, j] = column.from_unit_many(u)
-        for compiled in self._conditional:
-            off = ~compiled.rows(X)
-            for j in compiled.group.columns:
-                X[off, j] = np.nan
-        return np.ascontiguousarray(X)
+        return X
 
     def encode(self, configs: Sequence[Mapping[str, Any]]) -> FloatArray:
         """Encode configurations.
