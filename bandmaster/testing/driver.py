@@ -7,6 +7,7 @@ from typing import Any
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.randomness import Key
 from bandmaster.optimizers.base import Optimizer, Suggestion
@@ -25,6 +26,8 @@ class Driver:
     space : Space or HDL mapping
     budgets : sequence of float, default (1.0,)
     seed : int, default 0
+    objectives : Objectives, optional
+        What evaluations return; by default a loss.
 
     Attributes
     ----------
@@ -41,14 +44,17 @@ class Driver:
         *,
         budgets: Sequence[float] = (1.0,),
         seed: int = 0,
+        objectives: Objectives | None = None,
     ) -> None:
         optimizer.initialize(space, budgets)
+        if objectives is not None:  # after it is bound, as a study does
+            optimizer.history.objectives = objectives
         self.optimizer = optimizer
         self.space = optimizer.space
         self.seed = seed
         self.pending: list[Job] = []
         self.events: list[Job | Evaluation] = []
-        self.n_jobs = self.n_trials = 0
+        self.n_jobs = self.n_trials = self.n_borrowed = 0
 
     @property
     def key(self) -> Key:
@@ -90,10 +96,31 @@ class Driver:
         self._issue(again)
         return again
 
-    def finish(self, job: Job, loss: float | None, status: Status | None = None) -> Evaluation:
+    def finish(
+        self,
+        job: Job,
+        loss: float | None,
+        status: Status | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> Evaluation:
         """End a job with a loss, or as failed where it is None."""
         if status is None:
             status = Status.FAILED if loss is None else Status.OK
+        evaluation = Evaluation.of(job, Outcome(status, loss, metrics or {}))
+        self._tell(evaluation)
+        return evaluation
+
+    def borrow(
+        self, config: Mapping[str, Any], loss: float | None, *, budget: float | None = None
+    ) -> Evaluation:
+        """Take over an evaluation of another study."""
+        self.n_borrowed += 1
+        budget = self.optimizer.budgets[-1] if budget is None else budget
+        job = Job(
+            -self.n_borrowed, 0, -self.n_borrowed, dict(config), budget, bracket=-1,
+            vector=self.space.encode_one(config),
+        )  # fmt: skip
+        status = Status.FAILED if loss is None else Status.OK
         evaluation = Evaluation.of(job, Outcome(status, loss))
         self._tell(evaluation)
         return evaluation
@@ -104,7 +131,10 @@ class Driver:
 
     def replay(self, optimizer: Optimizer, n_events: int | None = None) -> Driver:
         """Return a driver of a new optimizer after the first `n_events` events of this one."""
-        twin = Driver(optimizer, self.space, budgets=self.optimizer.budgets, seed=self.seed)
+        twin = Driver(
+            optimizer, self.space, budgets=self.optimizer.budgets, seed=self.seed,
+            objectives=self.optimizer.history.objectives,
+        )  # fmt: skip
         for event in self.events[:n_events]:
             if isinstance(event, Job):
                 twin._issue(event)
@@ -123,5 +153,11 @@ class Driver:
     def _tell(self, evaluation: Evaluation) -> None:
         self.pending = [job for job in self.pending if job.number != evaluation.job]
         self.events.append(evaluation)
+        if evaluation.trial < 0:  # of another study: nobody has issued it here
+            self.optimizer.issued(_job_of(evaluation))
         self.optimizer.history.append(evaluation)
         self.optimizer.tell(evaluation)
+
+
+def _job_of(e: Evaluation) -> Job:
+    return Job(e.job, 0, e.trial, e.config, e.budget, bracket=e.bracket, vector=e.vector)

@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 
 from bandmaster.core.codec import pack, unpack
+from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
@@ -98,6 +100,21 @@ SPACES: Mapping[str, Space] = {
         + [Categorical(f"c{i}", tuple(range(i + 2))) for i in range(10)]
     ),
 }
+_SIZES: Mapping[str, Space] = {
+    "million-cells": Space([Integer(f"i{i}", 0, 9) for i in range(6)]),
+    "two-hundred": Space(
+        [Float(f"f{i}", 1e-9, 1, log=i % 5 == 0) for i in range(150)]
+        + [Categorical(f"c{i}", ("a", "b", "c")) for i in range(50)]
+    ),
+}
+_MANY: Mapping[str, Objectives] = {
+    "constrained": Objectives(["loss", Metric("c", "constraint", threshold=3.0)]),
+    "never-feasible": Objectives(["loss", Metric("c", "constraint", threshold=-1.0)]),
+    "two": Objectives(["loss", Metric("b", objective="maximize")]),
+    "three-constrained": Objectives(
+        ["loss", "b", "d", Metric("c", "constraint", "maximize", threshold=1.0)]
+    ),
+}
 _SMALL = 200  # finite spaces up to this size are used up
 
 
@@ -134,9 +151,14 @@ class OptimizerSuite:
         assert before == (repr(np.random.get_state()), random.getstate())  # noqa: NPY002 - as above
 
     def _driver(
-        self, space: Space, *, seed: int = 0, budgets: tuple[float, ...] = (1.0,)
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        budgets: tuple[float, ...] = (1.0,),
+        objectives: Objectives | None = None,
     ) -> Driver:
-        return Driver(self.make(), space, budgets=budgets, seed=seed)
+        return Driver(self.make(), space, budgets=budgets, seed=seed, objectives=objectives)
 
     def test_every_proposal_is_legal(self, space: Space) -> None:
         """Each proposal is a legal configuration whose code gives exactly its values back."""
@@ -251,6 +273,73 @@ class OptimizerSuite:
         for _ in range(80):
             _random_event(driver, fates, _room(space, 40))
 
+    @pytest.mark.parametrize(
+        ("metrics", "name"), zip(sorted(_MANY), ("conditional", "integers") * 2, strict=True)
+    )
+    def test_constraints_and_objectives(self, metrics: str, name: str) -> None:
+        """Several objectives, and constraints, change nothing of the rules.
+
+        Proposals are legal, asked twice the same, and the same after a restart; metrics may be
+        missing or not finite, constraints hold never, evaluations fail.
+        """
+        space, fates = SPACES[name], random.Random(7)
+        driver = self._driver(space, budgets=(1, 3), objectives=_MANY[metrics])
+        proposals = []
+        for i in range(28):
+            job = driver.start(budget=3 if i % 3 else 1)  # `start` refuses what is illegal
+            if i % 4 == 3:
+                job = fates.choice(driver.pending)
+            driver.finish(job, None if i % 6 == 5 else _loss(job), metrics=_metrics(job, fates))
+            if i % 9 == 8 or i > 25:
+                proposals.append((len(driver.events), driver.ask()))
+                assert _same(proposals[-1][1], driver.ask())
+        for n_events, expected in proposals:
+            assert _same(expected, driver.replay(self.make(), n_events).ask())
+
+    @pytest.mark.parametrize("name", ["conditional", "one-float", "integers"])
+    def test_many_at_once(self, name: str) -> None:
+        """With a model and dozens of jobs out no two are alike, nor like what a user asked for."""
+        space = SPACES[name]
+        driver = self._driver(space)
+        mine = [space.decode_one(row) for row in space.sample(4, np.random.default_rng(5))]
+        first = [driver.enqueue(config) for config in mine[:2]]
+        early = [driver.start() for _ in range(14)]
+        for job in early:
+            driver.finish(job, float(driver.n_trials % 5))
+        second = [driver.enqueue(config) for config in mine[2:]]
+        late = [driver.start() for _ in range(30)]
+        assert 44 == len({_text(job) for job in early + late})
+        asked = {_text(job) for job in first + second}
+        assert not asked & {_text(job) for job in late}
+        assert not {_text(job) for job in first} & {_text(job) for job in early}
+
+    @pytest.mark.parametrize("name", sorted(_SIZES))
+    def test_sizes(self, name: str) -> None:
+        """Spaces of many dimensions or cells are no matter; proposals are legal and differ."""
+        driver = self._driver(_SIZES[name])
+        for _ in range(12):
+            driver.step(float(driver.n_trials % 5))
+        jobs = [driver.start() for _ in range(3)]
+        assert 15 == len({_text(e) for e in (*driver.optimizer.history, *jobs)})
+
+    def test_evaluations_of_another_study(self) -> None:
+        """What was imported is learnt from by the same rules, before and between own trials."""
+        space = SPACES["conditional"]
+        driver = self._driver(space, budgets=(1, 3))
+        rows = space.sample(20, np.random.default_rng(2))
+        for i, row in enumerate(rows[:15]):
+            config = space.decode_one(row)
+            driver.borrow(config, None if i % 5 == 4 else i % 7, budget=(1, 3)[i % 2])
+        issued = []
+        for i in range(12):
+            proposed = driver.ask()
+            assert _same(proposed, driver.replay(self.make()).ask())
+            issued.append(_text(driver.step(float(i))))
+            if i == 5:
+                for row in rows[15:]:
+                    driver.borrow(space.decode_one(row), 3.0)
+        assert len(issued) == len(set(issued))
+
     def test_info_is_plain(self, space: Space) -> None:
         """What is said about a proposal is plain data, and says whether a model made it."""
         driver = self._driver(space)
@@ -281,7 +370,19 @@ def _same(one: Suggestion, other: Suggestion) -> bool:
     return repr(one) == repr(other)
 
 
-def _text(job: Job) -> str:
+def _metrics(job: Job, fates: random.Random) -> dict[str, float]:
+    """Return metrics that depend on the configuration, sometimes one of them missing or bad."""
+    number = zlib.crc32(repr(sorted(job.config.items())).encode())
+    metrics: dict[str, float] = {"b": number % 7, "c": number % 5, "d": number % 3}
+    fate = fates.random()
+    if fate < 0.1:
+        del metrics[fates.choice(sorted(metrics))]
+    elif fate < 0.2:
+        metrics[fates.choice(sorted(metrics))] = fates.choice((np.inf, -np.inf, np.nan, 1e308))
+    return metrics
+
+
+def _text(job: Job | Evaluation) -> str:
     return repr(sorted(job.config.items()))
 
 

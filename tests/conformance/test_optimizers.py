@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
     DEOptimizer,
     ETPEOptimizer,
+    GPOptimizer,
     GridOptimizer,
     Optimizer,
     RandomOptimizer,
@@ -52,6 +54,11 @@ class TestETPE(OptimizerSuite):
 class TestETPEWithoutStartup(OptimizerSuite):
     def make(self) -> Optimizer:
         return ETPEOptimizer(n_startup=2, n_candidates=3)
+
+
+class TestGP(OptimizerSuite):
+    def make(self) -> Optimizer:
+        return GPOptimizer(n_startup=6, n_candidates=48)
 
 
 class TestDE(OptimizerSuite):
@@ -96,20 +103,37 @@ class _Repeating(RandomOptimizer):
         return False
 
 
+class _OncePerMetric(RandomOptimizer):
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
+        several = len(self.history.objectives.metrics) > 1
+        self.asked = getattr(self, "asked", 0) + several
+        return super().ask(budget, pending, Key(key.seed, key.number + self.asked))
+
+
 @pytest.mark.parametrize(
-    ("cheat", "rule", "space"),
+    ("cheat", "rule", "subject"),
     [
-        (_Impure, "test_ask_is_pure", "one-float"),
-        (_Impure, "test_resume_equals_never_having_stopped", "one-float"),
-        (_Forgetful, "test_second_initialize_starts_anew", "one-float"),
-        (_Repeating, "test_open_proposals_differ", "all-categorical"),
-        (_Repeating, "test_exhaustion", "all-categorical"),
-        (GridOptimizer, "test_seeds_differ", "one-float"),
+        (_Impure, "test_ask_is_pure", SPACES["one-float"]),
+        (_Impure, "test_resume_equals_never_having_stopped", SPACES["one-float"]),
+        (_Forgetful, "test_second_initialize_starts_anew", SPACES["one-float"]),
+        (_Repeating, "test_open_proposals_differ", SPACES["all-categorical"]),
+        (_Repeating, "test_exhaustion", SPACES["all-categorical"]),
+        (_Repeating, "test_many_at_once", "integers"),
+        (_Impure, "test_evaluations_of_another_study", None),
+        (GridOptimizer, "test_seeds_differ", SPACES["one-float"]),
     ],
 )
-def test_the_suite_finds_cheats(cheat: type[Optimizer], rule: str, space: str) -> None:
+def test_the_suite_finds_cheats(cheat: type[Optimizer], rule: str, subject: Any) -> None:
     """An optimizer that breaks a rule fails the test of it."""
     suite = OptimizerSuite()
     suite.make = cheat  # type: ignore[method-assign]  # what a subclass would do
     with pytest.raises((AssertionError, SpaceExhaustedError)):
-        getattr(suite, rule)(SPACES[space])
+        getattr(suite, rule)(*([] if subject is None else [subject]))
+
+
+def test_the_suite_finds_who_stumbles_over_metrics() -> None:
+    """An optimizer that is pure only with a single metric fails."""
+    suite = OptimizerSuite()
+    suite.make = _OncePerMetric  # type: ignore[method-assign]  # what a subclass would do
+    with pytest.raises(AssertionError):
+        suite.test_constraints_and_objectives("two", "integers")
