@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bandmaster.optimizers.base import Optimizer, Suggestion
     from bandmaster.optimizers.de import DEOptimizer
     from bandmaster.optimizers.etpe import ETPEOptimizer
+    from bandmaster.optimizers.gp import GPOptimizer
     from bandmaster.optimizers.grid import GridOptimizer
     from bandmaster.optimizers.random import RandomOptimizer
     from bandmaster.optimizers.regularized_evolution import RegularizedEvolutionOptimizer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEOptimizer",
     "ETPEOptimizer",
+    "GPOptimizer",
     "GridOptimizer",
     "Optimizer",
     "RandomOptimizer",
@@ -36,6 +38,7 @@ __all__ = [
 _HOME = {
     "DEOptimizer": "bandmaster.optimizers.de",
     "ETPEOptimizer": "bandmaster.optimizers.etpe",
+    "GPOptimizer": "bandmaster.optimizers.gp",
     "GridOptimizer": "bandmaster.optimizers.grid",
     "Optimizer": "bandmaster.optimizers.base",
     "RandomOptimizer": "bandmaster.optimizers.random",
@@ -47,8 +50,10 @@ _HOME = {
 
 # Name -> class (or function without arguments), or where to load it from.
 _REGISTRY: dict[str, Callable[[], Optimizer] | str] = {
+    "BO": "GPOptimizer",
     "DE": "DEOptimizer",
     "ETPE": "ETPEOptimizer",
+    "GP": "GPOptimizer",
     "Grid": "GridOptimizer",
     "Random": "RandomOptimizer",
     "RegularizedEvolution": "RegularizedEvolutionOptimizer",

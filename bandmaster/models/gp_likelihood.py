@@ -1,0 +1,170 @@
+"""How probable hyper-parameters of a Gaussian process are, given data, and the best ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bandmaster.models.gp_kernel import matern52, squared_distances
+
+__all__ = ["Hyperparameters", "Prior", "fit", "negative_log_posterior"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+_MEAN_VARIANCE = 1.0  # of the constant mean's prior, for targets of variance 1
+_LENGTHS = (math.log(5e-3), math.log(1e3))
+_SIGNALS = (math.log(1e-2), math.log(1e2))
+_NOISES = (math.log(1e-6), math.log(2.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """Of a Gaussian process with a Matérn kernel and constant mean.
+
+    Parameters
+    ----------
+    lengths : float64 (g,)
+        Length scale of every group of features.
+    signal, noise : float
+        Variances of the function and of the observations around it.
+    """
+
+    lengths: FloatArray
+    signal: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Independent normal priors of the logarithms of hyper-parameters.
+
+    Parameters
+    ----------
+    length, signal, noise : (float, float)
+        Mean and standard deviation of the logarithm.
+    """
+
+    length: tuple[float, float]
+    signal: tuple[float, float] = (0.0, 0.5)
+    noise: tuple[float, float] = (math.log(1e-3), 2.0)
+
+    @classmethod
+    def scaled(cls, n_groups: int) -> Prior:
+        """Return priors whose length scales grow with the root of the dimension.
+
+        ``log ℓ ~ N(√2 + log(d)/2, 3)``: the distance of two random points stays a constant number
+        of length scales (Hvarfner, Hellsten and Nardi 2024, eq. 6).
+        """
+        return cls((math.sqrt(2) + math.log(n_groups) / 2, math.sqrt(3)))
+
+    def moments(self, n_groups: int) -> tuple[FloatArray, FloatArray]:
+        """Return means and standard deviations of all the parameters' logarithms."""
+        pairs = np.array([self.length] * n_groups + [self.signal, self.noise])
+        return pairs[:, 0], pairs[:, 1]
+
+
+def negative_log_posterior(
+    theta: FloatArray, features: FloatArray, groups: IntArray, y: FloatArray, prior: Prior
+) -> tuple[float, FloatArray]:
+    """Return the negative log posterior density of hyper-parameters, and its gradient.
+
+    Parameters
+    ----------
+    theta : float64 (g + 2,)
+        Logarithms of the length scales, of the signal's and of the noise's variance.
+    features : float64 (n, f)
+    groups : intp (f,)
+        Which length scale a feature has.
+    y : float64 (n,)
+    prior : Prior
+
+    Notes
+    -----
+    The constant mean has its own prior and is maximised out, in closed form; by the envelope
+    theorem that adds nothing to the gradient. Sums over pairs of points of ``w_ij (z_i - z_j)²``
+    are taken as matrix products, so the cost in the dimension is that of a product.
+    """
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    n, n_groups = len(y), len(theta) - 2
+    signal, noise = math.exp(theta[-2]), math.exp(theta[-1])
+    scaled = features * np.exp(-theta[:-2])[groups]
+    value, slope = matern52(squared_distances(scaled, scaled))
+    value *= signal
+    value.flat[:: n + 1] += noise
+    factor, info = dpotrf(value, lower=1, clean=0)
+    if info:  # beyond what the bounds allow; a step there is taken back
+        return 1e25, np.zeros_like(theta)
+    log_det = 2 * float(np.log(factor.diagonal()).sum())
+    inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    weights = inverse.sum(axis=1)
+    mean = float(weights @ y) / (float(weights.sum()) + 1 / _MEAN_VARIANCE)
+    rest = y - mean
+    alpha = inverse @ rest
+    at, spread = prior.moments(n_groups)
+    unit = (theta - at) / spread
+    loss = 0.5 * (rest @ alpha + log_det + mean * mean / _MEAN_VARIANCE + unit @ unit)
+    inverse -= np.multiply.outer(alpha, alpha)  # now 2 dL/dK
+    gradient = unit / spread
+    value.flat[:: n + 1] -= noise
+    gradient[-2] += 0.5 * np.vdot(inverse, value)
+    gradient[-1] += 0.5 * noise * inverse.trace()
+    inverse *= slope
+    per_feature = inverse.sum(axis=1) @ (scaled * scaled)
+    per_feature -= np.einsum("ij,ij->j", scaled, inverse @ scaled)
+    gradient[:-2] -= 2 * signal * np.bincount(groups, per_feature, n_groups)
+    return float(loss), gradient
+
+
+def fit(
+    features: FloatArray,
+    groups: IntArray,
+    y: FloatArray,
+    prior: Prior,
+    *,
+    lengths: Sequence[float] = (1.0,),
+    max_iterations: int = 60,
+) -> Hyperparameters:
+    """Return the most probable hyper-parameters, by L-BFGS-B from fixed starts.
+
+    Parameters
+    ----------
+    features : float64 (n, f)
+    groups : intp (f,)
+    y : float64 (n,)
+        Of variance 1, roughly.
+    prior : Prior
+    lengths : sequence of float, default (1.0,)
+        A start each, as multiples of the prior's median length scale.
+    max_iterations : int, default 60
+        Of each start.
+    """
+    from scipy.optimize import minimize
+
+    n_groups = int(groups.max()) + 1
+    at, _ = prior.moments(n_groups)
+    bounds = [_LENGTHS] * n_groups + [_SIGNALS, _NOISES]
+    best: tuple[float, FloatArray] | None = None
+    for multiple in lengths:
+        start = at.copy()
+        start[:-2] += math.log(multiple)
+        found = minimize(
+            negative_log_posterior,
+            np.clip(start, *np.transpose(bounds)),
+            args=(features, groups, y, prior),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": max_iterations},
+        )
+        if best is None or found.fun < best[0]:
+            best = float(found.fun), found.x
+    assert best is not None
+    theta = best[1]
+    return Hyperparameters(np.exp(theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1]))
