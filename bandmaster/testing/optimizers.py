@@ -274,7 +274,8 @@ class OptimizerSuite:
             _random_event(driver, fates, _room(space, 40))
 
     @pytest.mark.parametrize(
-        ("metrics", "name"), zip(sorted(_MANY), ("conditional", "integers") * 2, strict=True)
+        ("metrics", "name"),
+        [(metrics, ("conditional", "integers")[i % 2]) for i, metrics in enumerate(sorted(_MANY))],
     )
     def test_constraints_and_objectives(self, metrics: str, name: str) -> None:
         """Several objectives, and constraints, change nothing of the rules.
