@@ -1,0 +1,98 @@
+"""How far another study's evaluations are trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bandmaster.optimizers import RandomOptimizer
+from bandmaster.optimizers.transfer import Transfer, imported, row_weights
+from bandmaster.space import Categorical, Condition, Equals, Float, Integer, Ordinal, Space
+from bandmaster.testing.driver import Driver
+
+SPACE = Space(
+    [
+        Float("x", -1, 1),
+        Categorical("kind", ("a", "b")),
+        Integer("n", 1, 9),
+        Float("y", 0, 1),
+        Ordinal("size", ("s", "m", "l")),
+    ],
+    conditions=[Condition("y", Equals("kind", "b"))],
+)
+
+
+def loss(config: Mapping[str, Any]) -> float:
+    by_kind = 0.3 * config["y"] if config["kind"] == "b" else 0.5
+    return float(config["x"] ** 2 + by_kind + 0.02 * config["n"])
+
+
+def study(
+    other: Callable[[Mapping[str, Any]], float], n_imported: int = 60, n_own: int = 20
+) -> Driver:
+    driver = Driver(RandomOptimizer(), SPACE, budgets=(1.0, 3.0))
+    for row in SPACE.sample(n_imported, np.random.default_rng(1)):
+        config = SPACE.decode_one(row)
+        driver.borrow(config, other(config), budget=1.0)
+    for _ in range(n_own):
+        job = driver.start()
+        driver.finish(job, loss(job.config))
+    return driver
+
+
+def weight(driver: Driver) -> float:
+    history = driver.optimizer.history
+    weights = row_weights(SPACE, history)
+    theirs = imported(history)
+    assert (weights[~theirs] == 1.0).all()
+    assert 1 == len(set(weights[theirs]))
+    return float(weights[theirs][0])
+
+
+def test_a_study_that_agrees_keeps_its_weight() -> None:
+    """Losses on another scale that rank alike stay trusted."""
+    assert weight(study(lambda config: 1000 + 50 * loss(config))) > 0.6
+
+
+@pytest.mark.parametrize(
+    "other", [lambda config: -loss(config), lambda config: hash(config["x"]) % 97]
+)
+def test_a_study_that_misleads_loses_its_weight(other: Any) -> None:
+    """What ranks the other way round, or at random, soon counts (nearly) nothing."""
+    assert weight(study(other)) < 0.3
+    assert weight(study(other, n_own=60)) < 0.2
+
+
+def test_it_is_believed_until_something_speaks_against_it() -> None:
+    """Without own results at a budget that both have, imported rows count in full."""
+    assert 1.0 == weight(study(lambda config: -loss(config), n_own=1))
+    driver = study(loss, n_own=0)
+    for _ in range(10):
+        job = driver.start(3.0)
+        driver.finish(job, -loss(job.config))
+    assert 1.0 == weight(driver)
+
+
+def test_only_imported_rows_are_weighted() -> None:
+    """A study that imported nothing has weights of 1, and failures are ordered like all others."""
+    assert [1.0] * 20 == row_weights(SPACE, study(loss, 0).optimizer.history).tolist()
+    failing = study(loss)
+    for _ in range(10):
+        failing.finish(failing.start(), None)
+    assert 0.0 <= weight(failing) <= 1.0
+
+
+def test_remembering_changes_nothing() -> None:
+    """Weights that are looked at on the way are those of who looks once."""
+    driver, transfer = study(loss, n_own=0), Transfer(SPACE)
+    for i in range(40):
+        job = driver.start()
+        driver.finish(job, loss(job.config))
+        if i == 25:
+            driver.borrow(SPACE.default_config(), 3.0, budget=1.0)
+        history = driver.optimizer.history
+        expected = row_weights(SPACE, history)
+        assert expected.tolist() == transfer.weights(history).tolist()
