@@ -1,7 +1,7 @@
 """Objectives with known optima, to test and compare optimizers on. Plain numpy, microseconds each.
 
 Every problem is a `Problem`: call it with a configuration (and a budget, where it has several) and
-subtract `optimum` for the simple regret. `space` is an HDL mapping.
+subtract `optimum` for the simple regret.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from bandmaster.space import Space
 
 __all__ = [
     "PROBLEMS",
@@ -33,8 +36,8 @@ class Problem:
     Parameters
     ----------
     name : str
-    space : Mapping
-        The search space as HDL.
+    space : Mapping or Space
+        The search space, as HDL or compiled.
     function : callable
         ``function(config, budget) -> loss``.
     optimum : float
@@ -44,7 +47,7 @@ class Problem:
     """
 
     name: str
-    space: Mapping[str, Any]
+    space: Mapping[str, Any] | Space
     function: Callable[[Mapping[str, Any], float], float]
     optimum: float
     budgets: tuple[float, ...] = (1.0,)

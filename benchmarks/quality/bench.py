@@ -49,6 +49,10 @@ class Bench:
         ``true_loss(config)``: without noise, at the largest budget; default: the problem itself.
     find_reference : callable, optional
         Default: the problem's optimum, and the median of 2,000 random configurations.
+    eta : float, optional
+        By how much budgets differ from rung to rung; None is a run at the largest budget alone.
+    find_full_seconds : callable, optional
+        The mean duration of a random configuration at the largest budget; default: that budget.
     failure : float, default inf
         The loss that a failed evaluation counts as in a run's curve.
     """
@@ -57,6 +61,8 @@ class Bench:
     cost: Callable[[Config, float], float] | None = None
     true_loss: Callable[[Config], float] | None = None
     find_reference: Callable[[], Reference] | None = None
+    eta: float | None = None
+    find_full_seconds: Callable[[], float] | None = None
     failure: float = math.inf
 
     @property
@@ -75,6 +81,11 @@ class Bench:
     def seconds(self, config: Config, budget: float) -> float:
         """Return the virtual duration of an evaluation."""
         return budget if self.cost is None else self.cost(config, budget)
+
+    def full_seconds(self) -> float:
+        """Return how long an evaluation at the largest budget takes on average."""
+        top = self.problem.budgets[-1]
+        return top if self.find_full_seconds is None else self.find_full_seconds()
 
     def reference(self) -> Reference:
         """Return best and median loss; a second at most."""

@@ -65,7 +65,7 @@ def _wanted(options: argparse.Namespace, engines: Sequence[str], workers: int) -
         if lacking:
             print(f"suite {suite} is left out: {lacking}")
             continue
-        length = options.budget or suites.default_length(suite) * (2 if workers > 1 else 1)
+        length = options.budget or suites.default_length(suite, workers)
         for seed in options.seeds:
             for problem in suites.names(suite):
                 if options.problems is None or problem in options.problems:
@@ -99,7 +99,7 @@ def _print_tables(store: Store, keys: Sequence[RunKey], engines: Sequence[str]) 
         return
     n, first = len(results.seeds), results.engines[0]
     print(f"\nMean simple regret, {n} seeds\n")
-    print(markdown(["engine", *results.problems], results.regret_rows()))
+    print(markdown(["problem", *results.engines], results.regret_rows()))
     print(f"Normalised regret [95 % interval], {n} seeds; against: {first}\n")
     print(markdown(["engine", "mean rank", "at 25 %", "at 50 %", "at 100 %",
                     f"win/tie/loss of {first}", f"regret of {first} over it",

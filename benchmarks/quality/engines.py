@@ -89,9 +89,10 @@ def _value(text: str) -> Any:
 def engine(spec: Spec, *, seed: int) -> Iterator[Optimizer]:
     """Give a new optimizer, and undo afterwards what was replaced for it."""
     with contextlib.ExitStack() as undo:
+        optimizer: Optimizer
         if spec.name in peers.PEERS:
-            optimizer = peers.make(spec.name, seed=seed, **spec.arguments)
-            undo.callback(optimizer.close)
+            peer = optimizer = peers.make(spec.name, seed=seed, **spec.arguments)
+            undo.callback(peer.close)
         elif spec.arguments:
             optimizer = type(get_optimizer(spec.name))(**spec.arguments)
         else:

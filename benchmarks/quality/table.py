@@ -91,15 +91,17 @@ class Results:
         return result
 
     def regret_rows(self) -> list[list[str]]:
-        """Return the mean simple regret in each problem's own unit, an engine a row."""
-        rows = []
-        for name in self.engines:
-            cells = [
-                f"{(self.losses(p, name) - self.reference(p).best).mean():.3g}"
-                for p in self.problems
+        """Return the mean simple regret in each problem's own unit, a problem a row."""
+        return [
+            [
+                problem,
+                *(
+                    f"{(self.losses(problem, name) - self.reference(problem).best).mean():.3g}"
+                    for name in self.engines
+                ),
             ]
-            rows.append([name, *cells])
-        return rows
+            for problem in self.problems
+        ]
 
     def summary_rows(self, first: str | None = None) -> list[list[str]]:
         """Return rank, normalised regret at 25, 50 and 100 %, wins and ratio; best rank first.

@@ -16,11 +16,30 @@ from benchmarks.quality.bench import Bench
 
 __all__ = ["SUITES", "default_length", "load", "names", "suite_of", "why_missing"]
 
-# Suite -> (module, which of its names, how many evaluations a run has).
+# Suite -> (module, which of its names, evaluations of a run; with several budgets: how many times
+# an evaluation at the largest takes).
 SUITES: dict[str, tuple[str, str, int]] = {
     "synthetic": ("synthetic", "four", 100),
     "synthetic-all": ("synthetic", "all", 100),
-    "counting-ones": ("synthetic", "fidelity", 100),
+    "bbob-5": ("bbob", "bbob-5", 100),
+    "bbob": ("bbob", "bbob", 100),
+    "bbob-mixint-5": ("bbob", "mixint-5", 100),
+    "bbob-mixint": ("bbob", "mixint", 100),
+    "tabular": ("tabular", "all", 100),
+    "hpolib": ("tabular", "HPOLib", 100),
+    "hpobench": ("tabular", "HPOBench", 100),
+    "nasbench201": ("tabular", "NASBench201", 100),
+    "lcbench": ("yahpo", "lcbench", 100),
+    "xgboost": ("yahpo", "rbv2_xgboost", 100),
+    "rpart": ("yahpo", "rbv2_rpart", 100),
+    "lcbench-8": ("yahpo", "few-lcbench", 100),
+    "xgboost-8": ("yahpo", "few-rbv2_xgboost", 100),
+    "rpart-8": ("yahpo", "few-rbv2_rpart", 100),
+    "live": ("live", "all", 50),
+    "live-quick": ("live", "quick", 50),
+    "mf-counting-ones": ("synthetic", "fidelity", 50),
+    "mf-lcbench": ("yahpo", "mf-lcbench", 50),
+    "mf-xgboost": ("yahpo", "mf-rbv2_xgboost", 50),
 }
 
 
@@ -30,9 +49,18 @@ def _module(suite: str) -> Any:
     return import_module(f"{__name__}.{SUITES[suite][0]}")
 
 
-def default_length(suite: str) -> int:
-    """Return how many evaluations a run has."""
-    return SUITES[suite][2]
+def default_length(suite: str, workers: int) -> int:
+    """Return how long a run is: evaluations in all, or durations of a full evaluation a worker.
+
+    Several workers make 200 evaluations. With several budgets each works shorter: 20 durations of
+    a full evaluation with up to 8 workers, 10 with more.
+    """
+    length = SUITES[suite][2]
+    if workers == 1:
+        return length
+    if suite.startswith("mf-"):
+        return 20 if workers <= 8 else 10
+    return max(200, length)
 
 
 def why_missing(suite: str) -> str:

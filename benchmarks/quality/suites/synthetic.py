@@ -9,7 +9,7 @@ from bandmaster.testing.problems import PROBLEMS
 from benchmarks.quality.bench import Bench
 
 FOUR = ("branin", "hartmann6", "rosenbrock4", "ackley10mixed")
-FIDELITY = ("counting_ones",)
+FIDELITY = ("mf-counting_ones",)
 
 
 def missing() -> str:
@@ -23,15 +23,16 @@ def names(part: str) -> list[str]:
         return list(FOUR)
     if part == "fidelity":
         return list(FIDELITY)
-    return [name for name in PROBLEMS if name not in FIDELITY]
+    return [name for name in PROBLEMS if f"mf-{name}" not in FIDELITY]
 
 
 def load(name: str) -> Bench:
     """Return a problem."""
-    problem = PROBLEMS[name]()
-    if name == "counting_ones":
-        # The coins are what an optimizer sees; what counts is their probability.
-        return Bench(problem, true_loss=lambda config: -float(sum(_numbers(config))))
+    problem = PROBLEMS[name.removeprefix("mf-")]()
+    if name in FIDELITY:
+        # The coins are what an optimizer sees; what counts is their probability. A rung is paid in
+        # full: a trial that goes on starts again.
+        return Bench(problem, true_loss=lambda config: -sum(_numbers(config)), eta=3)
     return Bench(problem)
 
 

@@ -1,0 +1,71 @@
+"""A run at one budget, with one evaluation out at a time or many."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from bandmaster.errors import SpaceExhaustedError
+from bandmaster.optimizers.base import Optimizer
+from bandmaster.testing.driver import Driver
+from benchmarks.quality.bench import Bench
+from benchmarks.quality.curve import Curve
+
+__all__ = ["sequential"]
+
+
+def sequential(
+    bench: Bench,
+    optimizer: Optimizer,
+    seed: int,
+    *,
+    workers: int,
+    n_evaluations: int,
+    curve: Curve,
+    cap: float = math.inf,
+) -> None:
+    """Evaluate at the largest budget, always `workers` at a time; first in, first out.
+
+    Parameters
+    ----------
+    bench : Bench
+    optimizer : Optimizer
+        Not yet initialised.
+    seed : int
+    workers : int
+    n_evaluations : int
+        In all; fewer where the space runs out.
+    curve : Curve
+        Its x is the number of evaluations.
+    cap : float
+        Seconds of wall-clock time after which it ends.
+    """
+    problem = bench.problem
+    driver = Driver(optimizer, bench.space(), budgets=problem.budgets[-1:], seed=seed)
+    deadline = time.perf_counter() + cap
+    n_started = n_finished = 0
+    while n_finished < n_evaluations:
+        while n_started < n_evaluations and len(driver.pending) < workers:
+            before = time.process_time()
+            try:
+                suggestion = driver.ask()
+            except SpaceExhaustedError:
+                n_evaluations = n_started
+                break
+            remote = getattr(optimizer, "remote_seconds", 0.0)
+            curve.asks.append(time.process_time() - before + remote)
+            driver.enqueue(suggestion.config, info=suggestion.info)
+            n_started += 1
+        if not driver.pending:
+            return
+        job = driver.pending[0]
+        loss = problem(job.config)
+        failed = not math.isfinite(loss)
+        driver.finish(job, None if failed else loss)
+        n_finished += 1
+        if curve.see(bench.failure if failed else loss):
+            truth = loss if bench.true_loss is None or failed else bench.truth(job.config)
+            curve.incumbent(n_finished, bench.failure if failed else truth)
+        if time.perf_counter() > deadline and n_finished < n_evaluations:
+            curve.capped = n_finished
+            return
