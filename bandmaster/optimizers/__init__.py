@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bandmaster.optimizers.auto import AutoOptimizer
     from bandmaster.optimizers.base import Optimizer, Suggestion
     from bandmaster.optimizers.de import DEOptimizer
     from bandmaster.optimizers.etpe import ETPEOptimizer
     from bandmaster.optimizers.gp import GPOptimizer
     from bandmaster.optimizers.grid import GridOptimizer
+    from bandmaster.optimizers.prior import Prior
     from bandmaster.optimizers.random import RandomOptimizer
     from bandmaster.optimizers.regularized_evolution import RegularizedEvolutionOptimizer
     from bandmaster.optimizers.sobol import SobolOptimizer
     from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = [
+    "AutoOptimizer",
     "DEOptimizer",
     "ETPEOptimizer",
     "GPOptimizer",
     "GridOptimizer",
     "Optimizer",
+    "Prior",
     "RandomOptimizer",
     "RegularizedEvolutionOptimizer",
     "SobolOptimizer",
@@ -36,11 +40,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "AutoOptimizer": "bandmaster.optimizers.auto",
     "DEOptimizer": "bandmaster.optimizers.de",
     "ETPEOptimizer": "bandmaster.optimizers.etpe",
     "GPOptimizer": "bandmaster.optimizers.gp",
     "GridOptimizer": "bandmaster.optimizers.grid",
     "Optimizer": "bandmaster.optimizers.base",
+    "Prior": "bandmaster.optimizers.prior",
     "RandomOptimizer": "bandmaster.optimizers.random",
     "RegularizedEvolutionOptimizer": "bandmaster.optimizers.regularized_evolution",
     "SobolOptimizer": "bandmaster.optimizers.sobol",
@@ -58,6 +64,7 @@ _REGISTRY: dict[str, Callable[[], Optimizer] | str] = {
     "Random": "RandomOptimizer",
     "RegularizedEvolution": "RegularizedEvolutionOptimizer",
     "Sobol": "SobolOptimizer",
+    "auto": "AutoOptimizer",
 }
 
 

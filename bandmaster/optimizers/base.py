@@ -90,6 +90,7 @@ class Optimizer(abc.ABC):
         budgets: Sequence[float] = (1.0,),
         *,
         history: History | None = None,
+        leader: Optimizer | None = None,
     ) -> None:
         """Bind the optimizer to a search space.
 
@@ -100,6 +101,10 @@ class Optimizer(abc.ABC):
             All budgets that will occur.
         history : History, optional
             The record to read; a new one by default.
+        leader : Optimizer, optional
+            Propose for this one, as one of its engines: its history is read, and what was issued is
+            its to keep. It alone gets `issued` and `tell`, so an engine must learn from the history
+            only.
 
         Raises
         ------
@@ -112,9 +117,11 @@ class Optimizer(abc.ABC):
             raise ConfigurationError(f"budgets must be positive numbers, got {budgets!r}")
         self.space = compile_space(config_space)
         self.budgets = tuple(sorted(budgets))
+        if leader is not None:
+            history = leader.history
         self.history = History(self.space.dim) if history is None else history
         self._bound_prior = None if self.prior is None else self.prior.bind(self.space)
-        self._seen: set[bytes] = set()
+        self._seen: set[bytes] = set() if leader is None else leader._seen
         self.setup()
 
     @property

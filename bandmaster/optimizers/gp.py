@@ -1,8 +1,8 @@
-"""Bayesian optimization with a Gaussian process."""
+"""Bayesian optimization with Gaussian processes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -12,23 +12,28 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
-from bandmaster.models.gp import Factor, GaussianProcess
+from bandmaster.models.gp_ensemble import Predictor
 from bandmaster.models.gp_inputs import Inputs
-from bandmaster.models.gp_likelihood import Prior, fit
-from bandmaster.models.gp_warp import warped
-from bandmaster.optimizers.acquisition import log_expected_improvement
 from bandmaster.optimizers.acquisition_search import AcquisitionSearch
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.etpe import ETPEOptimizer
-from bandmaster.optimizers.split import modelled_budget
+from bandmaster.optimizers.gp_acquisition import (
+    Feasibility,
+    Improvement,
+    ImprovementOfMax,
+    Sum,
+    Term,
+)
+from bandmaster.optimizers.gp_surrogates import Source, Surrogates
+from bandmaster.optimizers.pareto import undominated
 from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = ["GPOptimizer"]
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
-_GROWTH = 1.1
-_STARTS = (1.0, 0.1)
+_INCUMBENTS = 4
 
 
 class GPOptimizer(Optimizer):
@@ -37,69 +42,88 @@ class GPOptimizer(Optimizer):
     Parameters
     ----------
     n_startup : int, default 10
-        Evaluations that a budget needs before it is modelled.
+        Evaluations that a budget needs before it is modelled; until then ETPE proposes.
     n_candidates : int, default 768
         Points at which the acquisition function is looked at first; the best of them are improved.
     max_points : int, default 500
-        With more evaluations than this at the modelled budget ETPE proposes.
+        With more evaluations than this at any budget ETPE proposes.
+    growth : float, default 1.1
+        Hyper-parameters are fitted anew when the evaluations have grown by this factor.
 
     Raises
     ------
     ConfigurationError
         When an option is out of its range.
+
+    Notes
+    -----
+    - Several budgets: each has its own process; what they predict is weighted by how well each
+      ranks what the largest has seen. So are evaluations of another study.
+    - Failed evaluations count as the worst of the others.
+    - Pending trials are taken to turn out as predicted, which leaves the prediction as it is and
+      takes the uncertainty there away.
+    - Constraints: the expected improvement is multiplied with the probability of each; as long as
+      nothing feasible is known, the largest violation is what is improved.
+    - Several objectives: each has its process; every proposal improves the largest of them, each
+      times a weight drawn for it (a random Tchebycheff scalarisation, Knowles 2006).
+
+    References
+    ----------
+    Ament et al.: Unexpected Improvements to Expected Improvement, 2023.
+    Hvarfner, Hellsten, Nardi: Vanilla Bayesian Optimization Performs Great in High Dimensions,
+    2024 (the prior of length scales).
+    Song et al.: The Vizier Gaussian Process Bandit Algorithm, 2024 (the warp of losses).
     """
 
     trusted: ClassVar[bool] = True
 
     def __init__(
-        self, *, n_startup: int = 10, n_candidates: int = 768, max_points: int = 500
+        self,
+        *,
+        n_startup: int = 10,
+        n_candidates: int = 768,
+        max_points: int = 500,
+        growth: float = 1.1,
     ) -> None:
         if n_startup < 2:
             raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
-        if n_candidates < 1:
-            raise ConfigurationError(f"n_candidates must be at least 1, got {n_candidates}")
+        if n_candidates < 3:
+            raise ConfigurationError(f"n_candidates must be at least 3, got {n_candidates}")
         if max_points < n_startup:
             raise ConfigurationError(
                 f"max_points must be at least n_startup = {n_startup}, got {max_points}"
             )
+        if not growth > 1:
+            raise ConfigurationError(f"growth must be above 1, got {growth}")
         self.n_startup = n_startup
         self.n_candidates = n_candidates
         self.max_points = max_points
+        self.growth = growth
 
     def setup(self) -> None:
-        """Prepare the features."""
+        """Prepare features, models and the successor."""
         self._inputs = Inputs(self.space)
         self._search = AcquisitionSearch(self.space, n_candidates=self.n_candidates)
-        self._fits: dict[tuple[float, int], Factor] = {}
-        self._heir = ETPEOptimizer(n_startup=self.n_startup)
-        self._heir.initialize(self.space, self.budgets, history=self.history)
+        self._surrogates = Surrogates(self._inputs, self.history, self.n_startup, self.growth)
+        self._etpe = ETPEOptimizer(n_startup=self.n_startup)
+        self._etpe.initialize(self.space, self.budgets, history=self.history)
 
     def issued(self, job: Job) -> None:
-        """Learn that a trial has begun."""
+        """Learn that a new trial has begun; see `Optimizer.issued`."""
         super().issued(job)
-        self._heir.issued(job)
+        self._etpe.issued(job)
+
+    def tell(self, evaluation: Evaluation) -> None:
+        """Learn from the history when asked."""
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
-        modelled = modelled_budget(self.history, self.n_startup)
-        if modelled is None or not self._inputs.n_groups:
-            return self._heir.ask(budget, pending, key)
-        if self.history.count(modelled) > self.max_points:
-            return self._heir.ask(budget, pending, key)
+        sources = self._surrogates.sources() if self._inputs.n_groups else []
+        if not sources or max(len(source.rows) for source in sources) > self.max_points:
+            return self._etpe.ask(budget, pending, key)
         rng = key.rng("gp")
-        rows = self.history.at_budget(modelled)
-        vectors = self.history.vectors[rows]
-        losses = self.history.losses[rows]
-        features = self._inputs.features(vectors)
-        factor = self._factor(modelled, features, losses)
-        process = GaussianProcess(factor, warped(losses))
-        out = [job.vector for job in pending if job.vector is not None]
-        if out:
-            vectors = np.concatenate([vectors, out])
-            process = process.believing(self._inputs.features(np.array(out)))
-        acquisition = _Improvement(process, self._inputs, self.space.dim)
-        incumbents = vectors[np.argsort(process.fitted, kind="stable")[:4]]
+        acquisition, incumbents = self._acquisition(sources, pending, rng)
         found = self._search.best(acquisition, incumbents, rng)
         row = next((row for row in found if not self.seen(row)), None)
         model_based = row is not None
@@ -107,44 +131,71 @@ class GPOptimizer(Optimizer):
             row = draw_unseen(self, rng)
         return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
 
-    def tell(self, evaluation: Evaluation) -> None:
-        """Learn from the history when asked."""
+    def _acquisition(
+        self, sources: list[Source], pending: Collection[Job], rng: np.random.Generator
+    ) -> tuple[Sum, FloatArray]:
+        """Return what to maximise and the rows around which to look closer, the best first."""
+        top, targets = sources[-1], self._surrogates.targets
+        out = np.array([job.vector for job in pending if job.vector is not None])
+        out = out.reshape(-1, self.space.dim)
+        constraints = [
+            predictor
+            for j in range(targets.n_constraints)
+            if (predictor := self._surrogates.constraint(top, j, out)) is not None
+        ]
+        known = self.history.vectors[top.rows]
+        feasible = targets.feasible[top.rows]
+        if constraints and not feasible.any():
+            rows = np.concatenate([known, out])
+            predictions = self._predictions(constraints, rows)
+            terms, order = self._improving(constraints, predictions, np.ones(len(constraints)))
+        else:
+            rows = known[feasible]
+            if not constraints:  # else nobody knows whether they will be feasible
+                rows = np.concatenate([rows, out])
+            objectives = [
+                self._surrogates.objective(sources, j, out) for j in range(targets.n_objectives)
+            ]
+            predictions = self._predictions(objectives, rows)
+            weights = rng.dirichlet(np.ones(len(objectives)))
+            terms, order = self._improving(objectives, predictions, weights, scaled=True)
+            terms += [Feasibility(predictor) for predictor in constraints]
+        n = len(top.rows)
+        acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
+        return acquisition, rows[order[:_INCUMBENTS]]
 
-    def _factor(self, budget: float, features: FloatArray, losses: FloatArray) -> Factor:
-        n = self._scheduled(losses)
-        factor = self._fits.get((budget, n))
-        if factor is None:
-            prior = Prior.scaled(self._inputs.n_groups)
-            parameters = fit(
-                features[:n], self._inputs.groups, warped(losses[:n]), prior, lengths=_STARTS
-            )
-            factor = Factor.of(parameters, self._inputs.groups, features[:n])
-            self._fits = {(budget, n): factor}
-        return factor.extended(features[n:])
+    def _predictions(self, predictors: Sequence[Predictor], rows: FloatArray) -> FloatArray:
+        features = self._inputs.features(rows)
+        return np.array([predictor.predict(features)[0] for predictor in predictors])
 
-    def _scheduled(self, losses: FloatArray) -> int:
-        """Return the last count, of a fixed schedule, at which the parameters are fitted."""
-        at = max(self.n_startup, 1 + int(np.isfinite(losses).argmax()))
-        while (following := max(at + 1, int(at * _GROWTH))) <= len(losses):
-            at = following
-        return at
+    @staticmethod
+    def _improving(
+        predictors: Sequence[Predictor],
+        predictions: FloatArray,
+        weights: FloatArray,
+        *,
+        scaled: bool = False,
+    ) -> tuple[list[Term], npt.NDArray[np.intp]]:
+        """Return what improves the largest of some weighted predictions, and the best rows' order.
 
-
-class _Improvement:
-    def __init__(self, process: GaussianProcess, inputs: Inputs, dim: int) -> None:
-        self._process, self._inputs, self._dim = process, inputs, dim
-        self._best = float(process.fitted.min())
-
-    def value(self, rows: FloatArray) -> FloatArray:
-        mean, deviation = self._process.predict(self._inputs.features(rows))
-        return log_expected_improvement(mean, deviation, self._best)[0]
-
-    def gradient(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-        mean, deviation, by_mean, by_deviation = self._process.predict_with_gradient(
-            self._inputs.features(rows)
-        )
-        value, m, s = log_expected_improvement(mean, deviation, self._best)
-        by_features = m[:, None] * by_mean + s[:, None] * by_deviation
-        result = np.zeros((len(rows), self._dim))
-        result[:, self._inputs.numbers] = self._inputs.by_numbers(by_features)
-        return value, result
+        Parameters
+        ----------
+        predictors : sequence of Predictor
+        predictions : float64 (k, r)
+            Of what is known.
+        weights : float64 (k,)
+        scaled : bool
+            Whether predictions are taken as shares of the range of those that are not dominated.
+        """
+        if len(predictors) == 1:
+            best = float(predictions[0].min())
+            order = np.argsort(predictions[0], kind="stable")
+            return [Improvement(predictors[0], best)], order
+        offsets, scales = np.zeros(len(predictors)), weights
+        if scaled:
+            front = predictions[:, undominated(predictions.T)]
+            offsets = front.min(axis=1)
+            scales = (weights + 1e-3) / np.maximum(front.max(axis=1) - offsets, 1e-3)
+        largest = ((predictions - offsets[:, None]) * scales[:, None]).max(axis=0)
+        term = ImprovementOfMax(predictors, offsets, scales, float(largest.min()))
+        return [term], np.argsort(largest, kind="stable")

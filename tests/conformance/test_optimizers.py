@@ -14,6 +14,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
+    AutoOptimizer,
     DEOptimizer,
     ETPEOptimizer,
     GPOptimizer,
@@ -23,6 +24,7 @@ from bandmaster.optimizers import (
     RegularizedEvolutionOptimizer,
     SobolOptimizer,
     Suggestion,
+    auto,
     get_optimizer,
     optimizer_names,
 )
@@ -56,9 +58,20 @@ class TestETPEWithoutStartup(OptimizerSuite):
         return ETPEOptimizer(n_startup=2, n_candidates=3)
 
 
+class TestAuto(OptimizerSuite):
+    @pytest.fixture(autouse=True)
+    def early_switches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the rules see every switch, and few proposals of slow engines."""
+        monkeypatch.setattr(auto, "_MOST_MODELLED", 12)
+        monkeypatch.setattr(auto, "_MOST_OUT", 8)
+
+    def make(self) -> Optimizer:
+        return AutoOptimizer()
+
+
 class TestGP(OptimizerSuite):
     def make(self) -> Optimizer:
-        return GPOptimizer(n_startup=6, n_candidates=48)
+        return GPOptimizer(n_startup=5, n_candidates=24, growth=2.0)
 
 
 class TestDE(OptimizerSuite):

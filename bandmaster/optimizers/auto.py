@@ -1,0 +1,130 @@
+"""Choosing an engine by the space and by what is known so far."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import ClassVar, NamedTuple
+
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.job import Job
+from bandmaster.core.randomness import Key
+from bandmaster.errors import ConfigurationError
+from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.etpe import ETPEOptimizer
+from bandmaster.optimizers.prior import Prior
+from bandmaster.optimizers.split import modelled_budget
+from bandmaster.space import Space
+
+__all__ = ["AutoOptimizer", "Choice"]
+
+logger = logging.getLogger(__name__)
+
+_MOST_DIMENSIONS = 25
+_MOST_MODELLED = 300  # evaluations at the modelled budget
+_MOST_OUT = 64
+
+
+class Choice(NamedTuple):
+    """An engine's name and why it proposes now."""
+
+    engine: str
+    why: str
+
+
+class AutoOptimizer(Optimizer):
+    """Lets the engine propose that does best at this point of this search; the default.
+
+    Parameters
+    ----------
+    n_startup : int, default 10
+        Evaluations that a budget needs before it is modelled.
+    prior : Prior, optional
+        Beliefs about good regions.
+
+    Raises
+    ------
+    ConfigurationError
+        When an option is out of its range.
+
+    Notes
+    -----
+    The choice is a function of the space, the history and how many jobs are out. A suggestion's
+    info has the ``engine``, and on a change ``why``.
+    """
+
+    trusted: ClassVar[bool] = True
+
+    def __init__(self, *, n_startup: int = 10, prior: Prior | None = None) -> None:
+        if n_startup < 2:
+            raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
+        self.n_startup = n_startup
+        self.prior = prior
+
+    def setup(self) -> None:
+        """Forget the engines of another space."""
+        self._engines: dict[str, Optimizer] = {}
+        self._current = ""  # who proposed the trial that was issued last
+        self._logged: set[Choice] = set()
+        self._surrogate = _surrogate(self.space)
+
+    def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
+        """Propose a configuration; see `Optimizer.ask`."""
+        self.check_not_exhausted()
+        choice = self.choose(len(pending))
+        suggestion = self._engine(choice.engine).ask(budget, pending, key)
+        info = {**suggestion.info, "engine": choice.engine}
+        if choice.engine != self._current:
+            info["why"] = choice.why
+            if choice not in self._logged:
+                self._logged.add(choice)
+                logger.info("%s proposes: %s", choice.engine, choice.why)
+        return Suggestion(suggestion.config, info)
+
+    def choose(self, n_out: int) -> Choice:
+        """Return who proposes while `n_out` jobs are out."""
+        modelled = modelled_budget(self.history, self.n_startup)
+        if modelled is None:
+            return Choice("ETPE", "the first configurations fill the space")
+        engine, why = self._surrogate
+        if engine == "ETPE":
+            return Choice(engine, why)
+        n = self.history.count(modelled)
+        if n_out > _MOST_OUT:
+            return Choice("ETPE", f"more than {_MOST_OUT} evaluations run at a time")
+        if n > _MOST_MODELLED:
+            return Choice("ETPE", f"more than {_MOST_MODELLED} evaluations are known")
+        return Choice(engine, why)
+
+    def issued(self, job: Job) -> None:
+        """Learn that a trial has begun, and who proposed it."""
+        super().issued(job)
+        self._current = job.config_info.get("engine", self._current)
+
+    def tell(self, evaluation: Evaluation) -> None:
+        """Learn from the history when asked, as the engines do."""
+
+    def _engine(self, name: str) -> Optimizer:
+        """Return an engine, made when it is first needed: a GP imports SciPy."""
+        engine = self._engines.get(name)
+        if engine is None:
+            engine = self._engines[name] = self._make(name)
+            engine.prior = self.prior
+            engine.initialize(self.space, self.budgets, leader=self)
+        return engine
+
+    def _make(self, name: str) -> Optimizer:
+        if name == "ETPE":
+            return ETPEOptimizer(n_startup=self.n_startup)
+        from bandmaster.optimizers.gp import GPOptimizer
+
+        return GPOptimizer(n_startup=self.n_startup)
+
+
+def _surrogate(space: Space) -> Choice:
+    """Return who models a space while that is affordable."""
+    free = space.n_values > 1
+    d = int(free.sum())
+    if d > _MOST_DIMENSIONS:
+        return Choice("ETPE", f"the space has more than {_MOST_DIMENSIONS} dimensions")
+    return Choice("GP", "few evaluations are known")
