@@ -41,7 +41,7 @@ class Study(_Study):
     Parameters
     ----------
     space : Space, ConfigurationSpace or HDL mapping
-    optimizer : str, Optimizer or Optimizer class, default "ETPE"
+    optimizer : str, Optimizer or Optimizer class, default "auto"
         Who proposes configurations.
     generator : IterGenerator, optional
         Who decides on budgets. Default: every trial once, at budget 1.
@@ -91,7 +91,7 @@ class Study(_Study):
         self,
         space: Any,
         *,
-        optimizer: str | Optimizer | type[Optimizer] = "ETPE",
+        optimizer: str | Optimizer | type[Optimizer] = "auto",
         generator: IterGenerator | None = None,
         metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
         name: str = "",
@@ -152,7 +152,7 @@ class Study(_Study):
         name: str,
         storage: str | Storage,
         *,
-        optimizer: str | Optimizer | type[Optimizer] = "ETPE",
+        optimizer: str | Optimizer | type[Optimizer] = "auto",
         generator: IterGenerator | None = None,
         max_retries: int = 3,
         retry_failed: int = 0,
@@ -165,7 +165,7 @@ class Study(_Study):
         ----------
         name : str
         storage : str or Storage
-        optimizer : str, Optimizer or Optimizer class, default "ETPE"
+        optimizer : str, Optimizer or Optimizer class, default "auto"
             Who proposes from now on.
         generator : IterGenerator, optional
             The one it was made with.

@@ -27,7 +27,7 @@ __all__ = ["fmin"]
 def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     eval_func: Callable[..., Any],
     config_space: Any,
-    optimizer: str | Optimizer | type[Optimizer] = "ETPE",
+    optimizer: str | Optimizer | type[Optimizer] = "auto",
     n_iterations: int | None = 100,
     n_trials: int | None = None,
     n_jobs: int = 1,
@@ -72,7 +72,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         as a number, or a dict with ``loss``, and further metrics and ``info`` at will. What it
         raises, and a loss that is no finite number, make a failed evaluation; the search goes on.
     config_space : ConfigurationSpace, HDL mapping or Space
-    optimizer : str, Optimizer or Optimizer class, default "ETPE"
+    optimizer : str, Optimizer or Optimizer class, default "auto"
     n_iterations : int, default 100
         Brackets of the iteration generator; without one, evaluations. Not used when `n_trials` or
         `n_evaluations` is given.

@@ -25,7 +25,7 @@ GENERATORS = ("bohb", "flat", "hyperband", "sh")
 @click.command()
 @click.argument("space", type=click.Path(exists=True, dir_okay=False))
 @connection_options
-@click.option("--optimizer", default="ETPE", show_default=True, help="Who proposes configurations.")
+@click.option("--optimizer", default="auto", show_default=True, help="Who proposes configurations.")
 @click.option(
     "--generator",
     type=click.Choice(GENERATORS, case_sensitive=False),

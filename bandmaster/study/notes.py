@@ -9,7 +9,9 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.study.formatting import clean
 
-__all__ = ["note_exceptions", "note_failures", "reason_of"]
+__all__ = ["note_engines", "note_exceptions", "note_failures", "reason_of"]
+
+_TURNS = 5
 
 
 def reason_of(evaluation: Evaluation) -> str:
@@ -31,6 +33,27 @@ def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
     how_many = "All" if len(failures) == total else f"{len(failures)} of"
     reason = clean(reason_of(failures[-1])[:100])
     return [f"{how_many} {total} evaluations failed (see .failures); the last: {reason}"]
+
+
+def note_engines(rows: Iterable[Evaluation]) -> list[str]:
+    """Say which engines proposed from which trial on, and why, where it was more than one."""
+    said = sorted({e.trial: e.config_info for e in rows if "engine" in e.config_info}.items())
+    turns: list[str] = []
+    engines = set()
+    last = None
+    for trial, info in said:
+        engine = info["engine"]
+        if engine == last:
+            continue
+        engines.add(engine)
+        last = engine
+        why = f" ({info['why']})" if info.get("why") else ""
+        turns.append(clean(f"{engine} from trial {trial}{why}"))
+    if len(engines) < 2:
+        return []
+    if len(turns) > _TURNS:
+        turns[_TURNS - 1 :] = [f"and {len(turns) - _TURNS + 1} more changes"]
+    return [f"Proposed by {', '.join(turns)}."]
 
 
 def note_exceptions(rows: Iterable[Evaluation], objectives: Objectives) -> list[str]:

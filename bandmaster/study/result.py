@@ -14,7 +14,7 @@ from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
 from bandmaster.study.incumbent import find_trajectory
-from bandmaster.study.notes import note_exceptions, note_failures
+from bandmaster.study.notes import note_engines, note_exceptions, note_failures
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
@@ -341,6 +341,7 @@ class Result(ResultRuns, ResultPlots):
         notes = [
             *note_failures(self.failures, len(self.history)),
             *note_exceptions(self.history, self.objectives),
+            *note_engines(self.history),
         ]
         return self._table(notes).to_text()
 
@@ -349,7 +350,7 @@ class Result(ResultRuns, ResultPlots):
             return "<p>No evaluation has finished yet.</p>"
         from bandmaster.study.html_view import HtmlView
 
-        notes = note_exceptions(self.history, self.objectives)
+        notes = note_exceptions(self.history, self.objectives) + note_engines(self.history)
         return HtmlView(
             self.evaluations, self.failures, self.best, self._table(notes), self.objectives,
             self.optimizer_time,

@@ -1,0 +1,78 @@
+"""Who proposes when."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from bandmaster.errors import ConfigurationError
+from bandmaster.optimizers import AutoOptimizer, auto
+from bandmaster.space import Float, Space
+from bandmaster.testing.driver import Driver
+
+PLANE = Space([Float("x", 0, 1), Float("y", 0, 1)])
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the limits be reached soon."""
+    monkeypatch.setattr(auto, "_MOST_MODELLED", 6)
+    monkeypatch.setattr(auto, "_MOST_OUT", 3)
+
+
+def _run(driver: Driver, n: int) -> list[str]:
+    return [driver.step(i / 7 % 1).config_info["engine"] for i in range(n)]
+
+
+@pytest.mark.usefixtures("hasty")
+def test_it_switches(caplog: pytest.LogCaptureFixture) -> None:
+    """ETPE begins, the GP models few evaluations, ETPE many; each change says why, once."""
+    driver = Driver(AutoOptimizer(n_startup=4), PLANE)
+    with caplog.at_level(logging.INFO, logger="bandmaster.optimizers.auto"):
+        engines = _run(driver, 10)
+    assert ["ETPE"] * 4 + ["GP"] * 3 + ["ETPE"] * 3 == engines
+    reasons = [e.config_info.get("why") for e in driver.optimizer.history]
+    assert [0, 4, 7] == [i for i, why in enumerate(reasons) if why]
+    assert 3 == len(caplog.messages)
+    assert "GP proposes: few evaluations are known" in caplog.messages
+
+
+@pytest.mark.usefixtures("hasty")
+def test_many_at_a_time_need_a_quick_engine() -> None:
+    """With many jobs out ETPE proposes; as soon as there are fewer, the GP does."""
+    driver = Driver(AutoOptimizer(n_startup=4), PLANE)
+    _run(driver, 4)
+    jobs = [driver.start() for _ in range(6)]
+    assert ["GP"] * 4 + ["ETPE"] * 2 == [job.config_info["engine"] for job in jobs]
+    driver.finish(jobs[0], 0.5)
+    driver.finish(jobs[1], 0.5)
+    driver.finish(jobs[2], 0.5)
+    assert "ETPE" == driver.ask().info["engine"]  # 7 are known by now
+    assert "why" not in driver.ask().info
+
+
+def test_many_dimensions_are_for_etpe() -> None:
+    """A space of hundreds of dimensions is ETPE's from the beginning."""
+    driver = Driver(AutoOptimizer(n_startup=3), Space([Float(f"x{i}", 0, 1) for i in range(200)]))
+    assert {"ETPE"} == set(_run(driver, 6))
+
+
+def test_a_few_trials_import_no_scipy() -> None:
+    """The start-up points cost no import of SciPy, so the first results come at once."""
+    program = (
+        "import sys\n"
+        "from bandmaster import fmin\n"
+        "space = {'x': {'_type': 'uniform', '_value': [0, 1]}}\n"
+        "fmin(lambda c: c['x'], space, optimizer='auto', n_trials=8, show_progressbar=False)\n"
+        "assert 'scipy' not in sys.modules\n"
+    )
+    assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
+
+
+def test_bad_options_are_refused() -> None:
+    """The start-up needs two points."""
+    with pytest.raises(ConfigurationError, match="n_startup"):
+        AutoOptimizer(n_startup=1)
