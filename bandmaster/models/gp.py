@@ -99,6 +99,15 @@ class GaussianProcess:
         self._alpha = factor.inverse.T @ (half[:, 1] - self._mean * half[:, 0])
         self.fitted: FloatArray = y - factor.parameters.noise * self._alpha
 
+    def left_out(self) -> FloatArray:
+        """Return what the others predict for each point, shape (n,).
+
+        Without fitting n times (Rasmussen and Williams 2006, eq. 5.12).
+        """
+        precision = np.square(self._factor.inverse).sum(axis=0)
+        result: FloatArray = self._y - self._alpha / precision
+        return result
+
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation of the function, each of shape (m,)."""
         factor = self._factor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["warped"]
+__all__ = ["signed", "warped"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,6 +40,29 @@ def warped(losses: FloatArray) -> FloatArray:
     spread = result.std()
     if spread > 0:
         result /= spread
+    return result
+
+
+def signed(violations: FloatArray) -> FloatArray:
+    """Return targets for a constraint's violations: with their signs, of mean square 1.
+
+    Large ones count by their logarithm.
+
+    Parameters
+    ----------
+    violations : float64 (n,)
+        Finite.
+    """
+    size = np.abs(violations)
+    largest = size.max()
+    if not largest > 0:
+        return np.zeros(len(violations))
+    if largest < _TINY:
+        violations, size = violations / _TINY, size / _TINY
+        largest = largest / _TINY
+    usual = max(float(np.median(size[size > 0])), 1e-200 * largest)
+    result: FloatArray = np.arcsinh(violations / usual)
+    result /= np.sqrt(np.square(result).mean())
     return result
 
 

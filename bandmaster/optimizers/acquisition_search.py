@@ -17,6 +17,7 @@ IntArray = npt.NDArray[np.intp]
 _FINE = 32  # numbers with more values are moved by gradients, those with fewer by steps
 _MOVES = 64  # of a row in a round, at most
 _ROUNDS = 3
+_CLIMBS = 4  # of the best candidates are improved
 
 
 class Acquisition(Protocol):
@@ -37,21 +38,17 @@ class AcquisitionSearch:
     space : Space
     n_candidates : int, default 768
         Rows to begin with: two thirds at random, the others around incumbents.
-    n_climbs : int, default 4
-        How many of the best are improved.
-    n_iterations : int, default 30
-        Of gradient steps, at most.
+    n_steps : int, default 30
+        By gradients, for each of the four best, at most.
     """
 
     def __init__(
-        self, space: Space, *, n_candidates: int = 768, n_climbs: int = 4,
-        n_iterations: int = 30,
+        self, space: Space, *, n_candidates: int = 768, n_steps: int = 30,
     ) -> None:  # fmt: skip
         self.space = space
         self.n_local = n_candidates // 3
         self.n_draws = n_candidates - self.n_local
-        self.n_climbs = n_climbs
-        self.n_iterations = n_iterations
+        self.n_steps = n_steps
         free = space.n_values > 1
         self._fine: IntArray = np.flatnonzero(free & (space.n_values > _FINE) & space.is_numeric)
         self._coarse: IntArray = np.flatnonzero(
@@ -78,7 +75,7 @@ class AcquisitionSearch:
             [self._draw(self.n_draws, rng), self._around(incumbents, self.n_local, rng)]
         )
         latent, rows, value = self._evaluated(acquisition, latent)
-        top = self._order(value)[: self.n_climbs]
+        top = self._order(value)[:_CLIMBS]
         found = [(rows, value)]
         latent, rows, value = latent[top], rows[top], value[top]
         if len(self._coarse) or len(self._choices):
@@ -213,7 +210,7 @@ class AcquisitionSearch:
             jac=True,
             method="L-BFGS-B",
             bounds=[(0.0, 1.0)] * (k * len(fine)),
-            options={"maxiter": self.n_iterations},
+            options={"maxiter": self.n_steps, "ftol": 1e-6},
         )
         latent[:, fine] = found.x.reshape(k, -1)
         return latent

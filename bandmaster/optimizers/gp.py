@@ -45,6 +45,8 @@ class GPOptimizer(Optimizer):
         Evaluations that a budget needs before it is modelled; until then ETPE proposes.
     n_candidates : int, default 768
         Points at which the acquisition function is looked at first; the best of them are improved.
+    n_steps : int, default 30
+        Gradient steps by which they are improved, at most.
     max_points : int, default 500
         With more evaluations than this at any budget ETPE proposes.
     growth : float, default 1.1
@@ -82,6 +84,7 @@ class GPOptimizer(Optimizer):
         *,
         n_startup: int = 10,
         n_candidates: int = 768,
+        n_steps: int = 30,
         max_points: int = 500,
         growth: float = 1.1,
     ) -> None:
@@ -89,6 +92,8 @@ class GPOptimizer(Optimizer):
             raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
         if n_candidates < 3:
             raise ConfigurationError(f"n_candidates must be at least 3, got {n_candidates}")
+        if n_steps < 0:
+            raise ConfigurationError(f"n_steps must be at least 0, got {n_steps}")
         if max_points < n_startup:
             raise ConfigurationError(
                 f"max_points must be at least n_startup = {n_startup}, got {max_points}"
@@ -97,13 +102,16 @@ class GPOptimizer(Optimizer):
             raise ConfigurationError(f"growth must be above 1, got {growth}")
         self.n_startup = n_startup
         self.n_candidates = n_candidates
+        self.n_steps = n_steps
         self.max_points = max_points
         self.growth = growth
 
     def setup(self) -> None:
         """Prepare features, models and the successor."""
         self._inputs = Inputs(self.space)
-        self._search = AcquisitionSearch(self.space, n_candidates=self.n_candidates)
+        self._search = AcquisitionSearch(
+            self.space, n_candidates=self.n_candidates, n_steps=self.n_steps
+        )
         self._surrogates = Surrogates(self._inputs, self.history, self.n_startup, self.growth)
         self._etpe = ETPEOptimizer(n_startup=self.n_startup)
         self._etpe.initialize(self.space, self.budgets, history=self.history)

@@ -138,6 +138,19 @@ def test_believing_keeps_the_mean_and_shrinks_the_deviation() -> None:
     assert process is process.believing(out[:0])
 
 
+def test_left_out() -> None:
+    """What the others predict for a point is what a process without it predicts."""
+    features, y = _data()
+    got = GaussianProcess(Factor.of(PARAMETERS, GROUPS, features), y).left_out()
+    inverse = np.linalg.inv(_kernel(features, features) + PARAMETERS.noise * np.eye(N))
+    mean = inverse.sum(axis=0) @ y / (inverse.sum() + 1.0)  # the constant mean stays that of all
+    for k in (0, 7, N - 1):
+        rest = np.arange(N) != k
+        covariance = _kernel(features[rest], features[rest]) + PARAMETERS.noise * np.eye(N - 1)
+        cross = _kernel(features[[k]], features[rest])[0]
+        assert mean + cross @ np.linalg.solve(covariance, y[rest] - mean) == pytest.approx(got[k])
+
+
 def test_fit_finds_what_matters() -> None:
     """A feature that plays no part gets a longer length scale than those that do."""
     features, y = _data()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.models.gp_warp import warped
+from bandmaster.models.gp_warp import signed, warped
 
 LOSSES = st.lists(st.floats(allow_nan=True, allow_infinity=False), min_size=1, max_size=40)
 
@@ -37,3 +37,15 @@ def test_outliers_do_not_flatten_the_rest() -> None:
     losses = np.arange(20.0)
     huge = np.append(losses[:-1], 1e300)
     assert warped(losses) == pytest.approx(warped(huge))
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
+def test_violations_keep_their_sign_and_order(violations: list[float]) -> None:
+    """Targets of violations are finite, in their order, and 0 stays 0."""
+    array = np.array(violations)
+    targets = signed(array)
+    assert np.isfinite(targets).all()
+    assert (np.diff(targets[np.argsort(array)]) >= 0).all()
+    assert not (np.sign(array) * np.sign(targets) < 0).any()
+    assert not targets[array == 0].any()
+    assert 1 == pytest.approx(np.square(targets).mean()) or not array.any()

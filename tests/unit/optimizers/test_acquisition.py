@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.optimizers.acquisition import log_expected_improvement, log_h
+from bandmaster.optimizers.acquisition import (
+    log_expected_improvement,
+    log_expected_improvement_of_max,
+    log_h,
+    log_probability_below,
+)
 
 
 def _reference(z: float) -> float:
@@ -69,3 +74,36 @@ def test_improvement_and_its_derivatives() -> None:
     assert (up - value) / step == pytest.approx(by_mean, rel=1e-3)
     up = log_expected_improvement(mean, deviation + step, 0.1)[0]
     assert (up - value) / step == pytest.approx(by_deviation, rel=1e-3, abs=1e-8)
+
+
+def test_probability_below() -> None:
+    """The log of the normal distribution function, finite in the tail, with its derivatives."""
+    mean, deviation = np.array([-3.0, 0.0, 1.0, 500.0]), np.array([1.0, 2.0, 0.5, 0.3])
+    value, by_mean, by_deviation = log_probability_below(mean, deviation)
+    expected = [math.log(0.5 * math.erfc(m / s / 2**0.5)) for m, s in ((-3, 1), (0, 2), (1, 0.5))]
+    assert expected == pytest.approx(value[:3].tolist())
+    assert np.isfinite(value).all()
+    step = 1e-6
+    up = log_probability_below(mean + step, deviation)[0]
+    assert (up - value) / step == pytest.approx(by_mean, rel=1e-3)
+    up = log_probability_below(mean, deviation + step)[0]
+    assert (up - value) / step == pytest.approx(by_deviation, rel=1e-3, abs=1e-6)
+
+
+def test_improvement_of_the_largest_of_one() -> None:
+    """For one variable the integral is the closed form, from sure improvement to the far tail."""
+    mean, deviation = np.array([-1.0, -0.5, 0.3, 4.0, 25.0]), np.array([0.5, 0.5, 1.0, 0.7, 1.0])
+    expected = log_expected_improvement(mean, deviation, 0.1)
+    got = log_expected_improvement_of_max(mean[None], deviation[None], 0.1)
+    assert expected[0] == pytest.approx(got[0], abs=0.02)
+    assert expected[1] == pytest.approx(got[1][0], rel=0.02)
+    assert expected[2] == pytest.approx(got[2][0], rel=0.05)
+
+
+def test_improvement_of_the_largest_of_two() -> None:
+    """For two variables the integral is the mean over draws."""
+    draws = np.random.default_rng(0).standard_normal((400_000, 2)) * (0.5, 1.0) + (0.2, -0.4)
+    expected = np.maximum(0.3 - draws.max(axis=1), 0).mean()
+    mean, deviation = np.array([[0.2], [-0.4]]), np.array([[0.5], [1.0]])
+    got = log_expected_improvement_of_max(mean, deviation, 0.3)[0][0]
+    assert math.log(expected) == pytest.approx(got, abs=0.02)

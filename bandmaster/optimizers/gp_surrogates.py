@@ -1,0 +1,159 @@
+"""The Gaussian processes of a history: one a source of observations and a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bandmaster.core.history import History
+from bandmaster.models.gp import Factor, GaussianProcess
+from bandmaster.models.gp_ensemble import Ensemble, Predictor
+from bandmaster.models.gp_inputs import Inputs
+from bandmaster.models.gp_likelihood import Prior, fit
+from bandmaster.models.gp_warp import signed, warped
+from bandmaster.optimizers.fidelity import budget_weights
+from bandmaster.optimizers.targets import Targets
+
+__all__ = ["Source", "Surrogates"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+Warp = Callable[[FloatArray], FloatArray]
+
+_STARTS = (1.0, 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Observations that one Gaussian process is made of.
+
+    Parameters
+    ----------
+    budget : float
+    whose : {"own", "borrowed", "all"}
+        Whether this study made them, or another, or both did.
+    rows : intp (n,)
+        Rows of the history, ascending.
+    """
+
+    budget: float
+    whose: str
+    rows: IntArray
+
+
+class Surrogates:
+    """Gaussian processes of a history, a function of it alone.
+
+    Hyper-parameters are fitted at counts of observations that grow by a fixed factor, on exactly so
+    many first rows and from fixed starts; later rows extend the factor. The last fit is kept.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    history : History
+    n_startup : int
+        Observations that a source needs.
+    growth : float
+        From fit to fit.
+    """
+
+    def __init__(self, inputs: Inputs, history: History, n_startup: int, growth: float) -> None:
+        self._inputs, self._history = inputs, history
+        self._n_startup, self._growth = n_startup, growth
+        self.targets = Targets(history)
+        self._factors: dict[tuple[float, str, str], tuple[int, Factor]] = {}
+
+    def sources(self) -> list[Source]:
+        """Return the sources that can be modelled, the most important last.
+
+        A budget can be when `n_startup` evaluations finished there, one of them successfully.
+        What other studies found is a source of its own as soon as there is as much of this one's.
+        """
+        result = []
+        ok, trials = self._history.column("ok"), self._history.column("trial")
+        for budget in self._history.budgets:
+            rows = self._history.at_budget(budget)
+            borrowed = trials[rows] < 0
+            parts = [("all", rows)]
+            if borrowed.any() and int((~borrowed).sum()) >= self._n_startup:
+                parts = [("borrowed", rows[borrowed]), ("own", rows[~borrowed])]
+            result += [
+                Source(budget, whose, part)
+                for whose, part in parts
+                if len(part) >= self._n_startup and ok[part].any()
+            ]
+        return result
+
+    def objective(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor:
+        """Return what all sources together predict of an objective.
+
+        Parameters
+        ----------
+        sources : sequence of Source
+            The last is the one whose targets are predicted.
+        j : int
+            Which objective.
+        out : float64 (p, dim)
+            Encoded rows of trials that are out, taken to be as predicted.
+        """
+        values = self.targets.values[:, j]
+        each = [
+            self._process(source, f"objective {j}", source.rows, values[source.rows], warped)
+            for source in sources
+        ]
+        weights = self._weights(sources[-1], each, values)
+        pending = self._inputs.features(out)
+        used = np.flatnonzero(weights > 0)
+        members = [each[k].believing(pending) for k in used]
+        return members[0] if len(members) == 1 else Ensemble(members, weights[used])
+
+    def constraint(self, source: Source, j: int, out: FloatArray) -> Predictor | None:
+        """Return the prediction of a constraint's violation, below 0 where it holds.
+
+        None where no evaluation told it.
+        """
+        values = self.targets.violations[source.rows, j]
+        known = ~np.isnan(values)
+        if not known.any():
+            return None
+        rows = source.rows[known]
+        process = self._process(source, f"constraint {j}", rows, values[known], signed)
+        return process.believing(self._inputs.features(out))
+
+    def _process(
+        self, source: Source, name: str, rows: IntArray, values: FloatArray, warp: Warp
+    ) -> GaussianProcess:
+        features = self._inputs.features(self._history.vectors[rows])
+        n = self._scheduled(values)
+        key = source.budget, source.whose, name
+        kept = self._factors.get(key)
+        if kept is None or kept[0] != n:
+            prior = Prior.scaled(self._inputs.n_groups)
+            parameters = fit(
+                features[:n], self._inputs.groups, warp(values[:n]), prior, lengths=_STARTS
+            )
+            kept = n, Factor.of(parameters, self._inputs.groups, features[:n])
+            self._factors[key] = kept
+        return GaussianProcess(kept[1].extended(features[n:]), warp(values))
+
+    def _scheduled(self, values: FloatArray) -> int:
+        """Return the last count, of a fixed schedule, at which hyper-parameters are fitted."""
+        at = max(self._n_startup, 1 + int(np.isfinite(values).argmax()))
+        while (following := max(at + 1, int(at * self._growth))) <= len(values):
+            at = following
+        return min(at, len(values))
+
+    def _weights(
+        self, top: Source, each: Sequence[GaussianProcess], values: FloatArray
+    ) -> FloatArray:
+        """Return how much each source's prediction counts, by how it ranks the last one's rows."""
+        if len(each) == 1:
+            return np.ones(1)
+        features = self._inputs.features(self._history.vectors[top.rows])
+        predictions = [process.predict(features)[0] for process in each[:-1]]
+        predictions.append(each[-1].left_out())
+        observed = values[top.rows]
+        return budget_weights(np.array(predictions), np.where(np.isnan(observed), np.inf, observed))
