@@ -11,6 +11,7 @@ from bandmaster.errors import ConfigurationError
 if TYPE_CHECKING:
     from bandmaster.optimizers.auto import AutoOptimizer
     from bandmaster.optimizers.base import Optimizer, Suggestion
+    from bandmaster.optimizers.cmaes import CMAESOptimizer
     from bandmaster.optimizers.de import DEOptimizer
     from bandmaster.optimizers.etpe import ETPEOptimizer
     from bandmaster.optimizers.gp import GPOptimizer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AutoOptimizer",
+    "CMAESOptimizer",
     "DEOptimizer",
     "ETPEOptimizer",
     "GPOptimizer",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOME = {
     "AutoOptimizer": "bandmaster.optimizers.auto",
+    "CMAESOptimizer": "bandmaster.optimizers.cmaes",
     "DEOptimizer": "bandmaster.optimizers.de",
     "ETPEOptimizer": "bandmaster.optimizers.etpe",
     "GPOptimizer": "bandmaster.optimizers.gp",
@@ -57,6 +60,7 @@ _HOME = {
 # Name -> class (or function without arguments), or where to load it from.
 _REGISTRY: dict[str, Callable[[], Optimizer] | str] = {
     "BO": "GPOptimizer",
+    "CMAES": "CMAESOptimizer",
     "DE": "DEOptimizer",
     "ETPE": "ETPEOptimizer",
     "GP": "GPOptimizer",

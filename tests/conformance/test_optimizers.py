@@ -14,6 +14,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
+    CMAESOptimizer,
     AutoOptimizer,
     DEOptimizer,
     ETPEOptimizer,
@@ -71,7 +72,12 @@ class TestAuto(OptimizerSuite):
 
 class TestGP(OptimizerSuite):
     def make(self) -> Optimizer:
-        return GPOptimizer(n_startup=5, n_candidates=24, growth=2.0)
+        return GPOptimizer(n_startup=8, n_candidates=24, n_steps=2, growth=4.0)
+
+
+class TestCMAES(OptimizerSuite):
+    def make(self) -> Optimizer:
+        return CMAESOptimizer(population_size=5)
 
 
 class TestDE(OptimizerSuite):
