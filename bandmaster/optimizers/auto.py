@@ -21,7 +21,7 @@ __all__ = ["AutoOptimizer", "Choice"]
 logger = logging.getLogger(__name__)
 
 _MOST_DIMENSIONS = 25
-_MOST_MODELLED = 300  # evaluations at the modelled budget
+_MOST_MODELLED = 300  # evaluations at a budget
 _MOST_OUT = 64
 
 
@@ -83,23 +83,23 @@ class AutoOptimizer(Optimizer):
 
     def choose(self, n_out: int) -> Choice:
         """Return who proposes while `n_out` jobs are out."""
-        modelled = modelled_budget(self.history, self.n_startup)
-        if modelled is None:
+        if modelled_budget(self.history, self.n_startup) is None:
             return Choice("ETPE", "the first configurations fill the space")
         engine, why = self._surrogate
         if engine == "ETPE":
             return Choice(engine, why)
-        n = self.history.count(modelled)
+        n = max(map(self.history.count, self.history.budgets))
         if n_out > _MOST_OUT:
             return Choice("ETPE", f"more than {_MOST_OUT} evaluations run at a time")
         if n > _MOST_MODELLED:
-            return Choice("ETPE", f"more than {_MOST_MODELLED} evaluations are known")
+            return Choice("ETPE", f"more than {_MOST_MODELLED} evaluations of a budget are known")
         return Choice(engine, why)
 
     def issued(self, job: Job) -> None:
         """Learn that a trial has begun, and who proposed it."""
         super().issued(job)
-        self._current = job.config_info.get("engine", self._current)
+        if job.trial >= 0:  # another study's engines are no matter
+            self._current = job.config_info.get("engine", self._current)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked, as the engines do."""

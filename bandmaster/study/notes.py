@@ -37,11 +37,11 @@ def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
 
 def note_engines(rows: Iterable[Evaluation]) -> list[str]:
     """Say which engines proposed from which trial on, and why, where it was more than one."""
-    said = sorted({e.trial: e.config_info for e in rows if "engine" in e.config_info}.items())
+    own = {e.trial: e.config_info for e in rows if e.trial >= 0 and "engine" in e.config_info}
     turns: list[str] = []
     engines = set()
     last = None
-    for trial, info in said:
+    for trial, info in sorted(own.items()):
         engine = info["engine"]
         if engine == last:
             continue

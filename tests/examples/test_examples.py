@@ -15,6 +15,7 @@ SCRIPTS = {
     "ask_and_tell.py": "best: {'temperature':",
     "own_optimizer.py": "",
     "own_worker.py": "| Num Configs",
+    "prior_knowledge.py": "with beliefs",
     "quickstart.py": "| Num Configs",
     "reading_results.py": "neither smaller nor better",
 }

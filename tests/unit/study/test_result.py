@@ -334,3 +334,20 @@ def test_what_breaks_a_constraint_is_never_the_best():
     assert [0, 2] == list(result.get_incumbent_trajectory().trials)
     assert "1 of 3 evaluations break a constraint (seconds)." in repr(result)
     assert Result(_accuracies((0.9, 3.0)), objectives=ACCURACY).best is None
+
+
+def test_the_repr_says_who_proposed_when_and_why():
+    """Where several engines proposed, a line below the table says from which trial on, and why."""
+
+    def row(trial: int, engine: str, **why: str):
+        info = {"engine": engine, **why}
+        return make_evaluation(abs(trial), 0.1, trial=trial, config_info=info)
+
+    first = [row(-1, "Other"), row(0, "ETPE", why="it begins"), row(1, "ETPE")]
+    assert "Proposed by" not in repr(Result(make_history(*first)))
+    second = [*first, row(3, "GP"), row(2, "GP", why="it is better")]
+    line = "Proposed by ETPE from trial 0 (it begins), GP from trial 2 (it is better)."
+    assert line in repr(Result(make_history(*second)))
+    assert line in Result(make_history(*second))._repr_html_()
+    often = [row(i, ("ETPE", "GP")[i % 2]) for i in range(9)]
+    assert "GP from trial 3, and 5 more changes." in repr(Result(make_history(*often)))
