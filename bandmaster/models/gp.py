@@ -86,13 +86,15 @@ class GaussianProcess:
 
     Attributes
     ----------
+    y : float64 (n,)
+        The values.
     fitted : float64 (n,)
         The posterior mean at the points.
     """
 
     def __init__(self, factor: Factor, y: FloatArray) -> None:
         self._factor = factor
-        self._y = y
+        self.y = y
         half = factor.inverse @ np.stack([np.ones(len(y)), y], axis=1)
         weight = float(half[:, 0] @ half[:, 0]) + 1 / _MEAN_VARIANCE
         self._mean = float(half[:, 0] @ half[:, 1]) / weight
@@ -105,7 +107,7 @@ class GaussianProcess:
         Without fitting n times (Rasmussen and Williams 2006, eq. 5.12).
         """
         precision = np.square(self._factor.inverse).sum(axis=0)
-        result: FloatArray = self._y - self._alpha / precision
+        result: FloatArray = self.y - self._alpha / precision
         return result
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -141,7 +143,7 @@ class GaussianProcess:
         """
         if not len(features):
             return self
-        y = np.concatenate([self._y, self.predict(features)[0]])
+        y = np.concatenate([self.y, self.predict(features)[0]])
         return GaussianProcess(self._factor.extended(features), y)
 
     def _deviation(self, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:

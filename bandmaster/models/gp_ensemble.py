@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ensemble", "Predictor"]
+__all__ = ["Calibrated", "Ensemble", "Predictor"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,6 +23,46 @@ class Predictor(Protocol):
         self, features: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return mean, standard deviation and their gradients by the features, (m, f) each."""
+
+
+class Calibrated:
+    """A prediction of one function as a prediction of another that is roughly linear in it.
+
+    Parameters
+    ----------
+    member : Predictor
+    predicted, targets : float64 (n,)
+        What the member says of n points, and what the other function is there. The line through
+        them is fitted by least squares, its slope not negative; what is left counts as uncertainty.
+    """
+
+    def __init__(self, member: Predictor, predicted: FloatArray, targets: FloatArray) -> None:
+        self._member = member
+        away = predicted - predicted.mean()
+        slope = float(away @ targets) / (float(away @ away) + 1e-6 * len(targets))
+        self._slope = max(slope, 1e-3)
+        self._offset = float(targets.mean() - self._slope * predicted.mean())
+        rest = targets - self._offset - self._slope * predicted
+        self._variance = float(rest @ rest) / max(len(rest) - 2, 1)
+
+    def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return mean and standard deviation, each of shape (m,)."""
+        mean, deviation = self._member.predict(features)
+        total = (self._slope * deviation) ** 2 + self._variance
+        return self._offset + self._slope * mean, np.sqrt(total)
+
+    def predict_with_gradient(
+        self, features: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return mean, standard deviation and their gradients by the features, (m, f) each."""
+        mean, deviation, by_mean, by_deviation = self._member.predict_with_gradient(features)
+        total = np.sqrt((self._slope * deviation) ** 2 + self._variance)
+        return (
+            self._offset + self._slope * mean,
+            total,
+            self._slope * by_mean,
+            (self._slope**2 * deviation / total)[:, None] * by_deviation,
+        )
 
 
 class Ensemble:

@@ -26,6 +26,7 @@ from bandmaster.optimizers.gp_acquisition import (
 )
 from bandmaster.optimizers.gp_surrogates import Source, Surrogates
 from bandmaster.optimizers.pareto import undominated
+from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = ["GPOptimizer"]
@@ -51,6 +52,8 @@ class GPOptimizer(Optimizer):
         With more evaluations than this at any budget ETPE proposes.
     growth : float, default 1.1
         Hyper-parameters are fitted anew when the evaluations have grown by this factor.
+    prior : Prior, optional
+        Beliefs about good regions.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class GPOptimizer(Optimizer):
         n_steps: int = 30,
         max_points: int = 500,
         growth: float = 1.1,
+        prior: Prior | None = None,
     ) -> None:
         if n_startup < 2:
             raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
@@ -105,6 +109,7 @@ class GPOptimizer(Optimizer):
         self.n_steps = n_steps
         self.max_points = max_points
         self.growth = growth
+        self.prior = prior
 
     def setup(self) -> None:
         """Prepare features, models and the successor."""
@@ -114,12 +119,8 @@ class GPOptimizer(Optimizer):
         )
         self._surrogates = Surrogates(self._inputs, self.history, self.n_startup, self.growth)
         self._etpe = ETPEOptimizer(n_startup=self.n_startup)
-        self._etpe.initialize(self.space, self.budgets, history=self.history)
-
-    def issued(self, job: Job) -> None:
-        """Learn that a new trial has begun; see `Optimizer.issued`."""
-        super().issued(job)
-        self._etpe.issued(job)
+        self._etpe.prior = self.prior
+        self._etpe.initialize(self.space, self.budgets, leader=self)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked."""
@@ -158,6 +159,8 @@ class GPOptimizer(Optimizer):
             predictions = self._predictions(constraints, rows)
             terms, order = self._improving(constraints, predictions, np.ones(len(constraints)))
         else:
+            if not feasible.any():  # no evaluation told its constraints
+                feasible = self.history.column("ok")[top.rows]
             rows = known[feasible]
             if not constraints:  # else nobody knows whether they will be feasible
                 rows = np.concatenate([rows, out])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bandmaster.core.history import History
 from bandmaster.models.gp import Factor, GaussianProcess
-from bandmaster.models.gp_ensemble import Ensemble, Predictor
+from bandmaster.models.gp_ensemble import Calibrated, Ensemble, Predictor
 from bandmaster.models.gp_inputs import Inputs
 from bandmaster.models.gp_likelihood import Prior, fit
 from bandmaster.models.gp_warp import signed, warped
@@ -104,11 +104,23 @@ class Surrogates:
             self._process(source, f"objective {j}", source.rows, values[source.rows], warped)
             for source in sources
         ]
-        weights = self._weights(sources[-1], each, values)
         pending = self._inputs.features(out)
+        process = each[-1]
+        if len(each) == 1:
+            return process.believing(pending)
+        observed = values[sources[-1].rows]
+        features = self._inputs.features(self._history.vectors[sources[-1].rows])
+        predictions = np.array(
+            [*(lower.predict(features)[0] for lower in each[:-1]), process.left_out()]
+        )
+        weights = budget_weights(predictions, np.where(np.isnan(observed), np.inf, observed))
+        members: list[Predictor] = [
+            Calibrated(lower.believing(pending), predicted, process.y)
+            for lower, predicted in zip(each[:-1], predictions[:-1], strict=True)
+        ]
+        members.append(process.believing(pending))
         used = np.flatnonzero(weights > 0)
-        members = [each[k].believing(pending) for k in used]
-        return members[0] if len(members) == 1 else Ensemble(members, weights[used])
+        return Ensemble([members[k] for k in used], weights[used])
 
     def constraint(self, source: Source, j: int, out: FloatArray) -> Predictor | None:
         """Return the prediction of a constraint's violation, below 0 where it holds.
@@ -145,15 +157,3 @@ class Surrogates:
         while (following := max(at + 1, int(at * self._growth))) <= len(values):
             at = following
         return min(at, len(values))
-
-    def _weights(
-        self, top: Source, each: Sequence[GaussianProcess], values: FloatArray
-    ) -> FloatArray:
-        """Return how much each source's prediction counts, by how it ranks the last one's rows."""
-        if len(each) == 1:
-            return np.ones(1)
-        features = self._inputs.features(self._history.vectors[top.rows])
-        predictions = [process.predict(features)[0] for process in each[:-1]]
-        predictions.append(each[-1].left_out())
-        observed = values[top.rows]
-        return budget_weights(np.array(predictions), np.where(np.isnan(observed), np.inf, observed))

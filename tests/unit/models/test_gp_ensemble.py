@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bandmaster.models.gp import Factor, GaussianProcess
-from bandmaster.models.gp_ensemble import Ensemble
+from bandmaster.models.gp_ensemble import Calibrated, Ensemble
 from bandmaster.models.gp_likelihood import Hyperparameters
 
 GROUPS = np.arange(2)
@@ -52,3 +52,20 @@ def test_gradients() -> None:
         up, down = both.predict(new + step), both.predict(new - step)
         assert (up[0] - down[0]) / 2e-6 == pytest.approx(by_mean[:, k], abs=1e-5)
         assert (up[1] - down[1]) / 2e-6 == pytest.approx(by_deviation[:, k], abs=1e-5)
+
+
+def test_calibration() -> None:
+    """A member that is off by a line predicts as well as one that is not; what is left is doubt."""
+    process, new = _process(1), np.random.default_rng(5).random((8, 2))
+    predicted = process.predict(new)[0]
+    exact = Calibrated(process, predicted, 3 * predicted - 2)
+    mean, deviation, by_mean, by_deviation = exact.predict_with_gradient(new)
+    assert 3 * predicted - 2 == pytest.approx(mean, abs=1e-3)
+    assert 3 * process.predict(new)[1] == pytest.approx(deviation, rel=1e-3)
+    useless = Calibrated(process, predicted, -predicted)
+    assert (useless.predict(new)[1] > predicted.std()).all()
+    for k in range(2):
+        step = 1e-6 * (np.arange(2) == k)
+        up, down = exact.predict(new + step), exact.predict(new - step)
+        assert (up[0] - down[0]) / 2e-6 == pytest.approx(by_mean[:, k], abs=1e-4)
+        assert (up[1] - down[1]) / 2e-6 == pytest.approx(by_deviation[:, k], abs=1e-4)
