@@ -52,7 +52,7 @@ class Bench:
     eta : float, optional
         By how much budgets differ from rung to rung; None is a run at the largest budget alone.
     find_full_seconds : callable, optional
-        The mean duration of a random configuration at the largest budget; default: that budget.
+        The median duration of a random configuration at the largest budget; default: that budget.
     failure : float, default inf
         The loss that a failed evaluation counts as in a run's curve.
     """
@@ -83,7 +83,7 @@ class Bench:
         return budget if self.cost is None else self.cost(config, budget)
 
     def full_seconds(self) -> float:
-        """Return how long an evaluation at the largest budget takes on average."""
+        """Return how long an evaluation at the largest budget takes."""
         top = self.problem.budgets[-1]
         return top if self.find_full_seconds is None else self.find_full_seconds()
 

@@ -46,14 +46,13 @@ def sequential(
     n_started = n_finished = 0
     while n_finished < n_evaluations:
         while n_started < n_evaluations and len(driver.pending) < workers:
-            before = time.process_time()
+            before = _cpu(optimizer)
             try:
                 suggestion = driver.ask()
             except SpaceExhaustedError:
                 n_evaluations = n_started
                 break
-            remote = getattr(optimizer, "remote_seconds", 0.0)
-            curve.asks.append(time.process_time() - before + remote)
+            curve.asks.append(_cpu(optimizer) - before)
             driver.enqueue(suggestion.config, info=suggestion.info)
             n_started += 1
         if not driver.pending:
@@ -61,7 +60,9 @@ def sequential(
         job = driver.pending[0]
         loss = problem(job.config)
         failed = not math.isfinite(loss)
+        before = _cpu(optimizer)
         driver.finish(job, None if failed else loss)
+        curve.asks[n_finished] += _cpu(optimizer) - before  # some fit when they are told
         n_finished += 1
         if curve.see(bench.failure if failed else loss):
             truth = loss if bench.true_loss is None or failed else bench.truth(job.config)
@@ -69,3 +70,8 @@ def sequential(
         if time.perf_counter() > deadline and n_finished < n_evaluations:
             curve.capped = n_finished
             return
+
+
+def _cpu(optimizer: Optimizer) -> float:
+    """Return seconds of CPU, those of a peer's own process included."""
+    return time.process_time() + float(getattr(optimizer, "remote_seconds", 0.0))

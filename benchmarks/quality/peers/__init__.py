@@ -11,7 +11,12 @@ __all__ = ["PEERS", "Peer", "make", "why_missing"]
 
 # Name -> (module, class).
 PEERS: dict[str, tuple[str, str]] = {
+    "DEHB": ("remote", "DEHBPeer"),
+    "HpBandSter": ("remote", "HpBandSterPeer"),
+    "Hyperopt": ("remote", "HyperoptPeer"),
     "Optuna": ("optuna_peer", "OptunaPeer"),
+    "SMAC3": ("remote", "SMAC3Peer"),
+    "UltraOpt": ("remote", "UltraOptPeer"),
 }
 
 

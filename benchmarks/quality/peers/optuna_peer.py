@@ -10,9 +10,10 @@ from typing import Any
 from bandmaster.errors import IllegalConfigurationError
 from bandmaster.space.parameters import Categorical, Constant, Float, Integer, Ordinal, Parameter
 from bandmaster.space.space import Space
+from benchmarks.quality.bench import Bench
 from benchmarks.quality.peers.base import Peer
 
-__all__ = ["OptunaPeer", "suggest"]
+__all__ = ["OptunaPeer", "states", "suggest"]
 
 
 _MOST_TRIES = 200
@@ -40,12 +41,23 @@ class OptunaPeer(Peer):
         """Make a study in memory."""
         import optuna
 
+        self.study = optuna.create_study(sampler=self._sampler())
+        self.trials: dict[int, Any] = {}
+
+    def scheduler(self, bench: Bench) -> Any:
+        """Return its Hyperband, for problems with several budgets."""
+        from benchmarks.quality.peers.optuna_hyperband import OptunaHyperband
+
+        return OptunaHyperband(bench, self._sampler(), self.seed)
+
+    def _sampler(self) -> Any:
+        import optuna
+
+        self.version = f"optuna {optuna.__version__}"
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = getattr(optuna.samplers, f"{self.sampler}Sampler")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those who try it are told that it is experimental
-            self.study = optuna.create_study(sampler=sampler(seed=self.seed))
-        self.trials: dict[int, Any] = {}
+            return getattr(optuna.samplers, f"{self.sampler}Sampler")(seed=self.seed)
 
     def propose(self, trial: int, budget: float) -> dict[str, Any]:
         """Ask, and walk the conditions of the space."""
@@ -56,7 +68,7 @@ class OptunaPeer(Peer):
                 config = suggest(handle, self.space)
                 if self._legal(config):
                     break
-                self.study.tell(handle, state=_states().FAIL)  # it knows no forbidden clauses
+                self.study.tell(handle, state=states().FAIL)  # it knows no forbidden clauses
             self.trials[trial] = handle
             return config
 
@@ -75,12 +87,13 @@ class OptunaPeer(Peer):
         if handle is None:
             return  # a second budget of the same trial: a study has one value a trial
         if loss is None:
-            self.study.tell(handle, state=_states().FAIL)
+            self.study.tell(handle, state=states().FAIL)
         else:
             self.study.tell(handle, loss)
 
 
-def _states() -> Any:
+def states() -> Any:
+    """Return Optuna's enumeration of how a trial ends."""
     import optuna
 
     return optuna.trial.TrialState

@@ -117,7 +117,7 @@ def load(name: str) -> Bench:
 
     def full_seconds() -> float:
         configs = space.sample_configs(2_000, np.random.default_rng(0))
-        return float(np.mean(model.seconds(configs, instance, top)))
+        return float(np.median(model.seconds(configs, instance, top)))
 
     budgets = scenario.budgets if several else (top,)
     return Bench(
