@@ -1,4 +1,4 @@
-"""The default optimizer is clearly better than random search: twenty seeds, wide margins."""
+"""ETPE and the default are clearly better than random search: some seeds, wide margins."""
 
 from __future__ import annotations
 
@@ -44,11 +44,13 @@ def best_losses(
     space: Mapping[str, Any],
     loss: Callable[[Mapping[str, Any]], float],
     n_evaluations: int,
+    *,
     n_workers: int = 1,
+    seeds: range = SEEDS,
 ) -> np.ndarray:
     """Return the lowest loss of each seed's run, `n_workers` jobs out at a time."""
     result = []
-    for seed in SEEDS:
+    for seed in seeds:
         driver = Driver(get_optimizer(name), space, seed=seed)
         while len(driver.optimizer.history) < n_evaluations:
             while len(driver.pending) < n_workers:
@@ -116,6 +118,18 @@ def test_smooth_functions(make: Callable[..., Any]) -> None:
     )
     assert ours.mean() < random.mean() / 3
     assert (ours < random).mean() > 0.8
+
+
+@pytest.mark.parametrize(("n_evaluations", "n_workers"), [(40, 1), (60, 8)])
+def test_the_default_needs_few_evaluations(n_evaluations: int, n_workers: int) -> None:
+    """One at a time or eight, soon the mean regret on Hartmann-6 is less than half of random's."""
+    problem = hartmann6()
+    auto, random = (
+        best_losses(name, problem.space, problem, n_evaluations, n_workers=n_workers, seeds=seeds)
+        - problem.optimum
+        for name, seeds in (("auto", range(4)), ("Random", SEEDS))
+    )
+    assert auto.mean() < random.mean() / 2
 
 
 def test_eight_at_a_time() -> None:
