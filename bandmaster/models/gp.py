@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bandmaster.models.gp_kernel import matern52, squared_distances
+from bandmaster.models.gp_kernel import matern52, matern52_with_slope, squared_distances
 from bandmaster.models.gp_likelihood import _MEAN_VARIANCE, Hyperparameters
 
 __all__ = ["Factor", "GaussianProcess"]
@@ -56,7 +56,7 @@ class Factor:
             return self
         new = features * self.scales
         cross = self.covariance(new) @ self.inverse.T
-        rest = self.parameters.signal * matern52(squared_distances(new, new))[0]
+        rest = self.parameters.signal * matern52(squared_distances(new, new))
         rest.flat[:: k + 1] += self.parameters.noise
         rest -= cross @ cross.T
         lower, info = dpotrf(rest, lower=1, clean=1)
@@ -73,7 +73,7 @@ class Factor:
 
     def covariance(self, scaled: FloatArray) -> FloatArray:
         """Return the function's covariance between other scaled features and the points."""
-        return self.parameters.signal * matern52(squared_distances(scaled, self.points))[0]
+        return self.parameters.signal * matern52(squared_distances(scaled, self.points))
 
 
 class GaussianProcess:
@@ -122,7 +122,7 @@ class GaussianProcess:
         """Return mean, standard deviation and their gradients by the features, (m, f) each."""
         factor, signal = self._factor, self._factor.parameters.signal
         scaled = features * factor.scales
-        value, slope = matern52(squared_distances(scaled, factor.points))
+        value, slope = matern52_with_slope(squared_distances(scaled, factor.points))
         value *= signal
         slope *= 2 * signal
         deviation, half = self._deviation(value)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["matern52", "squared_distances"]
+__all__ = ["matern52", "matern52_with_slope", "squared_distances"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_ROOT5 = 5**0.5
 
 
 def squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -25,16 +23,33 @@ def squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.maximum(result, 0.0, out=result)
 
 
-def matern52(squared: FloatArray) -> tuple[FloatArray, FloatArray]:
+def matern52(squared: FloatArray) -> FloatArray:
+    """Return the kernel at squared distances.
+
+    ``k = (1 + t + t²/3) exp(-t)`` with ``t = √5 r`` (Rasmussen and Williams 2006, eq. 4.17).
+    """
+    return _matern52(squared)[0]
+
+
+def matern52_with_slope(squared: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the kernel and its derivative by the squared distance, at squared distances.
 
-    ``k = (1 + √5 r + 5/3 r²) exp(-√5 r)`` (Rasmussen and Williams 2006, eq. 4.17), so that
-    ``dk/d(r²) = -5/6 (1 + √5 r) exp(-√5 r)``: no division by r.
+    ``dk/d(r²) = -5/6 (1 + t) exp(-t)``: no division by r.
     """
+    value, root, decay = _matern52(squared)
+    root += 1.0
+    root *= decay
+    root *= -5 / 6
+    return value, root
+
+
+def _matern52(squared: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     root = np.sqrt(squared)
-    root *= _ROOT5
+    root *= 5**0.5
     decay = np.exp(-root)
-    slope = (root + 1.0) * decay
-    value = slope + (5 / 3) * squared * decay
-    slope *= -5 / 6
-    return value, slope
+    value = root / 3
+    value += 1.0
+    value *= root
+    value += 1.0
+    value *= decay
+    return value, root, decay

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bandmaster.models.gp_kernel import matern52, squared_distances
+from bandmaster.models.gp_kernel import matern52_with_slope, squared_distances
 
 __all__ = ["Hyperparameters", "Prior", "fit", "negative_log_posterior"]
 
@@ -96,7 +96,7 @@ def negative_log_posterior(
     n, n_groups = len(y), len(theta) - 2
     signal, noise = math.exp(theta[-2]), math.exp(theta[-1])
     scaled = features * np.exp(-theta[:-2])[groups]
-    value, slope = matern52(squared_distances(scaled, scaled))
+    value, slope = matern52_with_slope(squared_distances(scaled, scaled))
     value *= signal
     value.flat[:: n + 1] += noise
     factor, info = dpotrf(value, lower=1, clean=1)
