@@ -1,4 +1,4 @@
-"""How far the evaluations of another study can be trusted about this one."""
+"""What the evaluations of another study say about this one, and how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import numpy.typing as npt
 from bandmaster.core.history import History
 from bandmaster.space import Space
 
-__all__ = ["Transfer", "imported", "row_weights", "trust"]
+__all__ = ["Transfer", "imported", "row_weights"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
 _NEIGHBOURS = 5
-_BELIEVED = 4  # own evaluations' worth of right pairs that an import is granted before any is seen
-_MOST_OWN, _MOST_IMPORTED = 96, 1000  # more are thinned evenly in their order
-_GROWTH = 1.1
+_GRANTED = 6.0  # right pairs that an import is granted before any was seen
+_CHUNK = 256  # own rows whose distances are held at once
+_MOST_OWN, _MOST_IMPORTED = 128, 1000  # more are thinned evenly in their order
 
 
 def imported(history: History) -> BoolArray:
@@ -25,52 +26,23 @@ def imported(history: History) -> BoolArray:
     return mask
 
 
-def trust(
-    space: Space, theirs: FloatArray, their_losses: FloatArray, own: FloatArray, losses: FloatArray
-) -> tuple[float, float]:
-    """Return how many pairs of own results another study orders right, and how many there are.
-
-    It says of each own configuration the mean rank of its nearest neighbours among its own. Pairs
-    that are equal here do not count, equal predictions are half right.
-
-    Parameters
-    ----------
-    space : Space
-    theirs, own : float64 (k, dim), (n, dim)
-        Encoded rows.
-    their_losses, losses : float64 (k,), (n,)
-        Lower is better, inf for failures.
-    """
-    order = np.argsort(np.argsort(their_losses, kind="stable"), kind="stable").astype(np.float64)
-    for value in np.unique(their_losses[np.isinf(their_losses)]):
-        order[their_losses == value] = order[their_losses == value].mean()
-    distance = _distances(space, own, theirs)
-    k = min(_NEIGHBOURS, len(theirs))
-    near = np.argpartition(distance, k - 1, axis=1)[:, :k]
-    weights = 1.0 / (np.take_along_axis(distance, near, axis=1) + 1e-6)
-    predicted = (order[near] * weights).sum(axis=1) / weights.sum(axis=1)
-    better = losses[:, None] < losses
-    right = (predicted[:, None] < predicted) + 0.5 * (predicted[:, None] == predicted)
-    return float((better * right).sum()), float(better.sum())
-
-
 def row_weights(space: Space, history: History) -> FloatArray:
     """Return how much each row of a history counts, float64 (n,): 1 for the study's own.
 
     Imported rows share one weight, 1 while nothing speaks against them. As soon as the study has
     results of its own it is how much better than chance the imported ones order them, budget by
     budget: with r of p pairs right it is ``max(0, 2 (r + c) / (p + c) - 1)``, c being the pairs of
-    four evaluations; at budgets that the two do not share there is nothing to compare (the ranking
-    weights of Feurer et al. 2018).
+    four evaluations (after the ranking weights of Feurer et al. 2018). What they say of a
+    configuration is the mean rank of its nearest neighbours among them.
     """
     return Transfer(space).weights(history)
 
 
 class Transfer:
-    """Does what `row_weights` does, again and again for a history that grows.
+    """Looks at the imported rows of a history that grows.
 
-    The weight is measured anew when the own evaluations have grown by a tenth, or others were
-    imported: at counts that the history alone determines, so it is a pure function of it.
+    What it says is a function of the history. What was found once is kept, so that looking again
+    costs what is new.
 
     Parameters
     ----------
@@ -79,47 +51,129 @@ class Transfer:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._known: tuple[tuple[int, int], float] | None = None
+        self._n_imported = 0
+        self._shares = np.empty(0)
+
+    def shares(self, history: History) -> FloatArray:
+        """Return which share of the imported results is better, by and for every row; (n,).
+
+        Of an imported row: among those of its budget. Of the study's own: what the nearest imported
+        ones, by the mean difference over parameters, let expect.
+        """
+        n, theirs = len(history), imported(history)
+        n_imported = int(theirs.sum())
+        if n_imported != self._n_imported:
+            self._n_imported = n_imported
+            self._shares = np.empty(0)
+        first = len(self._shares)
+        if first < n:
+            ranked = _shares(history, theirs)
+            found = np.append(self._shares, ranked[first:])
+            own = first + np.flatnonzero(~theirs[first:])
+            known = _thinned(np.flatnonzero(theirs), _MOST_IMPORTED)
+            if len(own) and len(known):
+                vectors = history.vectors
+                for some in np.array_split(own, len(own) // _CHUNK + 1):
+                    distance = _distances(self._space, vectors[some], vectors[known])
+                    found[some] = _nearest(distance, ranked[known])
+            self._shares = found
+        return self._shares
 
     def weights(self, history: History) -> FloatArray:
         """Return how much each row counts; see `row_weights`."""
         theirs = imported(history)
         weights = np.ones(len(theirs))
-        n_theirs = int(theirs.sum())
-        if n_theirs:
-            weights[theirs] = self._weight(history, theirs, len(theirs) - n_theirs, n_theirs)
+        if theirs.any():
+            shares, budgets = self.shares(history), history.column("budget")
+            losses = np.where(history.column("ok"), history.losses, np.inf)
+            wrong = pairs = 0.0
+            for budget in history.budgets:
+                if theirs[budgets == budget].any():
+                    own = _thinned(np.flatnonzero(~theirs & (budgets == budget)), _MOST_OWN)
+                    counts = _disorder(shares[own], losses[own])
+                    wrong, pairs = wrong + counts[0], pairs + counts[1]
+            weights[theirs] = _trust(wrong, pairs)
         return weights
 
-    def _weight(self, history: History, theirs: BoolArray, n_own: int, n_theirs: int) -> float:
-        at = _scheduled(n_own)
-        if self._known is None or self._known[0] != (at, n_theirs):
-            self._known = (at, n_theirs), self._measure(history, theirs, at)
-        return self._known[1]
+    def adopted(
+        self, history: History, rows: IntArray, values: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Say what imported results mean on the scale of the study's own.
 
-    def _measure(self, history: History, theirs: BoolArray, n_own: int) -> float:
-        ours = np.flatnonzero(~theirs)[:n_own]
-        budgets, vectors = history.column("budget"), history.vectors
-        losses = np.where(history.column("ok"), history.losses, np.inf)
-        right = pairs = 0.0
-        for budget in np.unique(budgets[ours]):
-            own = _thinned(ours[budgets[ours] == budget], _MOST_OWN)
-            other = _thinned(np.flatnonzero(theirs & (budgets == budget)), _MOST_IMPORTED)
-            if len(own) > 1 and len(other) > 1:
-                found = trust(self._space, vectors[other], losses[other], vectors[own], losses[own])
-                right, pairs = right + found[0], pairs + found[1]
-        granted = _BELIEVED * (_BELIEVED - 1) / 2
-        return max(0.0, 2 * (right + granted) / (pairs + granted) - 1)
+        What the imported rows expect of the own configurations, and how these turned out, gives a
+        map from the one scale to the other: equal quantiles are equal. Nothing imported is taken to
+        be better than the best of the study's own, and the less they agree the nearer all imported
+        values are to the middle: what says nothing is neither good nor bad.
+
+        Parameters
+        ----------
+        history : History
+        rows : intp (k,)
+            Of the history.
+        values : float64 (k,)
+            What each means, lower is better, inf for failures.
+
+        Returns
+        -------
+        values, trust : float64 (k,)
+            Own values are as they were and have trust 1.
+        """
+        theirs, trust = imported(history)[rows], np.ones(len(rows))
+        own = np.flatnonzero(~theirs)
+        if not theirs.any() or len(own) < 2:
+            return values, trust
+        shares = self.shares(history)[rows]
+        seen = _thinned(own, _MOST_OWN)
+        trust[theirs] = _trust(*_disorder(shares[seen], values[seen]))
+        finite = seen[np.isfinite(values[seen])]
+        if not len(finite):
+            return values, trust
+        x, y = np.sort(shares[finite]), np.sort(values[finite])
+        middle = y[len(y) // 2]
+        mapped = np.interp(shares, x, y)
+        result = np.where(theirs, middle + trust * (mapped - middle), values)
+        result[theirs & ~np.isfinite(values)] = np.inf
+        return result, trust
 
 
-def _scheduled(n: int) -> int:
-    """Return the last count of a fixed schedule, up to `n`, at which the weight is measured."""
-    at = min(n, 2)
-    while (following := max(at + 1, int(at * _GROWTH))) <= n:
-        at = following
-    return at
+def _shares(history: History, theirs: BoolArray) -> FloatArray:
+    """Return each imported row's share of better ones at its budget, 0.5 for all other rows."""
+    result = np.full(len(theirs), 0.5)
+    budgets = history.column("budget")
+    losses = np.where(history.column("ok"), history.losses, np.inf)
+    for budget in np.unique(budgets[theirs]):
+        rows = np.flatnonzero(theirs & (budgets == budget))
+        ordered = np.sort(losses[rows])
+        below = np.searchsorted(ordered, losses[rows], side="left")
+        above = np.searchsorted(ordered, losses[rows], side="right")
+        result[rows] = (below + above) / (2 * len(rows))
+    return result
 
 
-def _thinned(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+def _nearest(distance: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return the mean share of the nearest, the nearer the heavier; (n,) of distances (n, k)."""
+    k = min(_NEIGHBOURS, len(shares))
+    near = np.argpartition(distance, k - 1, axis=1)[:, :k]
+    weights = 1.0 / (np.take_along_axis(distance, near, axis=1) + 1e-6)
+    result: FloatArray = (shares[near] * weights).sum(axis=1) / weights.sum(axis=1)
+    return result
+
+
+def _disorder(predicted: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Return how many pairs of different values are predicted in the wrong order, and all pairs.
+
+    Equal predictions are half wrong.
+    """
+    better = values[:, None] < values
+    wrong = (predicted[:, None] > predicted) + 0.5 * (predicted[:, None] == predicted)
+    return float((better * wrong).sum()), float(better.sum())
+
+
+def _trust(wrong: float, pairs: float) -> float:
+    return max(0.0, 1.0 - 2.0 * wrong / (pairs + _GRANTED))
+
+
+def _thinned(rows: IntArray, most: int) -> IntArray:
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
@@ -132,9 +186,7 @@ def _distances(space: Space, one: FloatArray, other: FloatArray) -> FloatArray:
     beside an active one.
     """
     result = np.zeros((len(one), len(other)))
-    for j in range(space.dim):
-        if space.n_values[j] <= 1:
-            continue
+    for j in np.flatnonzero(space.n_values > 1).tolist():
         a, b = one[:, j, None], other[:, j]
         if space.is_categorical[j]:
             difference = (a != b).astype(np.float64)
@@ -146,4 +198,4 @@ def _distances(space: Space, one: FloatArray, other: FloatArray) -> FloatArray:
         difference[off_a != off_b] = 1.0
         difference[off_a & off_b] = 0.0
         result += difference
-    return result / max(space.dim, 1)
+    return result / space.dim

@@ -96,3 +96,47 @@ def test_remembering_changes_nothing() -> None:
         history = driver.optimizer.history
         expected = row_weights(SPACE, history)
         assert expected.tolist() == transfer.weights(history).tolist()
+
+
+def test_adopted_values_are_on_the_own_scale() -> None:
+    """Imported values keep their order, lie between the own ones, and are trusted if they agree."""
+    history = study(lambda config: 1000 + 50 * loss(config), n_own=40).optimizer.history
+    theirs, rows = imported(history), np.arange(len(history))
+    before = history.losses.copy()
+    values, trust = Transfer(SPACE).adopted(history, rows, before)
+    np.testing.assert_array_equal(before[~theirs], values[~theirs])
+    assert values[~theirs].min() <= values[theirs].min()
+    assert values[theirs].max() <= values[~theirs].max()
+    order = np.argsort(before[theirs], kind="stable")
+    assert (np.diff(values[theirs][order]) >= 0).all()
+    assert (trust[~theirs] == 1.0).all()
+    assert (trust[theirs] > 0.5).all()
+    # The numbers mean the same: what it says of configurations is about what they are worth.
+    truth = [loss(e.config) for e in history if e.trial < 0]
+    assert np.abs(values[theirs] - truth).mean() < 0.15
+
+
+def test_what_misleads_is_in_the_middle() -> None:
+    """Imported rows that order nothing right are neither good nor bad."""
+    history = study(lambda config: -loss(config), n_own=40).optimizer.history
+    theirs, rows = imported(history), np.arange(len(history))
+    values, trust = Transfer(SPACE).adopted(history, rows, history.losses.copy())
+    own = np.sort(values[~theirs])
+    assert (trust[theirs] < 0.05).all()
+    assert own[12] < values[theirs].min()
+    assert values[theirs].max() < own[28]
+
+
+def test_without_two_of_its_own_values_stay() -> None:
+    """As long as there is no own scale, imported values are as they are, failures the worst."""
+    driver = study(loss, n_own=1)
+    driver.borrow(SPACE.default_config(), None, budget=1.0)
+    history = driver.optimizer.history
+    before = np.where(history.column("ok"), history.losses, np.inf)
+    values, trust = Transfer(SPACE).adopted(history, np.arange(len(history)), before)
+    assert before.tolist() == values.tolist()
+    driver.finish(driver.start(), 0.3)
+    before = np.append(before, 0.3)
+    values, trust = Transfer(SPACE).adopted(history, np.arange(len(history)), before)
+    assert np.isinf(values[-2])
+    assert len(trust) == len(history)
