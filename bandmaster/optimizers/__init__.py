@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bandmaster.optimizers.cmaes import CMAESOptimizer
     from bandmaster.optimizers.de import DEOptimizer
     from bandmaster.optimizers.etpe import ETPEOptimizer
+    from bandmaster.optimizers.forest import ForestOptimizer
     from bandmaster.optimizers.gp import GPOptimizer
     from bandmaster.optimizers.grid import GridOptimizer
     from bandmaster.optimizers.prior import Prior
@@ -27,6 +28,7 @@ __all__ = [
     "CMAESOptimizer",
     "DEOptimizer",
     "ETPEOptimizer",
+    "ForestOptimizer",
     "GPOptimizer",
     "GridOptimizer",
     "Optimizer",
@@ -46,6 +48,7 @@ _HOME = {
     "CMAESOptimizer": "bandmaster.optimizers.cmaes",
     "DEOptimizer": "bandmaster.optimizers.de",
     "ETPEOptimizer": "bandmaster.optimizers.etpe",
+    "ForestOptimizer": "bandmaster.optimizers.forest",
     "GPOptimizer": "bandmaster.optimizers.gp",
     "GridOptimizer": "bandmaster.optimizers.grid",
     "Optimizer": "bandmaster.optimizers.base",
@@ -63,6 +66,7 @@ _REGISTRY: dict[str, Callable[[], Optimizer] | str] = {
     "CMAES": "CMAESOptimizer",
     "DE": "DEOptimizer",
     "ETPE": "ETPEOptimizer",
+    "Forest": "ForestOptimizer",
     "GP": "GPOptimizer",
     "Grid": "GridOptimizer",
     "Random": "RandomOptimizer",

@@ -18,6 +18,7 @@ from bandmaster.optimizers import (
     AutoOptimizer,
     DEOptimizer,
     ETPEOptimizer,
+    ForestOptimizer,
     GPOptimizer,
     GridOptimizer,
     Optimizer,
@@ -83,6 +84,11 @@ class TestCMAES(OptimizerSuite):
 class TestDE(OptimizerSuite):
     def make(self) -> Optimizer:
         return DEOptimizer(population_size=6)
+
+
+class TestForest(OptimizerSuite):
+    def make(self) -> Optimizer:
+        return ForestOptimizer(n_startup=9, n_trees=3, n_candidates=12)
 
 
 class TestRegularizedEvolution(OptimizerSuite):
