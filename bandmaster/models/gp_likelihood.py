@@ -58,11 +58,11 @@ class Prior:
     def scaled(cls, n_groups: int) -> Prior:
         """Return priors whose length scales grow with the root of the dimension.
 
-        ``log ℓ ~ N(√2 + log(d)/2, 3)``: the distance of two random points stays a constant number
-        of length scales (Hvarfner, Hellsten and Nardi 2024, eq. 6). As there, the density of ℓ is
-        what is maximised; in terms of log ℓ that is one with a mean that is lower by the variance.
+        So the distance of two random points stays a constant number of length scales (Hvarfner,
+        Hellsten and Nardi 2024, eq. 6). Theirs is wider, with a lower mode: docs/optimizers.md has
+        the figures.
         """
-        return cls((math.sqrt(2) - 3 + math.log(n_groups) / 2, math.sqrt(3)))
+        return cls((math.log(n_groups) / 2 - 1.0, 1.0))
 
     def moments(self, n_groups: int) -> tuple[FloatArray, FloatArray]:
         """Return means and standard deviations of all the parameters' logarithms."""

@@ -97,11 +97,7 @@ class AcquisitionSearch:
     def _filled(self, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
         if not self.space.is_conditional.any():
             return rows
-        u = rng.random(rows.shape)
-        sizes = self.space.n_values
-        filler = np.where(
-            self.space.is_numeric, u, np.floor(u * np.where(sizes < np.inf, sizes, 1))
-        )
+        filler = self.space.fill(rng.random(rows.shape))
         result: FloatArray = np.where(np.isnan(rows), filler, rows)
         return result
 
@@ -175,8 +171,9 @@ class AcquisitionSearch:
                     columns.append(j)
                     values.append(x)
         for j in self._choices.tolist():
+            weights = self.space.weights[j]
             for x in range(int(self.space.n_choices[j])):
-                if x != latent[j]:
+                if x != latent[j] and (weights is None or weights[x] > 0):
                     columns.append(j)
                     values.append(float(x))
         picked = np.arange(len(columns))
