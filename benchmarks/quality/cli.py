@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.quality import suites
+from benchmarks.quality.asktime import ask_times
+from benchmarks.quality.engines import parse
+from benchmarks.quality.peers import why_missing
 from benchmarks.quality.pool import play_all
+from benchmarks.quality.report import parallel_rows, section, summary_head, write_report
 from benchmarks.quality.store import Record, RunKey, Store
 from benchmarks.quality.table import Results, markdown
 
 __all__ = ["main"]
 
-RESULTS = Path(".bench/quality.jsonl")
+RESULTS = Path("benchmarks/quality/results.jsonl")
+REPORT = Path("docs/benchmarks.md")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     add("--cap", type=float, default=math.inf, help="seconds after which a run is cut off")
     add("--results", type=Path, default=RESULTS, help="the file of JSON lines")
     add("--fresh", nargs="+", default=[], metavar="ENGINE", help="run these again")
+    add("--ask-times", action="store_true", help="measure an ask against the evaluations known")
+    add("--report", type=Path, nargs="?", const=REPORT, help="write tables and plots to this page")
     add("--no-run", action="store_true", help="only show what there is")
     return made
 
@@ -46,31 +54,86 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     logging.basicConfig(format="%(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it misses fonts that nobody wants
     options = parser().parse_args(arguments)
     store = Store(options.results)
-    engines = [*options.engines, *options.peers]
+    engines = [*options.engines, *_present(options.peers)]
+    sections = []
     for workers in options.workers:
-        keys = list(_wanted(options, engines, workers))
+        wanted = {suite: list(_wanted(options, suite, engines, workers)) for suite in options.suite}
+        keys = [key for of_suite in wanted.values() for key in of_suite]
         if not options.no_run:
             missing = store.missing(keys, fresh=options.fresh)
             print(f"{len(keys)} runs with {workers} at a time, {len(missing)} of them to do")
             play_all(missing, store, jobs=options.jobs, cap=options.cap, on_record=_Progress())
-        _print_tables(store, keys, engines)
+        known = store.read()
+        for suite, of_suite in wanted.items():
+            records = [known[key] for key in of_suite if key in known]
+            _print_tables(suite, records, of_suite, engines)
+            if options.report:
+                images = options.report.parent / "images"
+                sections.append(
+                    section(
+                        suite,
+                        workers,
+                        records,
+                        problems=list(dict.fromkeys(k[0] for k in of_suite)),
+                        engines=engines,
+                        images=images,
+                    )
+                )
+        if workers > 1 and not options.suite[0].startswith("mf-"):
+            text = _parallel(known.values(), keys, engines, workers)
+            print(text)
+            sections.append(text)
+    times = {}
+    if options.ask_times:
+        times = ask_times(engines, options.results.with_name("ask-times.json"))
+        print(json.dumps(times, indent=1))
+    if options.report:
+        write_report(options.report, sections, times)
     return 0
 
 
-def _wanted(options: argparse.Namespace, engines: Sequence[str], workers: int) -> Iterable[RunKey]:
-    for suite in options.suite:
-        lacking = suites.why_missing(suite)
-        if lacking:
-            print(f"suite {suite} is left out: {lacking}")
-            continue
-        length = options.budget or suites.default_length(suite, workers)
-        for seed in options.seeds:
-            for problem in suites.names(suite):
-                if options.problems is None or problem in options.problems:
-                    for engine in engines:
-                        yield (problem, engine, seed, workers, float(length))
+def _present(peers: Sequence[str]) -> list[str]:
+    """Return the peers that can run here; say what the others lack."""
+    kept = []
+    for name in peers:
+        reason = why_missing(parse(name).name)
+        if reason:
+            print(f"left out: {reason}")
+        else:
+            kept.append(name)
+    return kept
+
+
+def _wanted(
+    options: argparse.Namespace, suite: str, engines: Sequence[str], workers: int
+) -> Iterator[RunKey]:
+    lacking = suites.why_missing(suite)
+    if lacking:
+        print(f"suite {suite} is left out: {lacking}")
+        return
+    length = options.budget or suites.default_length(suite, workers)
+    for seed in options.seeds:
+        for problem in suites.names(suite):
+            if options.problems is None or problem in options.problems:
+                for engine in engines:
+                    yield (problem, engine, seed, workers, float(length))
+
+
+def _parallel(
+    records: Iterable[Record], keys: Sequence[RunKey], engines: Sequence[str], workers: int
+) -> str:
+    problems = list(dict.fromkeys(key[0] for key in keys))
+    rows = parallel_rows(records, engines, problems, workers)
+    if not rows:
+        return ""
+    head = ["engine", *problems, "all [95 % interval]"]
+    return (
+        f"### {workers} at a time against one at a time\n\nMean regret over the sequential one "
+        f"after the same number of evaluations (1: nothing lost):\n\n{markdown(head, rows)}"
+    )
 
 
 class _Progress:
@@ -90,20 +153,18 @@ class _Progress:
             print(f"{done} of {n} runs", flush=True)
 
 
-def _print_tables(store: Store, keys: Sequence[RunKey], engines: Sequence[str]) -> None:
-    known = store.read()
-    records = [known[key] for key in keys if key in known]
+def _print_tables(
+    suite: str, records: Sequence[Record], keys: Sequence[RunKey], engines: Sequence[str]
+) -> None:
     results = Results.of(records, list(dict.fromkeys(key[0] for key in keys)), engines)
     if results.empty:
-        print("nothing to show")
+        print(f"{suite}: nothing to show")
         return
     n, first = len(results.seeds), results.engines[0]
-    print(f"\nMean simple regret, {n} seeds\n")
+    print(f"\n{suite}: mean simple regret, {n} seeds\n")
     print(markdown(["problem", *results.engines], results.regret_rows()))
     print(f"Normalised regret [95 % interval], {n} seeds; against: {first}\n")
-    print(markdown(["engine", "mean rank", "at 25 %", "at 50 %", "at 100 %",
-                    f"win/tie/loss of {first}", f"regret of {first} over it",
-                    "ask p50 / p99, ms"], results.summary_rows()))  # fmt: skip
+    print(markdown(summary_head(first), results.summary_rows()))
 
 
 def _seeds(text: str) -> range:

@@ -49,7 +49,7 @@ def play(key: RunKey, *, cap: float = math.inf, commit: str = "") -> Record:
         error = traceback.format_exc()
     return Record(
         problem, name, seed, workers, length, curve.x, curve.y, curve.ask_ms(),
-        curve.losses if parse(name).name == "Random" else [],
+        curve.losses if problem.startswith("live-") and parse(name).name == "Random" else [],
         round(time.perf_counter() - begin, 3), commit, version, error, curve.capped,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from bandmaster.testing.driver import Driver
 from benchmarks.quality.bench import Bench
 from benchmarks.quality.curve import Curve
 
-__all__ = ["sequential"]
+__all__ = ["cpu", "sequential"]
 
 
 def sequential(
@@ -46,13 +46,13 @@ def sequential(
     n_started = n_finished = 0
     while n_finished < n_evaluations:
         while n_started < n_evaluations and len(driver.pending) < workers:
-            before = _cpu(optimizer)
+            before = cpu(optimizer)
             try:
                 suggestion = driver.ask()
             except SpaceExhaustedError:
                 n_evaluations = n_started
                 break
-            curve.asks.append(_cpu(optimizer) - before)
+            curve.asks.append(cpu(optimizer) - before)
             driver.enqueue(suggestion.config, info=suggestion.info)
             n_started += 1
         if not driver.pending:
@@ -60,9 +60,9 @@ def sequential(
         job = driver.pending[0]
         loss = problem(job.config)
         failed = not math.isfinite(loss)
-        before = _cpu(optimizer)
+        before = cpu(optimizer)
         driver.finish(job, None if failed else loss)
-        curve.asks[n_finished] += _cpu(optimizer) - before  # some fit when they are told
+        curve.asks[n_finished] += cpu(optimizer) - before  # some fit when they are told
         n_finished += 1
         if curve.see(bench.failure if failed else loss):
             truth = loss if bench.true_loss is None or failed else bench.truth(job.config)
@@ -72,6 +72,6 @@ def sequential(
             return
 
 
-def _cpu(optimizer: Optimizer) -> float:
+def cpu(optimizer: Optimizer) -> float:
     """Return seconds of CPU, those of a peer's own process included."""
     return time.process_time() + float(getattr(optimizer, "remote_seconds", 0.0))

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from benchmarks.quality import statistics as st
 from benchmarks.quality import suites
 from benchmarks.quality.bench import Reference
-from benchmarks.quality.engines import parse
 from benchmarks.quality.store import Record
 
 __all__ = ["Results", "markdown"]
@@ -142,10 +141,3 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
-
-
-def is_peer(engine: str) -> bool:
-    """Whether an engine's name is one of somebody else's."""
-    from benchmarks.quality.peers import PEERS
-
-    return parse(engine).name in PEERS

@@ -24,7 +24,9 @@ RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
     "HpBandSter": (("hpbandster", *_OLD),),
     "UltraOpt": (
         ("setuptools<60", "wheel<0.40"),
-        ("--no-build-isolation", "ultraopt", *_OLD),
+        ("scikit-learn<1.3", "scikit-optimize", "statsmodels<0.15", "patsy", *_OLD),
+        ("Pyro4", "terminaltables", "matplotlib", "seaborn", "tqdm", *_OLD),
+        ("--no-deps", "--no-build-isolation", "ultraopt", "tabular-nn", "category-encoders==2.6.3"),
     ),
 }
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import time
 import traceback
@@ -30,6 +31,33 @@ from typing import Any
 # Nothing that a library prints may get between the answers.
 _ANSWERS = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
+
+
+class Uniform:
+    """Draws at random; it needs no package, and shows that the way here and back is sound."""
+
+    package = ""
+
+    def __init__(self, space: Any, budgets: Any, seed: int, options: Any) -> None:
+        self.space, self.rng = space, random.Random(seed)
+
+    def ask(self, trial: int, budget: float) -> dict[str, Any]:
+        """Return a configuration."""
+        values: dict[str, Any] = {}
+        for p in self.space:
+            if all(values.get(parent) in indices for parent, indices in p["when"]):
+                values[p["name"]] = self._draw(p)
+        return values
+
+    def _draw(self, p: Any) -> Any:
+        if p["kind"] == "choice":
+            return self.rng.randrange(p["n"])
+        if p["kind"] == "int":
+            return self.rng.randint(p["low"], p["high"])
+        return self.rng.uniform(p["low"], p["high"])
+
+    def tell(self, trial: int, budget: float, values: Any, loss: Any) -> None:
+        """Learn nothing."""
 
 
 class Hyperopt:
@@ -238,6 +266,16 @@ class UltraOpt:
     package = "ultraopt"
 
     def __init__(self, space: Any, budgets: Any, seed: int, options: Any) -> None:
+        import collections
+        from collections import abc
+
+        from pandas import errors
+        from pandas.core import common
+
+        # Where its last release, of 2021, looks for them.
+        for name in ("Mapping", "MutableMapping", "Sequence", "Iterable", "Callable"):
+            setattr(collections, name, getattr(abc, name))
+        common.SettingWithCopyWarning = errors.SettingWithCopyWarning
         from ultraopt.optimizer import ETPEOptimizer
 
         self.space = space
@@ -295,7 +333,7 @@ class DEHB:
         self.dehb.tell(self.open.pop(trial), {"fitness": told, "cost": budget})
 
 
-PEERS = {kind.__name__: kind for kind in (Hyperopt, SMAC3, HpBandSter, UltraOpt, DEHB)}
+PEERS = {kind.__name__: kind for kind in (Uniform, Hyperopt, SMAC3, HpBandSter, UltraOpt, DEHB)}
 
 
 def main() -> None:
@@ -309,7 +347,8 @@ def main() -> None:
             answer: dict[str, Any] = {}
             if what == "start":
                 kind = PEERS[request.pop("peer")]
-                answer["version"] = f"{kind.package} {metadata.version(kind.package)}"
+                if kind.package:
+                    answer["version"] = f"{kind.package} {metadata.version(kind.package)}"
                 peer = kind(**request)
             elif what == "ask":
                 answer["values"] = peer.ask(**request)

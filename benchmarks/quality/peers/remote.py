@@ -74,7 +74,7 @@ class RemotePeer(Peer):
             "start", peer=self.name, space=describe(self.space), budgets=list(self.budgets),
             seed=self.seed, options=self.options,
         )  # fmt: skip
-        self.version = started["version"]
+        self.version = started.get("version", "")
 
     def close(self) -> None:
         """End the process."""
@@ -95,9 +95,8 @@ class RemotePeer(Peer):
         """Ask the process; what a clause forbids, of which it knows nothing, it is told failed."""
         for _ in range(_MOST_TRIES):
             values = self.say("ask", trial=trial, budget=budget)["values"]
-            config = self.decode(values)
             try:
-                self.space.validate(config)
+                config = self.decode(values)
             except IllegalConfigurationError as error:
                 why = error
                 self.say("tell", trial=trial, budget=budget, loss=None, values=values)
@@ -116,10 +115,9 @@ class RemotePeer(Peer):
         )  # fmt: skip
 
     def decode(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the configuration that the process means."""
-        config = {p.name: p.value for p in self.space.parameters if isinstance(p, Constant)}
-        config.update((name, self._codes[name].decode(code)) for name, code in values.items())
-        return config
+        """Return the configuration that the process means; constants are filled in."""
+        config = {name: self._codes[name].decode(code) for name, code in values.items()}
+        return self.space.complete(config)
 
     def say(self, what: str, **fields: Any) -> dict[str, Any]:
         """Send a request and return the answer."""

@@ -1,0 +1,147 @@
+"""Playing runs: records, the virtual clock, tables and the report of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bandmaster.optimizers import get_optimizer
+from bandmaster.testing.problems import branin, counting_ones
+from benchmarks.quality import cli, report, suites
+from benchmarks.quality.bench import Bench
+from benchmarks.quality.curve import Curve
+from benchmarks.quality.runs import play
+from benchmarks.quality.schedulers import Task
+from benchmarks.quality.sequential import sequential
+from benchmarks.quality.simulated import simulated
+from benchmarks.quality.table import Results
+
+
+def test_a_run_is_its_seed_again() -> None:
+    """The same key gives the same curve, another seed another one."""
+    first, again, other = (play(("branin", "Random", s, 1, 9.0)) for s in (3, 3, 4))
+    assert first.x == again.x
+    assert first.y == again.y
+    assert first.y != other.y
+    assert "" == first.error
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_with_workers_as_many_evaluations_are_made(workers: int) -> None:
+    """Eight at a time make the 20 evaluations that one at a time makes, and no more."""
+    bench, curve = suites.load("branin"), Curve()
+    optimizer = get_optimizer("Random")
+    sequential(bench, optimizer, 0, workers=workers, n_evaluations=20, curve=curve)
+    assert (20, 20, 20) == (len(curve.losses), len(curve.asks), len(optimizer.history))
+
+
+def test_an_exception_becomes_a_record() -> None:
+    """What an engine raises is kept, and the round goes on."""
+    assert "no optimizer 'Nobody'" in play(("branin", "Nobody", 0, 1, 5.0)).error
+
+
+def test_a_cap_cuts_off() -> None:
+    """After the cap nothing more is asked, and the record says after how many."""
+    assert 1 == play(("branin", "Random", 0, 1, 50.0), cap=0.0).capped
+
+
+class Script:
+    """Schedules given (value, budget) pairs and notes when losses arrive."""
+
+    def __init__(self, *tasks: tuple[float, float]) -> None:
+        self.tasks = list(tasks)
+        self.told: list[tuple[float, float]] = []
+
+    def next(self) -> Task | None:
+        """Return the next of the script."""
+        if not self.tasks:
+            return None
+        x, budget = self.tasks.pop(0)
+        return Task({"x": x, "y": 0.0}, budget, None)
+
+    def tell(self, task: Task, loss: float) -> None:
+        """Note it."""
+        self.told.append((task.config["x"], task.budget))
+
+
+def played(script: Script, *, workers: int, length: float) -> Curve:
+    """Play a script whose evaluations take as long as their budget; 9 is a full one."""
+    problem = replace(
+        branin(), function=lambda config, budget: config["x"] - budget, budgets=(1, 3, 9)
+    )
+    curve = Curve()
+    simulated(Bench(problem, eta=3), script, workers=workers, length=length, curve=curve)
+    return curve
+
+
+def test_evaluations_end_in_the_order_of_the_virtual_clock() -> None:
+    """With two workers a short evaluation that begins second ends first."""
+    script = Script((5.0, 9), (4.0, 1), (3.0, 3))
+    played(script, workers=2, length=10)
+    assert [(4.0, 1), (3.0, 3), (5.0, 9)] == script.told
+
+
+def test_what_ends_too_late_does_not_count() -> None:
+    """A full evaluation that begins after the first cannot end within one duration."""
+    script = Script((5.0, 9), (1.0, 9))
+    curve = played(script, workers=1, length=1)
+    assert [(5.0, 9)] == script.told
+    assert [1.0] == curve.x
+
+
+def test_the_largest_budget_says_who_is_best() -> None:
+    """One evaluation at a larger budget counts more than all at smaller ones."""
+    curve = played(Script((1.0, 1), (9.0, 3), (8.0, 9), (0.0, 1)), workers=1, length=10)
+    assert [1.0 - 9, 9.0 - 9, 8.0 - 9] == curve.y  # the true loss is the one at budget 9
+
+
+def test_several_budgets_are_played_by_a_generator() -> None:
+    """Counting ones takes 2 full evaluations with Hyperband, and the truth has no noise."""
+    record = play(("mf-counting_ones", "Random+HyperBand", 0, 4, 2.0))
+    assert "" == record.error
+    assert record.y[-1] >= counting_ones().optimum
+    assert max(record.x) <= 2.0
+
+
+def test_only_what_all_engines_have_is_compared() -> None:
+    """Engines that lack a problem are left out, seeds that one lacks too."""
+    records = [
+        *(play(("branin", "Random", seed, 1, 4.0)) for seed in range(3)),
+        *(play(("branin", "Sobol", seed, 1, 4.0)) for seed in range(2)),
+        play(("hartmann6", "Random", 0, 1, 4.0)),
+    ]
+    both = Results.of(records, ["branin"], ["Random", "Sobol", "GP"])
+    assert (("Random", "Sobol"), (0, 1)) == (both.engines, both.seeds)
+    assert ("Random",) == Results.of(records, ["branin", "hartmann6"], ["Random", "Sobol"]).engines
+
+
+def test_the_command_runs_resumes_and_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One command plays and shows; called again it plays nothing; the page keeps its prose."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    command = [
+        "--suite", "synthetic", "--problems", "branin", "--engines", "Random", "Sobol",
+        "--seeds", "2", "--budget", "6", "--results", str(tmp_path / "runs.jsonl"),
+    ]  # fmt: skip
+    assert 0 == cli.main([*command, "--report", str(page)])
+    assert "4 runs with 1 at a time, 4 of them to do" in capsys.readouterr().out
+    assert 0 == cli.main(command)
+    assert "4 runs with 1 at a time, 0 of them to do" in capsys.readouterr().out
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "| branin |" in text
+    assert "old" not in text
+    assert (tmp_path / "images" / "quality-synthetic.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_suite_names_its_problems() -> None:
+    """A suite's problems are found again by their names, and no name is in one suite twice."""
+    for suite in suites.SUITES:
+        found = suites.names(suite)
+        assert len(found) == len(set(found))
+        assert bool(found) or bool(suites.why_missing(suite))
