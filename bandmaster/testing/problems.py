@@ -24,7 +24,13 @@ __all__ = [
     "branin",
     "conditional_classifier",
     "counting_ones",
+    "embedded_branin",
     "hartmann6",
+    "levy",
+    "log_valley",
+    "nested_pipeline",
+    "noisy_hartmann6",
+    "pair_choices",
     "rosenbrock",
 ]
 
@@ -44,6 +50,9 @@ class Problem:
         The lowest loss there is (at the largest budget, without noise).
     budgets : tuple of float, default (1.0,)
         The budgets that make a difference, ascending.
+    noiseless : callable, optional
+        ``noiseless(config) -> loss``: what counts where `function` adds noise; default: `function`
+        at the largest budget.
     """
 
     name: str
@@ -51,14 +60,19 @@ class Problem:
     function: Callable[[Mapping[str, Any], float], float]
     optimum: float
     budgets: tuple[float, ...] = (1.0,)
+    noiseless: Callable[[Mapping[str, Any]], float] | None = None
 
     def __call__(self, config: Mapping[str, Any], budget: float | None = None) -> float:
         """Return the loss of `config` at `budget` (default: the largest)."""
         return self.function(config, self.budgets[-1] if budget is None else budget)
 
+    def true_loss(self, config: Mapping[str, Any]) -> float:
+        """Return the loss of `config` at the largest budget, without noise."""
+        return self(config) if self.noiseless is None else self.noiseless(config)
+
     def regret(self, config: Mapping[str, Any]) -> float:
-        """Return how far the loss of `config` is above the optimum."""
-        return self(config) - self.optimum
+        """Return how far the true loss of `config` is above the optimum."""
+        return self.true_loss(config) - self.optimum
 
 
 def _floats(low: float, high: float) -> dict[str, Any]:
@@ -163,8 +177,11 @@ def counting_ones(n_bits: int = 8, n_floats: int = 8) -> Problem:
         heads = rng.binomial(int(budget), np.clip(p, 0, 1)) / budget
         return -float(sum(config[name] for name in bits) + heads.sum())
 
+    def noiseless(config: Mapping[str, Any]) -> float:
+        return -float(sum(config[name] for name in bits + floats))
+
     optimum = -float(n_bits + n_floats)
-    return Problem("counting_ones", space, function, optimum, (9, 27, 81, 243, 729))
+    return Problem("counting_ones", space, function, optimum, (9, 27, 81, 243, 729), noiseless)
 
 
 def conditional_classifier() -> Problem:
@@ -233,6 +250,134 @@ def _classifier_error(config: Mapping[str, Any], budget: float) -> float:
     return best + (0.9 - best) * (1 - math.exp(-excess))
 
 
+def noisy_hartmann6(sigma: float = 0.1) -> Problem:
+    """Hartmann-6 with normal noise of deviation `sigma`, fixed by the configuration."""
+    plain = hartmann6()
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        x = _array(config, [f"x{i}" for i in range(6)])
+        return plain(config) + sigma * _rng_of(x).standard_normal()
+
+    return Problem("noisy_hartmann6", plain.space, function, plain.optimum, noiseless=plain)
+
+
+def levy(dim: int = 8) -> Problem:
+    """`dim` floats in [-10, 10] with many local minima (Levy and Montalvo 1985)."""
+    names = [f"x{i}" for i in range(dim)]
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        w = 1 + (_array(config, names) - 1) / 4
+        waves = ((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2)).sum()
+        last = (w[-1] - 1) ** 2 * (1 + np.sin(2 * np.pi * w[-1]) ** 2)
+        return float(np.sin(np.pi * w[0]) ** 2 + waves + last)
+
+    return Problem(f"levy{dim}", dict.fromkeys(names, _floats(-10, 10)), function, 0.0)
+
+
+def embedded_branin(dim: int = 60) -> Problem:
+    """Branin's function of two of `dim` floats in [0, 1]; the others do nothing.
+
+    Wang, Hutter, Zoghi, Matheson and de Freitas (JAIR 55, 2016).
+    """
+    plain = branin()
+    names = [f"x{i:02}" for i in range(dim)]
+    first, second = names[dim // 3], names[2 * dim // 3]
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        return plain({"x": 15 * config[first] - 5, "y": 15 * config[second]})
+
+    space = dict.fromkeys(names, _floats(0, 1))
+    return Problem(f"embedded_branin{dim}", space, function, plain.optimum)
+
+
+def log_valley() -> Problem:
+    """Four numbers over many decades whose products matter, as a learning rate and a batch size do.
+
+    The optimum lies on a bound of two of them, one an integer, and inside for the others.
+    """
+    rate = {"_type": "loguniform", "_value": [1e-9, 1e1]}
+    decay = {"_type": "loguniform", "_value": [1e-12, 1.0]}
+    batch = {"_type": "int_loguniform", "_value": [1, 4096]}
+    width = {"_type": "loguniform", "_value": [1.0, 1e6]}
+    space = {"rate": rate, "decay": decay, "batch": batch, "width": width}
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        rate, decay, batch, width = np.log10(_array(config, list(space)))
+        along = rate - 0.5 * batch + 3.5
+        across = rate + decay + 8.0
+        return float(np.log1p(along**2 + 0.3 * across**2 + 0.2 * (6.0 - width) + 0.1 * batch))
+
+    # At batch 1 (logarithm 0) and the greatest width both valleys meet at rate 10^-3.5.
+    return Problem("log_valley", space, function, 0.0)
+
+
+def pair_choices(n: int = 10, k: int = 5) -> Problem:
+    """`n` categoricals of `k` choices: each choice has a worth, and so has each pair of neighbours.
+
+    The worths are drawn once and for all; the optimum is found by dynamic programming.
+    """
+    names = [f"c{i}" for i in range(n)]
+    rng = np.random.default_rng(7)
+    alone, pairs = rng.random((n, k)), 0.7 * rng.random((n - 1, k, k))
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        c = [int(config[name][1:]) for name in names]
+        return float(
+            sum(alone[i, c[i]] for i in range(n))
+            + sum(pairs[i, c[i], c[i + 1]] for i in range(n - 1))
+        )
+
+    best = alone[0]
+    for i in range(1, n):
+        best = (best[:, None] + pairs[i - 1]).min(0) + alone[i]
+    choices = {"_type": "choice", "_value": [f"v{j}" for j in range(k)]}
+    return Problem("pair_choices", dict.fromkeys(names, choices), function, float(best.min()))
+
+
+def nested_pipeline() -> Problem:
+    """Two steps with a choice each, and a choice below a choice: three conditions deep.
+
+    Parameters of the steps interact: the scaling that suits depends on the model.
+    """
+    unit, log = _floats(0, 1), {"_type": "loguniform", "_value": [1e-4, 1e2]}
+    space = {
+        "scale(choice)": {"none": {}, "power": {"lambda": unit}, "bins": {"n": {
+            "_type": "int_uniform", "_value": [2, 20]}}},
+        "model(choice)": {
+            "linear": {"penalty(choice)": {"ridge": {"alpha": log}, "net": {
+                "alpha": log, "ratio(choice)": {"fixed": {}, "free": {"share": unit}}}}},
+            "tree": {"depth": {"_type": "int_uniform", "_value": [1, 12]}, "share": unit},
+        },
+    }  # fmt: skip
+
+    def function(config: Mapping[str, Any], budget: float) -> float:
+        plain = {str(name).rsplit(":", 1)[-1]: value for name, value in config.items()}
+        chosen = {value for value in config.values() if isinstance(value, str)}
+        linear = "linear" in chosen
+        loss = 0.1 if linear else 0.25
+        if "power" in chosen:
+            loss += (0.0 if linear else 0.2) + (plain["lambda"] - 0.3) ** 2
+        elif "bins" in chosen:
+            loss += (0.3 if linear else 0.0) + 0.02 * abs(plain["n"] - 9)
+        else:
+            loss += 0.15
+        if linear:
+            loss += 0.05 * math.log10(plain["alpha"] / 0.03) ** 2
+            if "ridge" in chosen:
+                loss += 0.05
+            elif "free" in chosen:
+                loss += (plain["share"] - 0.8) ** 2 - 0.1
+        else:
+            loss += 0.03 * abs(plain["depth"] - 7) + 0.3 * (plain["share"] - 0.5) ** 2
+        return loss
+
+    return Problem("nested_pipeline", space, function, 0.0)
+
+
+def _rng_of(x: np.ndarray) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(x.tobytes()))
+
+
 PROBLEMS: Mapping[str, Callable[[], Problem]] = {
     "branin": branin,
     "hartmann6": hartmann6,
@@ -240,4 +385,10 @@ PROBLEMS: Mapping[str, Callable[[], Problem]] = {
     "ackley10mixed": ackley_mixed,
     "counting_ones": counting_ones,
     "conditional_classifier": conditional_classifier,
+    "noisy_hartmann6": noisy_hartmann6,
+    "levy8": levy,
+    "embedded_branin60": embedded_branin,
+    "log_valley": log_valley,
+    "pair_choices": pair_choices,
+    "nested_pipeline": nested_pipeline,
 }

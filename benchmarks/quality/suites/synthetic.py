@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from bandmaster.testing.problems import PROBLEMS
 from benchmarks.quality.bench import Bench
 
@@ -29,12 +26,6 @@ def names(part: str) -> list[str]:
 def load(name: str) -> Bench:
     """Return a problem."""
     problem = PROBLEMS[name.removeprefix("mf-")]()
-    if name in FIDELITY:
-        # The coins are what an optimizer sees; what counts is their probability. A rung is paid in
-        # full: a trial that goes on starts again.
-        return Bench(problem, true_loss=lambda config: -sum(_numbers(config)), eta=3)
-    return Bench(problem)
-
-
-def _numbers(config: Mapping[str, Any]) -> list[float]:
-    return [float(value) for value in config.values()]
+    true_loss = None if problem.noiseless is None else problem.true_loss
+    # A rung is paid in full: a trial that goes on starts again.
+    return Bench(problem, true_loss=true_loss, eta=3 if name in FIDELITY else None)
