@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from benchmarks.quality.schedulers import Task
 
 __all__ = [
     "DEHBPeer", "HpBandSterPeer", "HyperoptPeer", "RemotePeer", "SMAC3Peer", "UltraOptPeer",
+    "close_hosts",
     "describe",
 ]  # fmt: skip
 
@@ -31,6 +33,63 @@ _MOST_TRIES = 200
 
 class PeerError(BandmasterError):
     """A peer raised; the message is its traceback."""
+
+
+class Host:
+    """A process of `host.py`; it serves one run after the other, since imports take seconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        host = Path(__file__).with_name("host.py")
+        self.process = subprocess.Popen(
+            [str(python_of(name)), str(host)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            cwd=host.parent,
+        )  # fmt: skip
+
+    def say(self, what: str, **fields: Any) -> dict[str, Any]:
+        """Send a request and return the answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"do": what, **fields}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise PeerError(f"the process of {self.name} died")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise PeerError(f"{self.name}: {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+_HOSTS: dict[str, Host] = {}
+
+
+def host_of(name: str) -> Host:
+    """Return this process's host of a peer, a new one if there is none."""
+    if name not in _HOSTS:
+        _HOSTS[name] = Host(name)
+    return _HOSTS[name]
+
+
+@atexit.register
+def close_hosts() -> None:
+    """End all hosts."""
+    while _HOSTS:
+        _HOSTS.popitem()[1].close()
 
 
 class RemotePeer(Peer):
@@ -52,7 +111,6 @@ class RemotePeer(Peer):
         self.options = dict(options or {})
         self.version = ""
         self.remote_seconds = 0.0
-        self._process: subprocess.Popen[str] | None = None
 
     @classmethod
     def missing(cls) -> str:
@@ -62,34 +120,13 @@ class RemotePeer(Peer):
         return f"{cls.name} has no environment (python -m benchmarks.quality.peers.environments)"
 
     def setup(self) -> None:
-        """Start the process and describe the space to it."""
-        host = Path(__file__).with_name("host.py")
-        self._process = subprocess.Popen(
-            [str(python_of(self.name)), str(host)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            cwd=host.parent,
-        )  # fmt: skip
+        """Describe the space to the process."""
         self._codes = {p.name: _code(p) for p in self.space.parameters}
         started = self.say(
             "start", peer=self.name, space=describe(self.space), budgets=list(self.budgets),
             seed=self.seed, options=self.options,
         )  # fmt: skip
         self.version = started.get("version", "")
-
-    def close(self) -> None:
-        """End the process."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        process.stdout.close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
     def propose(self, trial: int, budget: float) -> dict[str, Any]:
         """Ask the process; what a clause forbids, of which it knows nothing, it is told failed."""
@@ -120,19 +157,13 @@ class RemotePeer(Peer):
         return self.space.complete(config)
 
     def say(self, what: str, **fields: Any) -> dict[str, Any]:
-        """Send a request and return the answer."""
-        process = self._process
-        assert process is not None, "the peer was closed"
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps({"do": what, **fields}) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            raise PeerError(f"the process of {self.name} died; its Python is {sys.version}")
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise PeerError(f"{self.name}: {answer['error']}")
+        """Send a request to the host and return the answer; after an error it starts anew."""
+        host = host_of(self.name)
+        try:
+            answer = host.say(what, **fields)
+        except (PeerError, OSError):
+            _HOSTS.pop(self.name).close()
+            raise
         self.remote_seconds += answer["seconds"]
         return answer
 

@@ -25,9 +25,8 @@ class Uniform(RemotePeer):
 def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[RemotePeer]:
     """Give a peer that runs in this Python."""
     monkeypatch.setattr(remote, "python_of", lambda name: Path(sys.executable))
-    made = Uniform(seed=1)
-    yield made
-    made.close()
+    yield Uniform(seed=1)
+    remote.close_hosts()
 
 
 @pytest.mark.parametrize("hdl", [ackley_mixed().space, conditional_classifier().space, HDL])
@@ -46,6 +45,19 @@ def test_what_a_peer_raises_arrives(peer: RemotePeer) -> None:
     Driver(peer, ackley_mixed().space)
     with pytest.raises(PeerError, match="nobody"):
         peer.say("ask", nobody=1)
+
+
+def test_one_process_serves_many_runs(peer: RemotePeer) -> None:
+    """A second run begins anew in the same process; after an error there is a new process."""
+    problem = ackley_mixed()
+    first = Driver(peer, problem.space).ask()
+    process = remote.host_of("Uniform").process
+    again = Driver(Uniform(seed=1), problem.space)
+    assert first == again.ask()
+    assert process is remote.host_of("Uniform").process
+    with pytest.raises(PeerError):
+        peer.say("nonsense", nobody=1)
+    assert process is not remote.host_of("Uniform").process
 
 
 def test_a_space_as_peers_read_it() -> None:
