@@ -13,6 +13,7 @@ from bandmaster.errors import (
     StorageError,
     StudyError,
 )
+from bandmaster.optimizers import optimizer_names
 from bandmaster.storage import MemoryJournal
 
 SPACE = {
@@ -31,10 +32,13 @@ def search(function=loss, space=SPACE, **options):
     return fmin(function, space, show_progressbar=False, **options)
 
 
-@pytest.mark.parametrize("optimizer", ["ETPE", "Random", "Grid", "Sobol"])
+@pytest.mark.parametrize("optimizer", optimizer_names())
 def test_every_optimizer_by_its_name(optimizer):
-    """A result has what was asked for."""
-    result = search(optimizer=optimizer, n_iterations=15)
+    """A result has what was asked for; the user's points come first and are not proposed again."""
+    points = [{"x": 0.125, "n": 2}, {"x": 0.25, "n": 1}]
+    result = search(optimizer=optimizer, n_iterations=15, initial_points=points)
+    assert points == [dict(e.config) for e in result.evaluations[:2]]
+    assert 15 == len({repr(e.config) for e in result.evaluations})
     assert isinstance(result, Result)
     assert 15 == len(result.evaluations)
     assert min(e.loss for e in result.evaluations) == result.best_loss
@@ -56,11 +60,24 @@ def test_the_same_random_state_gives_the_same_search():
     assert configs[0] == configs[1] != configs[2]
 
 
-def test_initial_points_are_evaluated_first():
-    """Exactly as given."""
-    points = [{"x": 0.125, "n": 2}, {"x": 0.25, "n": 1}]
-    result = search(initial_points=points, n_iterations=3)
-    assert points == [dict(e.config) for e in result.evaluations[:2]]
+@pytest.mark.parametrize("optimizer", optimizer_names())
+def test_a_finite_space_is_used_up(optimizer):
+    """Every configuration is evaluated once, the user's included; then the search ends."""
+    space = {
+        "n": {"_type": "choice", "_value": [1, 2, 3, 4, 5]},
+        "m": {"_type": "int_uniform", "_value": [1, 3]},
+    }
+    result = search(
+        lambda config: config["n"] * config["m"], space, optimizer=optimizer, n_iterations=99,
+        initial_points=[{"n": 3, "m": 2}],
+    )  # fmt: skip
+    assert {"n": 3, "m": 2} == result.evaluations[0].config
+    assert 15 == len(result.evaluations) == len({repr(e.config) for e in result.evaluations})
+    assert 1 == result.best_loss
+
+
+def test_initial_points_must_be_legal():
+    """What does not fit the space is refused before anything runs."""
     with pytest.raises(IllegalConfigurationError, match="y"):
         search(initial_points=[{"y": 1}])
 
