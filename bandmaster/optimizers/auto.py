@@ -20,7 +20,7 @@ __all__ = ["AutoOptimizer", "Choice"]
 
 logger = logging.getLogger(__name__)
 
-_MOST_DIMENSIONS = 25
+_MOST_DIMENSIONS = 200
 _MOST_MODELLED = 300  # evaluations at a budget
 _MOST_OUT = 64
 

@@ -56,7 +56,7 @@ def test_many_at_a_time_need_a_quick_engine() -> None:
 
 def test_many_dimensions_are_for_etpe() -> None:
     """A space of hundreds of dimensions is ETPE's from the beginning."""
-    driver = Driver(AutoOptimizer(n_startup=3), Space([Float(f"x{i}", 0, 1) for i in range(200)]))
+    driver = Driver(AutoOptimizer(n_startup=3), Space([Float(f"x{i}", 0, 1) for i in range(201)]))
     assert {"ETPE"} == set(_run(driver, 6))
 
 
