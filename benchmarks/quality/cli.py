@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.quality import suites
+from benchmarks.quality import ablations, suites
 from benchmarks.quality.asktime import ask_times
 from benchmarks.quality.engines import parse
 from benchmarks.quality.peers import why_missing
@@ -38,6 +38,13 @@ def parser() -> argparse.ArgumentParser:
     add("--engines", nargs="+", default=["ETPE", "Random"],
         help="NAME[:option=value,module._CONSTANT=value][+GENERATOR][@label]")  # fmt: skip
     add("--peers", nargs="*", default=[], help="others' optimizers, e.g. Optuna")
+    add(
+        "--ablations",
+        nargs="+",
+        default=[],
+        metavar="ENGINE",
+        help=f"with and without each of an engine's choices: {', '.join(ablations.ABLATIONS)}",
+    )
     add("--seeds", type=_seeds, default=range(10), help="how many, or FIRST-LAST")
     add("--workers", type=int, nargs="+", default=[1], help="how many at a time")
     add("--budget", type=float, default=None, help="evaluations a run; default: the suite's")
@@ -58,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     store = Store(options.results)
     engines = [*options.engines, *_present(options.peers)]
+    if options.ablations:
+        engines = [name for engine in options.ablations for name in ablations.variants(engine)]
     sections = []
     for workers in options.workers:
         wanted = {suite: list(_wanted(options, suite, engines, workers)) for suite in options.suite}
@@ -70,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for suite, of_suite in wanted.items():
             records = [known[key] for key in of_suite if key in known]
             _print_tables(suite, records, of_suite, engines)
-            if options.report:
+            if options.report and not options.ablations:
                 images = options.report.parent / "images"
                 sections.append(
                     section(
@@ -82,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         images=images,
                     )
                 )
+            for engine in options.ablations:
+                text = _ablations(suite, engine, records, engines)
+                print(text)
+                sections.append(text)
         if workers > 1 and not options.suite[0].startswith("mf-"):
             text = _parallel(known.values(), keys, engines, workers)
             print(text)
@@ -120,6 +133,20 @@ def _wanted(
             if options.problems is None or problem in options.problems:
                 for engine in engines:
                     yield (problem, engine, seed, workers, float(length))
+
+
+def _ablations(suite: str, engine: str, records: Sequence[Record], engines: Sequence[str]) -> str:
+    problems = list(dict.fromkeys(record.problem for record in records))
+    results = Results.of(
+        records, problems, [e for e in engines if e in {r.engine for r in records}]
+    )
+    rows = ablations.rows(results, engine)
+    if not rows:
+        return ""
+    return (
+        f"### With and without: {engine} on {suite}\n\n{len(results.problems)} problems, "
+        f"{len(results.seeds)} seeds; below 1: it helps.\n\n{markdown(ablations.HEAD, rows)}"
+    )
 
 
 def _parallel(

@@ -1,0 +1,56 @@
+"""What each algorithmic choice of an engine is worth: a run with it and one without.
+
+``--ablations ETPE`` plays the engine and all its variants below. A choice that does not help is to
+go from the code; one that is added to the code gets its line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.quality import statistics as st
+from benchmarks.quality.table import Results
+
+__all__ = ["ABLATIONS", "HEAD", "rows", "variants"]
+
+# Engine -> (what it does, the same without).
+ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "ETPE": (
+        ("good share 0.15 n, not 0.1 n", "ETPE:gamma=0.1"),
+        ("good share 0.15 n, not 0.25 n", "ETPE:gamma=0.25"),
+        ("at most 25 good ones", "ETPE:etpe._MAX_GOOD=1000000"),
+        ("prior counts three times in the bad density", "ETPE:etpe._BAD_PRIOR=1.0"),
+        ("64 candidates, not 24", "ETPE:n_candidates=24"),
+        ("10 start-up points, not 20", "ETPE:n_startup=20"),
+    ),
+    "GP": (
+        ("candidates are improved by gradients", "GP:n_steps=0"),
+        ("refits at 10 % growth, not each time", "GP:growth=1.0001"),
+        ("refits at 10 % growth, not 50 %", "GP:growth=1.5"),
+        ("768 candidates, not 256", "GP:n_candidates=256"),
+    ),
+    "Forest": (
+        ("20 trees, not 10", "Forest:n_trees=10"),
+        ("a random proposal in twenty", "Forest:random_share=0.0"),
+    ),
+}
+HEAD = ("what it does", "regret with over without", "win/tie/loss")
+
+
+def variants(engine: str) -> list[str]:
+    """Return the engine and its variants."""
+    return [engine, *(spec for _, spec in ABLATIONS.get(engine, ()))]
+
+
+def rows(results: Results, engine: str) -> list[Sequence[str]]:
+    """Return a row a choice: the ratio of regrets (below 1: it helps) with its paired interval."""
+    if engine not in results.engines:
+        return []
+    with_it = results.table(engine)
+    found = []
+    for what, spec in ABLATIONS.get(engine, ()):
+        if spec in results.engines:
+            without = results.table(spec)
+            ratio = str(st.regret_ratio(with_it, without))
+            found.append((f"{what} (`{spec}`)", ratio, str(st.win_tie_loss(with_it, without))))
+    return found
