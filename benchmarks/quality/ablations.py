@@ -47,7 +47,7 @@ def rows(results: Results, engine: str) -> list[Sequence[str]]:
     if engine not in results.engines:
         return []
     with_it = results.table(engine)
-    found = []
+    found: list[Sequence[str]] = []
     for what, spec in ABLATIONS.get(engine, ()):
         if spec in results.engines:
             without = results.table(spec)

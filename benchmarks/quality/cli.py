@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     add("--fresh", nargs="+", default=[], metavar="ENGINE", help="run these again")
     add("--ask-times", action="store_true", help="measure an ask against the evaluations known")
     add("--report", type=Path, nargs="?", const=REPORT, help="write tables and plots to this page")
+    add("--commit", default=None, help="what is measured, where it is no checkout of git")
     add("--no-run", action="store_true", help="only show what there is")
     return made
 
@@ -74,7 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.no_run:
             missing = store.missing(keys, fresh=options.fresh)
             print(f"{len(keys)} runs with {workers} at a time, {len(missing)} of them to do")
-            play_all(missing, store, jobs=options.jobs, cap=options.cap, on_record=_Progress())
+            play_all(
+                missing, store, jobs=options.jobs, cap=options.cap, commit=options.commit,
+                on_record=_Progress(),
+            )  # fmt: skip
         known = store.read()
         for suite, of_suite in wanted.items():
             records = [known[key] for key in of_suite if key in known]

@@ -20,6 +20,7 @@ def play_all(
     *,
     jobs: int = 1,
     cap: float = float("inf"),
+    commit: str | None = None,
     on_record: Callable[[Record, int, int], None] | None = None,
 ) -> None:
     """Play every run and append its record.
@@ -32,10 +33,12 @@ def play_all(
         Processes; with 1 all happens in this one.
     cap : float
         Seconds of wall-clock time a run.
+    commit : str, optional
+        For the records; default: what git says.
     on_record : callable, optional
         ``on_record(record, how_many_are_done, of_how_many)``.
     """
-    commit = commit_of_tree()
+    commit = commit_of_tree() if commit is None else commit
     for done, record in enumerate(_records(keys, jobs, cap, commit), start=1):
         store.append(record)
         if on_record is not None:

@@ -56,7 +56,7 @@ def test_it_is_ahead_at_half_of_the_budget(one_budget: Results) -> None:
 
 
 def test_many_at_a_time_lose_little() -> None:
-    """With 16 jobs out, 120 evaluations still bring two thirds of random search's regret at most."""
+    """With 16 jobs out, 120 evaluations bring at most two thirds of random search's regret."""
     found = results(["hartmann6", "ackley10mixed"], ["ETPE", "Random"], 120, workers=16)
     assert st.regret_ratio(found.table("ETPE"), found.table("Random")).value < 2 / 3
 
