@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bandmaster.multifidelity.asha import ASHAIterGenerator
     from bandmaster.multifidelity.base import IterGenerator
     from bandmaster.multifidelity.bohb import BOHBIterGenerator
     from bandmaster.multifidelity.custom import CustomIterGenerator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bandmaster.multifidelity.successive_halving import SuccessiveHalvingIterGenerator
 
 __all__ = [
+    "ASHAIterGenerator",
     "BOHBIterGenerator",
     "CustomIterGenerator",
     "FlatIterGenerator",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _REGISTRY = {  # name → (module, class); a generator that is not here has no conformance test
+    "ASHA": ("asha", "ASHAIterGenerator"),
     "BOHB": ("bohb", "BOHBIterGenerator"),
     "Custom": ("custom", "CustomIterGenerator"),
     "Flat": ("flat", "FlatIterGenerator"),
