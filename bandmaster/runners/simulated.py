@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 from array import array
@@ -114,18 +115,25 @@ def run_simulated(
 
     Raises
     ------
+    ConfigurationError
+        When neither the study's plan nor `timeout` gives it an end.
     StudyError
         When no worker is left and none will come, with evaluations still to make.
 
     Notes
     -----
-    Jobs go to the worker that has been idle for longest. Events of the same moment come in the
-    order in which they were foreseen. So the same arguments give the same journal.
+    Jobs go to the worker that has been idle for longest. Of events at the same moment reports come
+    first, and the others in the order in which they were foreseen. So the same arguments give the
+    same journal.
     """
     if isinstance(fleet, int):
         fleet = Fleet(fleet)
     if timeout is not None and not timeout > 0:
         raise ConfigurationError(f"timeout must be above 0 seconds, got {timeout!r}")
+    if timeout is None and not study.plan.bounded:
+        raise ConfigurationError(
+            "this simulation would never end: give the study a plan (Study.set_plan), or a timeout"
+        )
     return _Simulation(study, workload, fleet, clock, seed).run(timeout)
 
 
@@ -150,7 +158,7 @@ class _Simulation:
         self.timeline = Timeline()
         self._numbers = itertools.count()
         self._order = itertools.count()
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, bool, int, Callable[[], None]]] = []
         self._workers: list[_Worker] = []
         self._idle: deque[_Worker] = deque()
         self._to_come = 0  # workers that will join
@@ -160,14 +168,14 @@ class _Simulation:
         self._join(self.fleet.n_workers)
         for when, change in self.fleet.changes:
             self._to_come += max(change, 0)
-            self._at(begin + when, lambda n=change: self._change(n))  # type: ignore[misc]  # a default of a lambda
+            self._at(begin + when, functools.partial(self._change, change))
         if timeout is not None:
             self._at(begin + timeout, lambda: self.study.stop(f"timeout of {timeout:g} s"))
         while True:
             self._hand_out()
             if not self._busy and (self.study.finished or not self._to_come):
                 break
-            time, _, happen = heapq.heappop(self._events)
+            time, _, _, happen = heapq.heappop(self._events)
             self.clock.now = time
             happen()
         if not self.study.finished:
@@ -181,8 +189,8 @@ class _Simulation:
     def _busy(self) -> int:
         return len(self._workers) - len(self._idle)
 
-    def _at(self, time: float, happen: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (time, next(self._order), happen))
+    def _at(self, time: float, happen: Callable[[], None], *, report: bool = False) -> None:
+        heapq.heappush(self._events, (time, not report, next(self._order), happen))
 
     def _note(self) -> None:
         self.timeline.note(self.clock.now, self._busy, len(self._workers))
@@ -261,10 +269,12 @@ class _Simulation:
             return
         after, _ = worker.run.reports[worker.reported]
         time = worker.started + after * speed
-        if time <= end:  # at the end itself the report comes first, having been foreseen first
-            self._at(
-                time, lambda: self._if_still(worker, job, lambda w: self._report(w, speed, end))
-            )
+        if time <= end:
+
+            def report(worker: _Worker) -> None:
+                self._report(worker, speed, end)
+
+            self._at(time, lambda: self._if_still(worker, job, report), report=True)
 
     def _report(self, worker: _Worker, speed: float, end: float) -> None:
         job, run = worker.job, worker.run
