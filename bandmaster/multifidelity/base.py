@@ -76,11 +76,18 @@ class IterGenerator(abc.ABC):
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
 
-    def decide(self, job: Job, metrics: Mapping[str, Any], loss: float | None) -> Decision:
+    def decide(
+        self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
+    ) -> Decision:
         """Answer an intermediate report, without changing anything. Default: CONTINUE."""
         return Decision.CONTINUE
 
     def reported(  # noqa: B027 - not abstract: most generators have nothing to learn of a report
-        self, job: Job, metrics: Mapping[str, Any], loss: float | None, decision: Decision
+        self,
+        job: Job,
+        metrics: Mapping[str, Any],
+        loss: float | None,
+        step: int,
+        decision: Decision,
     ) -> None:
         """Learn of a report and of what was answered."""

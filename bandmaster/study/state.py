@@ -174,7 +174,9 @@ class StudyState:
     def _reported(self, event: ev.JobReported) -> None:
         entry = self.open[event.job]
         entry.reports += 1
-        self.generator.reported(entry.job, event.metrics, event.loss, Decision(event.decision))
+        self.generator.reported(
+            entry.job, event.metrics, event.loss, event.step, Decision(event.decision)
+        )
 
     def _finished(self, event: ev.JobFinished) -> None:
         entry = self.open.pop(event.job)

@@ -329,9 +329,9 @@ class IterGeneratorSuite:
             event(generator)
             action = generator.next()
             for job in run.jobs[-1:]:
-                decision = generator.decide(job, {"epoch": 1}, 0.5)
+                decision = generator.decide(job, {"epoch": 1}, 0.5, 1)
                 assert decision in Decision
-                assert decision is generator.decide(job, {"epoch": 1}, 0.5)
+                assert decision is generator.decide(job, {"epoch": 1}, 0.5, 1)
             assert action == generator.next()
 
     def test_the_table_gives_the_totals(self) -> None:

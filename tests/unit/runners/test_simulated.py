@@ -197,7 +197,9 @@ def test_a_search_without_an_end_is_refused() -> None:
 
 
 class _StopsAtTwo(FlatIterGenerator):
-    def decide(self, job: Job, metrics: Mapping[str, Any], loss: float | None) -> Decision:
+    def decide(
+        self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
+    ) -> Decision:
         return Decision.STOP if metrics["epoch"] >= 2 else Decision.CONTINUE
 
 
@@ -228,7 +230,9 @@ def test_all_reports_come_before_the_end() -> None:
     told: list[float] = []
 
     class Listens(FlatIterGenerator):
-        def decide(self, job: Job, metrics: Mapping[str, Any], loss: float | None) -> Decision:
+        def decide(
+            self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
+        ) -> Decision:
             told.append(metrics["loss"])
             return Decision.CONTINUE
 
