@@ -8,11 +8,14 @@ from fractions import Fraction
 from bandmaster import multifidelity
 from bandmaster.multifidelity import (
     ASHAIterGenerator,
+    ASHAStoppingIterGenerator,
     BOHBIterGenerator,
     CustomIterGenerator,
     FlatIterGenerator,
     HyperBandIterGenerator,
     IterGenerator,
+    MedianStoppingIterGenerator,
+    PercentileStoppingIterGenerator,
     SuccessiveHalvingIterGenerator,
 )
 from bandmaster.testing.brackets import BracketSuite
@@ -62,6 +65,21 @@ class TestASHA(IterGeneratorSuite):
 class TestASHAWithSeveralBrackets(IterGeneratorSuite):
     def make(self) -> IterGenerator:
         return ASHAIterGenerator(1 / 4, 1, 2, n_brackets=3, delayed=True)
+
+
+class TestASHAStopping(BracketSuite):
+    def make(self) -> IterGenerator:
+        return ASHAStoppingIterGenerator(1, 9)
+
+
+class TestMedianStopping(BracketSuite):
+    def make(self) -> IterGenerator:
+        return MedianStoppingIterGenerator(9)
+
+
+class TestPercentileStopping(BracketSuite):
+    def make(self) -> IterGenerator:
+        return PercentileStoppingIterGenerator(9, percentile=20)
 
 
 def test_every_registered_generator_has_a_suite() -> None:
