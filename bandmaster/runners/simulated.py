@@ -14,9 +14,9 @@ import numpy as np
 from bandmaster.core.clock import ManualClock
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
-from bandmaster.core.outcome import Outcome, Status
+from bandmaster.core.outcome import Outcome
 from bandmaster.core.randomness import Key
-from bandmaster.core.verdict import outcome_of
+from bandmaster.core.verdict import outcome_of, stopped_with
 from bandmaster.errors import ConfigurationError, StudyError
 from bandmaster.runners.fleet import Fleet
 from bandmaster.runners.workload import Run, Workload
@@ -286,10 +286,7 @@ class _Simulation:
         if decision is Decision.CONTINUE:
             self._await_report(worker, job, speed, end)
             return
-        told = outcome_of(metrics)
-        self._end(
-            worker, Outcome(Status.STOPPED, told.loss, told.metrics, checkpoint=run.checkpoint)
-        )
+        self._end(worker, stopped_with(metrics))
 
     def _finish(self, worker: _Worker) -> None:
         assert worker.run is not None
