@@ -152,7 +152,8 @@ class ASHAIterGenerator(TabledIterGenerator):
         if bracket is None:
             story = "it has ended before" if job.number <= self._last_job else "it was never issued"
             raise UnknownJobError(f"{name_of(job)} ended, but it is not out: {story}")
-        self._ladders[bracket].finish(job.rung, job.trial, outcome)
+        rank = self.objectives.rank(outcome)
+        self._ladders[bracket].finish(job.rung, job.trial, rank, outcome.checkpoint)
         self._action = None
 
     def _decide_next(self) -> Action:

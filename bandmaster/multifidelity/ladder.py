@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Sequence
 from fractions import Fraction
 
-from bandmaster.core.outcome import Outcome
+from bandmaster.core.objectives import Rank
 from bandmaster.multifidelity.bracket import Finisher
 
 __all__ = ["Ladder"]
@@ -22,15 +22,15 @@ class _Rung:
         self.out = 0
         self.ended = 0  # well or badly
         self.waiting: list[Finisher] = []  # a heap of those that ended well and did not go on
-        self.promoted: list[tuple[float, int]] = []  # ascending
+        self.promoted: list[tuple[Rank, int]] = []  # ascending
 
     def may_promote(self, quota: int, *, delayed: bool) -> bool:
         """Whether the best of those who wait is among the best `quota` of all."""
         if not self.waiting or (delayed and len(self.promoted) >= quota):
             return False
-        loss, trial, _ = self.waiting[0]
+        rank, trial, _ = self.waiting[0]
         # All who are better than the best of those who wait went on.
-        return bisect.bisect_left(self.promoted, (loss, trial)) < quota
+        return bisect.bisect_left(self.promoted, (rank, trial)) < quota
 
 
 class Ladder:
@@ -57,13 +57,13 @@ class Ladder:
         """A new trial started in the lowest rung."""
         self._rungs[0].out += 1
 
-    def finish(self, rung: int, trial: int, outcome: Outcome) -> None:
-        """A job ended."""
+    def finish(self, rung: int, trial: int, rank: Rank | None, checkpoint: str | None) -> None:
+        """A job ended; badly if it has no rank."""
         here = self._rungs[rung]
         here.out -= 1
         here.ended += 1
-        if outcome.ok and outcome.loss is not None:
-            heapq.heappush(here.waiting, (outcome.loss, trial, outcome.checkpoint))
+        if rank is not None:
+            heapq.heappush(here.waiting, (rank, trial, checkpoint))
 
     def best(self, rung: int) -> Finisher:
         """Return who is the next to leave a rung."""
@@ -72,8 +72,8 @@ class Ladder:
     def promote(self, rung: int) -> None:
         """The `best` of a rung started in the next one."""
         here = self._rungs[rung]
-        loss, trial, _ = heapq.heappop(here.waiting)
-        bisect.insort(here.promoted, (loss, trial))
+        rank, trial, _ = heapq.heappop(here.waiting)
+        bisect.insort(here.promoted, (rank, trial))
         self._rungs[rung + 1].out += 1
 
     def promotable(self, most: Sequence[int] | None, *, final: bool) -> int | None:

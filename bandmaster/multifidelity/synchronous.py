@@ -125,7 +125,7 @@ class SynchronousIterGenerator(TabledIterGenerator):
             )
         bracket = self._open[index]
         slots = bracket.slots
-        bracket.finish(job.trial, outcome)
+        bracket.finish(job.trial, self.objectives.rank(outcome), outcome.checkpoint)
         self._sort_in(bracket, slots)
         self._action = None
 

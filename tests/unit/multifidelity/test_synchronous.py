@@ -226,10 +226,14 @@ def test_bohb_draws_its_share_by_number() -> None:
 def test_the_registry_finds_classes_by_name() -> None:
     """Names count in any case, with or without the ending; an unknown one lists those there are."""
     assert (
+        "ASHA",
+        "ASHAStopping",
         "BOHB",
         "Custom",
         "Flat",
         "HyperBand",
+        "MedianStopping",
+        "PercentileStopping",
         "SuccessiveHalving",
     ) == multifidelity.iter_generator_names()
     assert HyperBandIterGenerator is multifidelity.iter_generator_class("hyperband")
