@@ -238,8 +238,8 @@ def test_the_registry_finds_classes_by_name() -> None:
     ) == multifidelity.iter_generator_names()
     assert HyperBandIterGenerator is multifidelity.iter_generator_class("hyperband")
     assert HyperBandIterGenerator is multifidelity.iter_generator_class("HyperBandIterGenerator")
-    with pytest.raises(ConfigurationError, match="'asha'; there are BOHB, Custom"):
-        multifidelity.iter_generator_class("asha")
+    with pytest.raises(ConfigurationError, match="'nobody'; there are ASHA, ASHAStopping, BOHB"):
+        multifidelity.iter_generator_class("nobody")
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         multifidelity.Nothing  # noqa: B018 - the look-up is the test
     assert set(multifidelity.__all__) <= set(dir(multifidelity))
