@@ -99,6 +99,8 @@ class Follower:
 
     def _warn(self, evaluation: Evaluation) -> None:
         """Log a failure: in full the first time, its last line when it comes again."""
+        if evaluation.status is Status.STOPPED and not evaluation.error:
+            return  # early stopping is no failure
         error = evaluation.error or ""
         seen = error in self._errors
         self._errors.add(error)
