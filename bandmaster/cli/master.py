@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GENERATORS", "make_generator", "master", "report"]
 
-GENERATORS = ("bohb", "flat", "hyperband", "sh")
+GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "sh")
 """The values of --generator."""
 
 
@@ -201,6 +201,8 @@ def make_generator(
         When they do not fit together.
     """
     from bandmaster.multifidelity import (
+        ASHAIterGenerator,
+        ASHAStoppingIterGenerator,
         BOHBIterGenerator,
         FlatIterGenerator,
         HyperBandIterGenerator,
@@ -214,6 +216,8 @@ def make_generator(
     if min_budget is None:
         raise ConfigurationError(f"--generator {name} needs --min-budget (or use --generator flat)")
     kinds = {
+        "asha": ASHAIterGenerator,
+        "asha-stopping": ASHAStoppingIterGenerator,
         "bohb": BOHBIterGenerator,
         "hyperband": HyperBandIterGenerator,
         "sh": SuccessiveHalvingIterGenerator,
