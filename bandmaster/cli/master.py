@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GENERATORS", "make_generator", "master", "report"]
 
-GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "sh")
+GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh")
 """The values of --generator."""
 
 
@@ -206,6 +206,7 @@ def make_generator(
         BOHBIterGenerator,
         FlatIterGenerator,
         HyperBandIterGenerator,
+        PASHAIterGenerator,
         SuccessiveHalvingIterGenerator,
     )
 
@@ -220,6 +221,7 @@ def make_generator(
         "asha-stopping": ASHAStoppingIterGenerator,
         "bohb": BOHBIterGenerator,
         "hyperband": HyperBandIterGenerator,
+        "pasha": PASHAIterGenerator,
         "sh": SuccessiveHalvingIterGenerator,
     }
     made: IterGenerator = kinds[name](min_budget, max_budget, eta)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bandmaster.multifidelity.custom import CustomIterGenerator
     from bandmaster.multifidelity.flat import FlatIterGenerator
     from bandmaster.multifidelity.hyperband import HyperBandIterGenerator
+    from bandmaster.multifidelity.pasha import PASHAIterGenerator
     from bandmaster.multifidelity.percentile import (
         MedianStoppingIterGenerator,
         PercentileStoppingIterGenerator,
@@ -34,6 +35,7 @@ __all__ = [
     "HyperBandIterGenerator",
     "IterGenerator",
     "MedianStoppingIterGenerator",
+    "PASHAIterGenerator",
     "PercentileStoppingIterGenerator",
     "SuccessiveHalvingIterGenerator",
     "iter_generator_class",
@@ -48,6 +50,7 @@ _REGISTRY = {  # name → (module, class); a generator that is not here has no c
     "Flat": ("flat", "FlatIterGenerator"),
     "HyperBand": ("hyperband", "HyperBandIterGenerator"),
     "MedianStopping": ("percentile", "MedianStoppingIterGenerator"),
+    "PASHA": ("pasha", "PASHAIterGenerator"),
     "PercentileStopping": ("percentile", "PercentileStoppingIterGenerator"),
     "SuccessiveHalving": ("successive_halving", "SuccessiveHalvingIterGenerator"),
 }

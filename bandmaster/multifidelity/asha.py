@@ -85,6 +85,7 @@ class ASHAIterGenerator(TabledIterGenerator):
         self._ladders = [Ladder(len(b), factor, delayed=delayed) for b in self._table]
         self._n_iterations: int | None = None
         self._closed = False
+        self._top: int | None = None  # the highest rung in use, for subclasses
         self._begun = 0  # iterations
         self._left = 0  # new trials of the iteration that began last
         self._out: dict[int, int] = {}  # job number → bracket
@@ -160,7 +161,7 @@ class ASHAIterGenerator(TabledIterGenerator):
         last = self._n_iterations is not None and self._begun >= self._n_iterations
         intake = not self._closed and bool(self._left or not last)
         for bracket, ladder in enumerate(self._ladders):
-            rung = ladder.promotable(self._most(bracket), final=not intake)
+            rung = ladder.promotable(self._most(bracket), final=not intake, top=self._top)
             if rung is not None:
                 _, trial, checkpoint = ladder.best(rung)
                 budget = self._table[bracket][rung + 1][1]

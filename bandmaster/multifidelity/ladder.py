@@ -76,7 +76,9 @@ class Ladder:
         bisect.insort(here.promoted, (rank, trial))
         self._rungs[rung + 1].out += 1
 
-    def promotable(self, most: Sequence[int] | None, *, final: bool) -> int | None:
+    def promotable(
+        self, most: Sequence[int] | None, *, final: bool, top: int | None = None
+    ) -> int | None:
         """Return the highest rung that a trial may leave now.
 
         Parameters
@@ -87,9 +89,11 @@ class Ladder:
         final : bool
             Whether no new trial will start. Then a rung to which nobody can come any more lets at
             least one go, so that one reaches the top.
+        top : int, optional
+            The highest rung that may be reached. Default: the last.
         """
         found = None
-        for rung, here in enumerate(self._rungs[:-1]):
+        for rung, here in enumerate(self._rungs[: -1 if top is None else top]):
             final = final and not here.out
             quota = here.ended * self._eta.denominator // self._eta.numerator
             if final:

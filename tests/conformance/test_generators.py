@@ -15,6 +15,7 @@ from bandmaster.multifidelity import (
     HyperBandIterGenerator,
     IterGenerator,
     MedianStoppingIterGenerator,
+    PASHAIterGenerator,
     PercentileStoppingIterGenerator,
     SuccessiveHalvingIterGenerator,
 )
@@ -75,6 +76,11 @@ class TestASHAStopping(BracketSuite):
 class TestMedianStopping(BracketSuite):
     def make(self) -> IterGenerator:
         return MedianStoppingIterGenerator(9)
+
+
+class TestPASHA(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return PASHAIterGenerator(1, 8, 2)
 
 
 class TestPercentileStopping(BracketSuite):

@@ -233,6 +233,7 @@ def test_the_registry_finds_classes_by_name() -> None:
         "Flat",
         "HyperBand",
         "MedianStopping",
+        "PASHA",
         "PercentileStopping",
         "SuccessiveHalving",
     ) == multifidelity.iter_generator_names()
