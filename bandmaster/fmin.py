@@ -203,7 +203,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         callbacks=callbacks, max_initial_failures=max_initial_failures,
         sigterm_grace=sigterm_grace,
     )  # fmt: skip
-    space, points = compile_space(config_space), list(initial_points or ())
+    space, points = compile_space(config_space), _points(initial_points)
     for point in points:
         space.validate(point)
     with Study(
@@ -231,3 +231,13 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
             handle_signals=handle_signals, sigterm_grace=sigterm_grace, isolation=isolation,
         )  # fmt: skip
         return study.result
+
+
+def _points(initial_points: Any) -> list[Mapping[str, Any]]:
+    given = () if initial_points is None else initial_points
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise ConfigurationError(
+            f"initial_points is a list of configurations, got {initial_points!r}; write "
+            '[{"name": value, ...}, ...]'
+        )
+    return list(given)

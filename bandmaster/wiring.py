@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bandmaster.core.evaluate import Objective
@@ -26,6 +26,7 @@ from bandmaster.study.follower import (
     MAX_INITIAL_FAILURES,
     Callback,
     Follower,
+    check_callbacks,
     check_failures,
 )
 from bandmaster.study.forecast import forecast_study
@@ -164,7 +165,7 @@ def check_run(
     ConfigurationError
         When nothing would end it, or an argument is wrong.
     """
-    callbacks, catch = _check_callbacks(callbacks), _check_catch(catch)
+    callbacks, catch = check_callbacks(callbacks), _check_catch(catch)
     check_seconds("timeout", timeout)
     check_seconds("grace", grace)
     check_seconds("job_timeout", job_timeout, zero=False)
@@ -273,15 +274,10 @@ def _reasons() -> Iterator[None]:
         raise (error.__cause__ or error) from None
 
 
-def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    given: tuple[Callback, ...] = () if callable(callbacks) else tuple(callbacks)
-    if callable(callbacks) or not all(map(callable, given)):
-        raise ConfigurationError(f"callbacks is a list of functions, got {callbacks!r}")
-    return given
-
-
 def _check_catch(catch: Any) -> tuple[type[BaseException], ...]:
-    kinds = (catch,) if isinstance(catch, type) else tuple(catch)
-    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
-        raise ConfigurationError(f"catch is a tuple of exception classes, got {catch!r}")
-    return kinds
+    kinds = (catch,) if isinstance(catch, type) else catch
+    if isinstance(kinds, Sequence) and all(
+        isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds
+    ):
+        return tuple(kinds)
+    raise ConfigurationError(f"catch is a tuple of exception classes, got {catch!r}")

@@ -27,12 +27,11 @@ from bandmaster.core.progress import NoProgress, Progress
 from bandmaster.core.seconds import check_seconds, seconds_left
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
-from bandmaster.multifidelity import FlatIterGenerator
-from bandmaster.multifidelity.base import IterGenerator
-from bandmaster.optimizers.base import Optimizer
+from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
+from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_study_journal
 from bandmaster.study.critical import CRITICAL
-from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower
+from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower, check_callbacks
 from bandmaster.study.forecast import forecast_study
 from bandmaster.study.previous import Previous, learn_first, past_before
 from bandmaster.study.study import Study
@@ -53,8 +52,8 @@ class Master:
     Parameters
     ----------
     run_id : str
-    optimizer : Optimizer
-        Who proposes. It belongs to this master alone.
+    optimizer : str, Optimizer or Optimizer class
+        Who proposes; a name such as ``"ETPE"``. An instance belongs to this master alone.
     iter_generator : IterGenerator, optional
         Who decides at which budget. Default: every configuration once, at budget 1.
     progress_callback : callable or Progress, optional
@@ -137,7 +136,7 @@ class Master:
     def __init__(  # noqa: PLR0917 - the order in which scripts of this family give them
         self,
         run_id: str,
-        optimizer: Optimizer,
+        optimizer: str | Optimizer | type[Optimizer],
         iter_generator: IterGenerator | None = None,
         progress_callback: Progress | Callable[[], Progress] | bool | None = None,
         checkpoint_file: str | os.PathLike[str] | None = None,
@@ -164,6 +163,7 @@ class Master:
         insecure: bool = False,
         warn_after: float = 30.0,
     ) -> None:
+        optimizer = get_optimizer(optimizer)
         if config_space is None:
             if not optimizer.initialized:
                 raise ConfigurationError(
@@ -173,6 +173,7 @@ class Master:
             config_space = optimizer.space
         check_seconds("job_timeout", job_timeout, zero=False)
         check_seconds("warn_after", warn_after, optional=False, zero=False)
+        self._callbacks = check_callbacks(callbacks)
         self.run_id = check_run_id(run_id)
         self._entrance = Entrance(
             run_id, nameserver, nameserver_port, connection_file=connection_file, tls=tls,
@@ -214,7 +215,6 @@ class Master:
         self.interrupted: int | None = None
         self._most_failures = max_initial_failures
         self._progress = progress_callback
-        self._callbacks = tuple(callbacks)
         self._reception = Reception(run_id, self._entrance, self.dispatcher, host, port)
         self._warn_after = warn_after
         self._waking: threading.Thread | None = None

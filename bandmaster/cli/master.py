@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GENERATORS", "make_generator", "master", "report"]
 
-GENERATORS = ("bohb", "flat", "hyperband", "sh")
+GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh")
 """The values of --generator."""
 
 
@@ -201,9 +201,12 @@ def make_generator(
         When they do not fit together.
     """
     from bandmaster.multifidelity import (
+        ASHAIterGenerator,
+        ASHAStoppingIterGenerator,
         BOHBIterGenerator,
         FlatIterGenerator,
         HyperBandIterGenerator,
+        PASHAIterGenerator,
         SuccessiveHalvingIterGenerator,
     )
 
@@ -214,8 +217,11 @@ def make_generator(
     if min_budget is None:
         raise ConfigurationError(f"--generator {name} needs --min-budget (or use --generator flat)")
     kinds = {
+        "asha": ASHAIterGenerator,
+        "asha-stopping": ASHAStoppingIterGenerator,
         "bohb": BOHBIterGenerator,
         "hyperband": HyperBandIterGenerator,
+        "pasha": PASHAIterGenerator,
         "sh": SuccessiveHalvingIterGenerator,
     }
     made: IterGenerator = kinds[name](min_budget, max_budget, eta)

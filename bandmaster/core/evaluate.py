@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bandmaster.core.clock import Clock
-from bandmaster.core.context import Context
+from bandmaster.core.context import Context, EvaluationEnded
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
-from bandmaster.core.verdict import failure_of, outcome_of
+from bandmaster.core.verdict import failure_of, outcome_of, stopped_with
 from bandmaster.errors import ConfigurationError
 
 __all__ = ["Objective", "evaluate"]
@@ -115,5 +115,7 @@ def evaluate(
     try:
         returned = objective(job, context)
         return outcome_of(returned, started=started, finished=clock(), worker=context.worker)
+    except EvaluationEnded as ended:
+        return stopped_with(ended.metrics).timed(started, clock(), context.worker)
     except catch as error:
         return failure_of(error).timed(started, clock(), context.worker)

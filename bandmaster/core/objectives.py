@@ -14,7 +14,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import ConfigurationError
 
-__all__ = ["LOSS", "Metric", "Objectives"]
+__all__ = ["LOSS", "Metric", "Objectives", "Rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ class Metric:
     def satisfied(self, value: float) -> bool:
         """Whether `value` is on the right side of the threshold (always, without one)."""
         return self.threshold is None or self.sign * value <= self.sign * self.threshold
+
+
+Rank = tuple[int, float]
+"""How many constraints are missed, and the loss."""
 
 
 class Objectives:
@@ -143,6 +147,20 @@ class Objectives:
     def counts(self, evaluation: Evaluation) -> bool:
         """Whether it can be the best: it ended well, and all constraints hold."""
         return evaluation.ok and (not self.constraints or self.feasible(evaluation.metrics))
+
+    def rank(self, outcome: Outcome) -> Rank | None:
+        """Return what an outcome is ranked by, the lowest best; None for one without a loss.
+
+        Whoever meets all constraints comes before whoever misses one, and so on; then the loss
+        decides.
+        """
+        if not outcome.ok or outcome.loss is None:
+            return None
+        metrics = outcome.metrics
+        missed = sum(
+            m.name not in metrics or not m.satisfied(metrics[m.name]) for m in self.constraints
+        )
+        return missed, outcome.loss
 
     def value(self, loss: float) -> float:
         """Return the primary metric's own value, given the loss that was made of it."""

@@ -11,7 +11,7 @@ from bandmaster.core.codec import native
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import CodecError
 
-__all__ = ["failure_of", "outcome_of"]
+__all__ = ["failure_of", "outcome_of", "stopped_with"]
 
 _MAX_TRACEBACK = 20_000  # characters; what is in the middle goes
 
@@ -53,6 +53,12 @@ def failure_of(error: BaseException) -> Outcome:
         half = _MAX_TRACEBACK // 2
         text = f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
     return Outcome.failed(text)
+
+
+def stopped_with(metrics: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of an evaluation that was stopped when it reported these metrics."""
+    told = outcome_of(metrics)
+    return Outcome(Status.STOPPED, told.loss, told.metrics)
 
 
 def _of_number(returned: Any) -> _Verdict:

@@ -12,29 +12,46 @@ from typing import TYPE_CHECKING, Any
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bandmaster.multifidelity.asha import ASHAIterGenerator
+    from bandmaster.multifidelity.asha_stopping import ASHAStoppingIterGenerator
     from bandmaster.multifidelity.base import IterGenerator
     from bandmaster.multifidelity.bohb import BOHBIterGenerator
     from bandmaster.multifidelity.custom import CustomIterGenerator
     from bandmaster.multifidelity.flat import FlatIterGenerator
     from bandmaster.multifidelity.hyperband import HyperBandIterGenerator
+    from bandmaster.multifidelity.pasha import PASHAIterGenerator
+    from bandmaster.multifidelity.percentile import (
+        MedianStoppingIterGenerator,
+        PercentileStoppingIterGenerator,
+    )
     from bandmaster.multifidelity.successive_halving import SuccessiveHalvingIterGenerator
 
 __all__ = [
+    "ASHAIterGenerator",
+    "ASHAStoppingIterGenerator",
     "BOHBIterGenerator",
     "CustomIterGenerator",
     "FlatIterGenerator",
     "HyperBandIterGenerator",
     "IterGenerator",
+    "MedianStoppingIterGenerator",
+    "PASHAIterGenerator",
+    "PercentileStoppingIterGenerator",
     "SuccessiveHalvingIterGenerator",
     "iter_generator_class",
     "iter_generator_names",
 ]
 
 _REGISTRY = {  # name → (module, class); a generator that is not here has no conformance test
+    "ASHA": ("asha", "ASHAIterGenerator"),
+    "ASHAStopping": ("asha_stopping", "ASHAStoppingIterGenerator"),
     "BOHB": ("bohb", "BOHBIterGenerator"),
     "Custom": ("custom", "CustomIterGenerator"),
     "Flat": ("flat", "FlatIterGenerator"),
     "HyperBand": ("hyperband", "HyperBandIterGenerator"),
+    "MedianStopping": ("percentile", "MedianStoppingIterGenerator"),
+    "PASHA": ("pasha", "PASHAIterGenerator"),
+    "PercentileStopping": ("percentile", "PercentileStoppingIterGenerator"),
     "SuccessiveHalving": ("successive_halving", "SuccessiveHalvingIterGenerator"),
 }
 _CLASSES = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from bandmaster.core.decisions import Action, Decision
 from bandmaster.core.job import Job
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome
 
 __all__ = ["IterGenerator"]
@@ -29,8 +30,17 @@ class IterGenerator(abc.ABC):
       `reported`, `observe` and `close_intake` only, because a loaded study replays these alone.
     - Every job that was issued is observed exactly once (a requeued job stays issued; only its
       last attempt ends it).
+    - Trials are compared by `objectives.rank(outcome)`, which puts those that miss a constraint
+      behind the others.
     - `Wait` is answered only while jobs are out; `Done` is final unless `plan` extends it.
+
+    Attributes
+    ----------
+    objectives : Objectives
+        The metrics of the study, which sets it. Default: minimise ``loss``.
     """
+
+    objectives = Objectives()
 
     @abc.abstractmethod
     def get_budgets(self) -> tuple[float, ...]:
@@ -76,11 +86,18 @@ class IterGenerator(abc.ABC):
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
 
-    def decide(self, job: Job, metrics: Mapping[str, Any], loss: float | None) -> Decision:
+    def decide(
+        self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
+    ) -> Decision:
         """Answer an intermediate report, without changing anything. Default: CONTINUE."""
         return Decision.CONTINUE
 
     def reported(  # noqa: B027 - not abstract: most generators have nothing to learn of a report
-        self, job: Job, metrics: Mapping[str, Any], loss: float | None, decision: Decision
+        self,
+        job: Job,
+        metrics: Mapping[str, Any],
+        loss: float | None,
+        step: int,
+        decision: Decision,
     ) -> None:
         """Learn of a report and of what was answered."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from bandmaster.core.outcome import Outcome
+from bandmaster.core.objectives import Rank
 
 __all__ = ["Bracket", "Finisher"]
 
-Finisher = tuple[float, int, "str | None"]
-"""Loss, trial and checkpoint of a job that ended well; they sort by rank."""
+Finisher = tuple[Rank, int, "str | None"]
+"""Rank, trial and checkpoint of a job that ended well; they sort, the best first."""
 
 
 class Bracket:
@@ -81,12 +81,12 @@ class Bracket:
         self.slots -= 1
         self._out += 1
 
-    def finish(self, trial: int, outcome: Outcome) -> None:
-        """A job of the rung under way ended."""
+    def finish(self, trial: int, rank: Rank | None, checkpoint: str | None) -> None:
+        """A job of the rung under way ended; badly if it has no rank."""
         self._out -= 1
-        if outcome.ok and outcome.loss is not None:
-            # Of equal losses the earlier trial is the better one.
-            heapq.heappush(self._finished, (outcome.loss, trial, outcome.checkpoint))
+        if rank is not None:
+            # Of equal ranks the earlier trial is the better one.
+            heapq.heappush(self._finished, (rank, trial, checkpoint))
         self._settle()
 
     def close(self) -> None:

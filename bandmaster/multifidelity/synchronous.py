@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from fractions import Fraction
 
 from bandmaster.core.decisions import Action, Done, New, Promote, Wait
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import StudyError, UnknownJobError
-from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.multifidelity.bracket import Bracket
-from bandmaster.multifidelity.budgets import as_count, exact
-from bandmaster.multifidelity.table import render
+from bandmaster.multifidelity.budgets import as_count
+from bandmaster.multifidelity.tabled import TabledIterGenerator, fits, name_of
 
 __all__ = ["SynchronousIterGenerator"]
 
 _WAIT, _DONE = Wait(), Done()
 
 
-class SynchronousIterGenerator(IterGenerator):
+class SynchronousIterGenerator(TabledIterGenerator):
     """Runs a cycle of brackets again and again, each rung by rung.
 
     Several brackets may be open at once. A promotion comes before a new trial, and the promotions
@@ -36,7 +34,7 @@ class SynchronousIterGenerator(IterGenerator):
     """
 
     def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
-        self._table = [list(rungs) for rungs in table]
+        super().__init__(table)
         self._n_iterations: int | None = None
         self._closed = False
         self._begun = 0
@@ -47,34 +45,6 @@ class SynchronousIterGenerator(IterGenerator):
         self._ready: list[int] = []  # a heap of the open brackets that have slots to fill
         self._out: dict[int, int] = {}  # job number → bracket
         self._action: Action | None = None  # what `next` answers until the state changes
-
-    def get_budgets(self) -> tuple[float, ...]:
-        """Return all budgets that occur, ascending."""
-        return tuple(sorted({budget for rungs in self._table for _, budget in rungs}))
-
-    def get_table(self) -> list[list[tuple[int, float]]]:
-        """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
-        return [list(rungs) for rungs in self._table]
-
-    def num_all_configs(self, n_iterations: int) -> int:
-        """Return how many evaluations (jobs) `n_iterations` brackets make in all."""
-        return sum(self.configs_per_budget(n_iterations).values())
-
-    def configs_per_budget(self, n_iterations: int) -> dict[float, int]:
-        """Return how many evaluations `n_iterations` brackets make at each budget, ascending."""
-        n_iterations = as_count(n_iterations, "n_iterations", least=0)
-        cycles, rest = divmod(n_iterations, len(self._table))
-        counts = dict.fromkeys(self.get_budgets(), 0)
-        for i, rungs in enumerate(self._table):
-            for n, budget in rungs:
-                counts[budget] += n * (cycles + (i < rest))
-        return counts
-
-    def total_budget(self, n_iterations: int) -> float:
-        """Return the sum of the budgets of all evaluations of `n_iterations` brackets."""
-        counts = self.configs_per_budget(n_iterations)
-        total = sum((n * exact(b, "budget") for b, n in counts.items()), Fraction(0))
-        return int(total) if all(isinstance(b, int) for b in counts) else float(total)
 
     def plan(self, n_iterations: int | None) -> None:
         """Say how many brackets to run in all; None is no limit (also before the first call).
@@ -117,11 +87,9 @@ class SynchronousIterGenerator(IterGenerator):
             When the job is not what `next` answers.
         """
         action = self.next()
-        if not _fits(job, action) or job.number in self._out:
-            raise StudyError(
-                f"{_name(job)} was issued, but {'it is out already; ' * (job.number in self._out)}"
-                f"the next action is {action!r}"
-            )
+        if not fits(job, action) or job.number in self._out:
+            out = "it is out already; " if job.number in self._out else ""
+            raise StudyError(f"{name_of(job)} was issued, but {out}the next action is {action!r}")
         if isinstance(action, New):
             bracket = self._bracket_for_new()
             bracket.start_new()
@@ -146,7 +114,7 @@ class SynchronousIterGenerator(IterGenerator):
         index = self._out.pop(job.number, None)
         if index is None:
             raise UnknownJobError(
-                f"{_name(job)} ended with {outcome.status.value!r}, but it is not out: "
+                f"{name_of(job)} ended with {outcome.status.value!r}, but it is not out: "
                 + (
                     "it has ended before"
                     if job.number <= self._last_job
@@ -157,7 +125,7 @@ class SynchronousIterGenerator(IterGenerator):
             )
         bracket = self._open[index]
         slots = bracket.slots
-        bracket.finish(job.trial, outcome)
+        bracket.finish(job.trial, self.objectives.rank(outcome), outcome.checkpoint)
         self._sort_in(bracket, slots)
         self._action = None
 
@@ -194,24 +162,3 @@ class SynchronousIterGenerator(IterGenerator):
                 self._intake = None
         elif bracket.slots and not slots_before:
             heapq.heappush(self._ready, bracket.index)
-
-    def _signature(self) -> str:
-        return f"{type(self).__name__}()"
-
-    def __repr__(self) -> str:
-        return f"{self._signature()}\n{render(self._table)}"
-
-
-def _fits(job: Job, action: Action) -> bool:
-    if not isinstance(action, (New, Promote)):
-        return False
-    if isinstance(action, Promote) and job.trial != action.trial:
-        return False
-    return (job.bracket, job.rung, job.budget) == (action.bracket, action.rung, action.budget)
-
-
-def _name(job: Job) -> str:
-    return (
-        f"job {job.number} (trial {job.trial}, attempt {job.attempt}, bracket {job.bracket}, "
-        f"rung {job.rung}, budget {job.budget!r})"
-    )

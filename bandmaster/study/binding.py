@@ -20,6 +20,16 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
     ConfigurationError
         When optimizer, generator and space do not fit together.
     """
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigurationError(
+            f"the optimizer must be an Optimizer, got {optimizer!r}: make one, or use "
+            "get_optimizer(name)"
+        )
+    if not isinstance(generator, IterGenerator):
+        raise ConfigurationError(
+            "an iteration generator is an instance such as HyperBandIterGenerator(min_budget=1, "
+            f"max_budget=81, eta=3), got {generator!r}"
+        )
     budgets = generator.get_budgets()
     if not optimizer.initialized:
         optimizer.initialize(space, budgets)

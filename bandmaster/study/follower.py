@@ -12,7 +12,14 @@ from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.study.incumbent import IncumbentLog
 from bandmaster.study.study import Study
 
-__all__ = ["GRACE", "MAX_INITIAL_FAILURES", "Callback", "Follower", "check_failures"]
+__all__ = [
+    "GRACE",
+    "MAX_INITIAL_FAILURES",
+    "Callback",
+    "Follower",
+    "check_callbacks",
+    "check_failures",
+]
 
 Callback = Callable[[Study, Evaluation], None]
 
@@ -99,6 +106,8 @@ class Follower:
 
     def _warn(self, evaluation: Evaluation) -> None:
         """Log a failure: in full the first time, its last line when it comes again."""
+        if evaluation.status is Status.STOPPED and not evaluation.error:
+            return  # early stopping is no failure
         error = evaluation.error or ""
         seen = error in self._errors
         self._errors.add(error)
@@ -111,6 +120,21 @@ class Follower:
     def close(self) -> None:
         """End the progress display."""
         self._progress.close()
+
+
+def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
+    """Return callbacks as a tuple.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is no list of functions.
+    """
+    if isinstance(callbacks, Iterable) and not callable(callbacks):
+        given = tuple(callbacks)
+        if all(map(callable, given)):
+            return given
+    raise ConfigurationError(f"callbacks is a list of functions, got {callbacks!r}")
 
 
 def check_failures(max_initial_failures: int | None) -> None:

@@ -174,6 +174,11 @@ class _NoGenerator(IterGenerator):
         return []
 
     def reported(
-        self, job: Job, metrics: Mapping[str, Any], loss: float | None, decision: Decision
+        self,
+        job: Job,
+        metrics: Mapping[str, Any],
+        loss: float | None,
+        step: int,
+        decision: Decision,
     ) -> None:
         pass

@@ -122,7 +122,8 @@ class StudyState:
                 f"reads up to {ev.SCHEMA_VERSION}: upgrade bandmaster"
             )
         self.name, self.seed, self.created = event.name, event.seed, event.time
-        self.objectives = self.history.objectives = Objectives.from_data(event.objectives)
+        self.objectives = Objectives.from_data(event.objectives)
+        self.history.objectives = self.generator.objectives = self.objectives
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
@@ -174,7 +175,9 @@ class StudyState:
     def _reported(self, event: ev.JobReported) -> None:
         entry = self.open[event.job]
         entry.reports += 1
-        self.generator.reported(entry.job, event.metrics, event.loss, Decision(event.decision))
+        self.generator.reported(
+            entry.job, event.metrics, event.loss, event.step, Decision(event.decision)
+        )
 
     def _finished(self, event: ev.JobFinished) -> None:
         entry = self.open.pop(event.job)

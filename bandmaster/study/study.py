@@ -322,15 +322,15 @@ class Study(StudyView):
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return Decision.STOP
             loss = state.objectives.loss(told)
+            step = entry.reports + 1 if step is None else step
             decision = (
-                state.generator.decide(entry.job, told, loss)
+                state.generator.decide(entry.job, told, loss, step)
                 if state.stopped is None
                 else Decision.STOP
             )
             self._commit(
                 ev.JobReported(
-                    self._clock(), number, entry.job.attempt,
-                    entry.reports + 1 if step is None else step,
+                    self._clock(), number, entry.job.attempt, step,
                     told, loss, decision.value, checkpoint,
                 )
             )  # fmt: skip

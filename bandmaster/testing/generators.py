@@ -1,8 +1,8 @@
-"""The rules that every iteration generator keeps, as suites to subclass.
+"""The rules that every iteration generator keeps, as a suite to subclass.
 
 ::
 
-    class TestMine(BracketSuite):          # IterGeneratorSuite, if yours has no synchronous rungs
+    class TestMine(IterGeneratorSuite):    # BracketSuite, if yours has synchronous rungs
         def make(self):
             return MyIterGenerator(1, 9)   # small: every rule plays some fifty runs
 
@@ -14,7 +14,6 @@ as a study would, and keeps what happened for the rules to check.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,9 +27,9 @@ from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import StudyError
 from bandmaster.multifidelity.base import IterGenerator
 
-__all__ = ["BracketSuite", "IterGeneratorSuite", "Play", "Simulation", "Step", "plays"]
+__all__ = ["SUITE_SETTINGS", "IterGeneratorSuite", "Play", "Seen", "Simulation", "Step", "plays"]
 
-_SETTINGS = settings(
+SUITE_SETTINGS = settings(
     max_examples=50,
     deadline=None,
     # Subclasses share the inherited test functions: that is the point of a suite.
@@ -197,7 +196,7 @@ class IterGeneratorSuite:
         """Return a run of a new generator."""
         return Simulation(self.make(), play.n_iterations).play(play)
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_next_is_pure(self, play: Play) -> None:
         """Asked again with nothing in between, `next` answers the same."""
@@ -206,7 +205,7 @@ class IterGeneratorSuite:
             event(generator)
             assert generator.next() == generator.next()
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_wait_means_that_jobs_are_out(self, play: Play) -> None:
         """`Wait` is answered only while something is running that may change the answer."""
@@ -214,7 +213,7 @@ class IterGeneratorSuite:
             if isinstance(seen.action, Wait):
                 assert seen.n_jobs > len(seen.ended), "Wait with nothing running: a dead lock"
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_every_run_ends_with_done(self, play: Play) -> None:
         """When every job has ended and nothing may start, the answer is `Done`."""
@@ -222,7 +221,7 @@ class IterGeneratorSuite:
         assert not run.running
         assert Done() == run.seen[-1].action
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_done_is_final(self, play: Play) -> None:
         """After `Done` come only `Done`s, whatever still ends."""
@@ -230,7 +229,7 @@ class IterGeneratorSuite:
         first = answers.index(Done())
         assert [Done()] * len(answers[first:]) == answers[first:]
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_budgets_are_those_announced(self, play: Play) -> None:
         """Jobs get budgets of `get_budgets`, the same values."""
@@ -238,14 +237,14 @@ class IterGeneratorSuite:
         announced = {(type(budget), budget) for budget in run.generator.get_budgets()}
         assert {(type(job.budget), job.budget) for job in run.jobs} <= announced
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_evaluations_never_exceed_the_plan(self, play: Play) -> None:
         """No run makes more jobs than `num_all_configs` says, whatever fails."""
         run = self.simulate(play)
         assert len(run.jobs) <= run.generator.num_all_configs(play.n_iterations)
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_a_trial_goes_on_from_its_last_job(self, play: Play) -> None:
         """A promoted trial is not running, ended well, gets more budget and its checkpoint."""
@@ -261,7 +260,7 @@ class IterGeneratorSuite:
                 assert seen.action.budget > before.budget
                 assert run.outcomes[before.number].checkpoint == seen.action.checkpoint
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_a_replay_gives_the_same_answers(self, play: Play) -> None:
         """The same events make a fresh generator give the same answer after each of them."""
@@ -270,7 +269,7 @@ class IterGeneratorSuite:
             event(generator)
             assert seen.action == generator.next()
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays(), cut=st.integers(1, 100))
     def test_asking_changes_nothing(self, play: Play, cut: int) -> None:
         """A generator that was never asked until now answers as one that was asked all along."""
@@ -280,28 +279,25 @@ class IterGeneratorSuite:
             event(generator)
         assert run.seen[len(events) - 1].action == generator.next()
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays())
     def test_a_closed_intake_starts_no_new_trial(self, play: Play) -> None:
         """After `close_intake` the answer is never `New`."""
         run = self.simulate(play)
         assert not any(isinstance(s.action, New) for s in run.seen if s.closed)
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays(), more=st.integers(0, 3))
     def test_a_new_plan_opens_the_intake_again(self, play: Play, more: int) -> None:
-        """After another `plan` the run goes on, with brackets not begun yet, and ends again."""
+        """After another `plan` the run goes on, within that plan, and ends again."""
         run = self.simulate(play)
         n_iterations = play.n_iterations + more
-        begun = {job.bracket for job in run.jobs}
-        before = len(run.jobs)
         run.plan(n_iterations)
         run.play(dataclasses.replace(play, close_after=None))
         assert Done() == run.seen[-1].action
-        assert not begun & {job.bracket for job in run.jobs[before:]}
         assert len(run.jobs) <= run.generator.num_all_configs(n_iterations)
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays(most=3))
     def test_a_job_that_is_not_out_is_refused(self, play: Play) -> None:
         """A job that was never issued, or has ended, raises with its story and changes nothing."""
@@ -323,7 +319,7 @@ class IterGeneratorSuite:
             generator.issued(wrong)
         assert action == generator.next()
 
-    @_SETTINGS
+    @SUITE_SETTINGS
     @given(play=plays(most=2))
     def test_decide_is_pure(self, play: Play) -> None:
         """`decide` answers the same again and leaves `next` as it was."""
@@ -333,9 +329,9 @@ class IterGeneratorSuite:
             event(generator)
             action = generator.next()
             for job in run.jobs[-1:]:
-                decision = generator.decide(job, {"epoch": 1}, 0.5)
+                decision = generator.decide(job, {"epoch": 1}, 0.5, 1)
                 assert decision in Decision
-                assert decision is generator.decide(job, {"epoch": 1}, 0.5)
+                assert decision is generator.decide(job, {"epoch": 1}, 0.5, 1)
             assert action == generator.next()
 
     def test_the_table_gives_the_totals(self) -> None:
@@ -354,143 +350,3 @@ class IterGeneratorSuite:
         used = Simulation(self.make(), 1).play(Play((Step(0, Status.OK, 0, False),), 1, 1, None))
         assert repr(self.make()) == repr(used.generator)
         assert type(used.generator).__name__ in repr(used.generator)
-
-
-class BracketSuite(IterGeneratorSuite):
-    """What generators of brackets with synchronous rungs keep besides."""
-
-    @_SETTINGS
-    @given(play=plays(fates=[Status.OK], may_close=False))
-    def test_rungs_fill_as_the_table_says(self, play: Play) -> None:
-        """If nothing fails, every rung runs exactly the table's trials at the table's budget."""
-        run = self.simulate(play)
-        table = run.generator.get_table()
-        expected = {
-            (bracket, rung, budget): n
-            for bracket in range(play.n_iterations)
-            for rung, (n, budget) in enumerate(table[bracket % len(table)])
-        }
-        assert expected == Counter((job.bracket, job.rung, job.budget) for job in run.jobs)
-        assert run.generator.num_all_configs(play.n_iterations) == len(run.jobs)
-
-    @_SETTINGS
-    @given(play=plays())
-    def test_the_best_that_ended_well_go_on(self, play: Play) -> None:
-        """The next rung takes, in rank order, the best finished and not failed trials (ties: the
-        earlier trial), as many as it holds: a failed trial's slot goes to the next best, never
-        to a fresh one. With the intake closed it holds its share of those that started."""
-        run = self.simulate(play)
-        table = run.generator.get_table()
-        for bracket in {job.bracket for job in run.jobs}:
-            rungs = _rungs_of(run.jobs, bracket)
-            sizes = _sizes(table, bracket, len(rungs[0]))
-            for rung, size in enumerate(sizes[1:]):
-                expected = _ranked(rungs[rung], run.outcomes)[:size]
-                assert expected == [job.trial for job in rungs[rung + 1]]
-
-    @_SETTINGS
-    @given(play=plays())
-    def test_the_order_of_work(self, play: Play) -> None:
-        """Promotions go before new trials, those of older brackets first, the best first; the next
-        bracket starts while a rung waits; `Wait` and `Done` come only when nothing may start."""
-        run = self.simulate(play)
-        table = run.generator.get_table()
-        for seen in run.seen:
-            expected = _naive_next(table, play.n_iterations, run, seen)
-            action = seen.action
-            if isinstance(action, New):
-                action = dataclasses.replace(action, source="model")
-            assert expected == action
-
-    def test_a_bracket_in_which_all_fails_ends(self) -> None:
-        """With no trial that ended well nothing is promoted, and the next bracket starts."""
-        run = self.simulate(Play((Step(0, Status.FAILED, 0, False),), 1, 2, None))
-        table = self.make().get_table()
-        starts = [table[bracket % len(table)][0][0] for bracket in range(2)]
-        assert {(0, 0): starts[0], (1, 0): starts[1]} == Counter(
-            (job.bracket, job.rung) for job in run.jobs
-        )
-
-    def test_raising_the_plan_reopens(self) -> None:
-        """After `Done` a larger plan starts the next bracket; a smaller one is `Done` again."""
-        run = self.simulate(Play((Step(0, Status.OK, 0, False),), 1, 1, None))
-        run.generator.plan(2)
-        action = run.generator.next()
-        assert isinstance(action, New)
-        assert run.jobs[-1].bracket + 1 == action.bracket
-        run.generator.plan(0)
-        assert Done() == run.generator.next()
-
-    def test_no_limit_means_no_end(self) -> None:
-        """With `plan(None)`, one worker runs bracket after bracket without ever waiting."""
-        run = Simulation(self.make(), None)
-        brackets = 2 * len(run.generator.get_table()) + 1
-        while run.jobs[-1:] == [] or run.jobs[-1].bracket < brackets:
-            run.issue()
-            run.finish(0)
-        assert run.generator.num_all_configs(brackets) == len(run.jobs) - 1
-
-    @_SETTINGS
-    @given(started=st.integers(1, 200))
-    def test_a_closed_bracket_reaches_the_top(self, started: int) -> None:
-        """However few trials a bracket got before the intake closed, one reaches its last rung."""
-        run = Simulation(self.make(), 1)
-        last = len(run.generator.get_table()[0]) - 1
-        for _ in range(started):
-            if isinstance(run.seen[-1].action, New):
-                run.issue()
-        run.close()
-        while run.running or not isinstance(run.seen[-1].action, Done):
-            if isinstance(run.seen[-1].action, Promote):
-                run.issue()
-            else:
-                run.finish(0)
-        assert last == run.jobs[-1].rung
-
-
-def _rungs_of(jobs: Sequence[Job], bracket: int) -> defaultdict[int, list[Job]]:
-    rungs: defaultdict[int, list[Job]] = defaultdict(list)
-    for job in jobs:
-        if job.bracket == bracket:
-            rungs[job.rung].append(job)
-    return rungs
-
-
-def _sizes(table: list[list[tuple[int, float]]], bracket: int, started: int) -> list[int]:
-    planned = [n for n, _ in table[bracket % len(table)]]
-    return [started, *(max(1, started * n // planned[0]) for n in planned[1:])]
-
-
-def _ranked(jobs: Sequence[Job], outcomes: dict[int, Outcome]) -> list[int]:
-    scored = [(outcomes[job.number], job.trial) for job in jobs]
-    return [trial for _, trial in sorted((out.loss, trial) for out, trial in scored if out.ok)]
-
-
-def _naive_next(
-    table: list[list[tuple[int, float]]], n_iterations: int, run: Simulation, seen: Seen
-) -> Action:
-    """Work out the answer from the whole story, slowly: the oracle."""
-    jobs = run.jobs[: seen.n_jobs]
-    outcomes = {number: run.outcomes[number] for number in seen.ended}
-    begun = 1 + max((job.bracket for job in jobs), default=-1)
-    fresh: New | None = None
-    for bracket in range(begun):
-        shape = table[bracket % len(table)]
-        rungs = _rungs_of(jobs, bracket)
-        if len(rungs[0]) < shape[0][0] and not seen.closed:
-            fresh = New(shape[0][1], "model", bracket, 0)
-            continue
-        for rung, size in enumerate(_sizes(table, bracket, len(rungs[0]))[1:], start=1):
-            below = rungs[rung - 1]
-            if any(job.number not in outcomes for job in below):
-                break
-            promoted = _ranked(below, outcomes)[:size]
-            waiting = promoted[len(rungs[rung]) :]
-            if waiting:
-                last = next(job.number for job in below if job.trial == waiting[0])
-                return Promote(waiting[0], shape[rung][1], bracket, rung, outcomes[last].checkpoint)
-    if fresh is None and begun < n_iterations and not seen.closed:
-        fresh = New(table[begun % len(table)][0][1], "model", begun, 0)
-    if fresh is not None:
-        return fresh
-    return Wait() if len(outcomes) < len(jobs) else Done()

@@ -7,14 +7,20 @@ from fractions import Fraction
 
 from bandmaster import multifidelity
 from bandmaster.multifidelity import (
+    ASHAIterGenerator,
+    ASHAStoppingIterGenerator,
     BOHBIterGenerator,
     CustomIterGenerator,
     FlatIterGenerator,
     HyperBandIterGenerator,
     IterGenerator,
+    MedianStoppingIterGenerator,
+    PASHAIterGenerator,
+    PercentileStoppingIterGenerator,
     SuccessiveHalvingIterGenerator,
 )
-from bandmaster.testing.generators import BracketSuite, IterGeneratorSuite
+from bandmaster.testing.brackets import BracketSuite
+from bandmaster.testing.generators import IterGeneratorSuite
 
 
 class TestFlat(BracketSuite):
@@ -50,6 +56,36 @@ class TestBOHB(BracketSuite):
 class TestCustom(BracketSuite):
     def make(self) -> IterGenerator:
         return CustomIterGenerator([[5, 3, 3], [2]], [[1, 2, 9], [4]])
+
+
+class TestASHA(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return ASHAIterGenerator(1, 9)
+
+
+class TestASHAWithSeveralBrackets(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return ASHAIterGenerator(1 / 4, 1, 2, n_brackets=3, delayed=True)
+
+
+class TestASHAStopping(BracketSuite):
+    def make(self) -> IterGenerator:
+        return ASHAStoppingIterGenerator(1, 9)
+
+
+class TestMedianStopping(BracketSuite):
+    def make(self) -> IterGenerator:
+        return MedianStoppingIterGenerator(9)
+
+
+class TestPASHA(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return PASHAIterGenerator(1, 8, 2)
+
+
+class TestPercentileStopping(BracketSuite):
+    def make(self) -> IterGenerator:
+        return PercentileStoppingIterGenerator(9, percentile=20)
 
 
 def test_every_registered_generator_has_a_suite() -> None:

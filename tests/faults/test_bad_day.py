@@ -35,7 +35,7 @@ def objective(config):
 REPORTING = """
 def objective(config, context):
     note("begins")
-    while not context.report(1.0).value == "stop":
+    while not context.report(1.0, auto_stop=False).value == "stop":
         time.sleep(0.01)
     note("heard")
     return 0.5

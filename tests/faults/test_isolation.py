@@ -311,9 +311,9 @@ def test_reports_go_to_the_master_and_decisions_come_back() -> None:
     def reports(config: Any, context: Any) -> dict[str, Any]:
         decisions = []
         while not context.should_stop:
-            decisions.append(context.report(len(decisions)).value)
+            decisions.append(context.report(len(decisions), auto_stop=False).value)
         try:
-            context.report({"wrong": 1.0})
+            context.report({"wrong": 1.0}, auto_stop=False)
         except CodecError as error:
             decisions.append(str(error))
         return {"loss": 0.5, "info": decisions}
@@ -322,6 +322,21 @@ def test_reports_go_to_the_master_and_decisions_come_back() -> None:
         info = evaluations.run().info
     assert ["continue", "continue", "stop", "that is no number"] == info
     assert [{"loss": 0}, {"loss": 1}, {"loss": 2}, {"wrong": 1.0}] == heard
+
+
+def test_told_to_stop_an_evaluation_ends_in_its_child() -> None:
+    """`report` ends it there, and the child goes on with the next job."""
+
+    def reports(config: Any, context: Any) -> float:
+        if config["do"] == "report":
+            context.report({"loss": 0.25, "epoch": 1.0})
+        return 0.5
+
+    with isolated(reports, answer=lambda metrics: Decision.STOP) as evaluations:
+        outcome = evaluations.run("report")
+        assert (Status.STOPPED, 0.25) == (outcome.status, outcome.loss)
+        assert {"epoch": 1.0} == outcome.metrics
+        assert Status.OK is evaluations.run("return").status
 
 
 def test_what_an_evaluation_logs_is_logged_by_the_worker(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from lab import Lab
-from processes import SPACE
+from processes import SPACE, wait_until
 from programs import Program, bandmaster
 
 from bandmaster.core import events as ev
@@ -107,9 +107,12 @@ def job_of(worker: Program) -> int:
 @pytest.mark.parametrize("options", [(), ("--tls",)], ids=["plain", "TLS"])
 def test_a_link_that_is_down_for_long(start: Callable[..., Run], options: tuple[str, ...]) -> None:
     """Jobs behind it are requeued within 40 s; late results count unless the job has ended."""
-    run = start(2, *options)
+    run = start(3, *options)
     far = [run.worker(run.lab.far, name) for name in ("a", "b")]
     jobs = {job_of(worker): name for worker, name in zip(far, ("a", "b"), strict=True)}
+    # The third job keeps the run going until both late results have come, in whatever order.
+    keeper = run.worker(run.lab.near, "d")
+    third = job_of(keeper)
     near = run.worker(run.lab.near, "c")
     run.lab.cut()
     cut_at = time.monotonic()
@@ -124,11 +127,15 @@ def test_a_link_that_is_down_for_long(start: Callable[..., Run], options: tuple[
     run.go(first, 1)  # this one ends elsewhere before the link is back
     near.wait_for(lambda p: f"begins {other}.1" in p.out, NOTICED_WITHIN)
     run.lab.mend()
+    run.master.wait_for(lambda p: f"late outcome of job {first} " in p.err)
+    wait_until(lambda: other in run.finished(), NOTICED_WITHIN)
+    run.go(third, 0)
     run.master.wait_for(lambda p: "finished" in p.out)
-    assert {first: (1, "c"), other: (0, jobs[other])} == run.finished()
+    expected = {first: (1, "c"), other: (0, jobs[other]), third: (0, "d")}
+    assert expected == run.finished()
     run.go(other, 1)
-    programs = [run.master, near, *far]
-    assert [0] * 4 == [program.finish() for program in programs]
+    programs = [run.master, near, keeper, *far]
+    assert [0] * 5 == [program.finish() for program in programs]
     assert [] == [line for program in programs for line in program.bad_lines]
 
 

@@ -101,7 +101,7 @@ def test_an_evaluation_that_is_asked_to_stop_may_bring_its_loss(tmp_path: Path) 
     """At a run's timeout, isolated or not: it is ended only after `grace`."""
     objective = """
 def objective(config, context):
-    while context.report(1.0) is Decision.CONTINUE:
+    while context.report(1.0, auto_stop=False) is Decision.CONTINUE:
         time.sleep(0.05)
     return 0.125
 """

@@ -181,6 +181,10 @@ def test_map_reduce_with_and_without_an_iteration_generator(generator, n_jobs):
         ({"target_loss": float("nan")}, "target_loss"),
         ({"callbacks": print}, "callbacks"),
         ({"callbacks": [3]}, "callbacks"),
+        ({"callbacks": 3}, "callbacks"),
+        ({"catch": 3}, "catch"),
+        ({"initial_points": 3}, "initial_points"),
+        ({"initial_points": {"x": 0.5}}, r"write \[\{"),
         ({"catch": (3,)}, "catch"),
     ],
 )

@@ -354,7 +354,10 @@ class _Over(Exception):
 def _answer(inmate: Inmate, context: Context, metrics: dict[str, Any], step: int) -> None:
     """Pass a report on, and its answer back."""
     try:
-        answer: tuple[str, Any] = DECISION, context.report(metrics, step=step).value
+        answer: tuple[str, Any] = (
+            DECISION,
+            context.report(metrics, step=step, auto_stop=False).value,
+        )
     except BandmasterError as error:  # the evaluation is to see it, as it would elsewhere
         answer = TROUBLE, cloudpickle.dumps(error)
     except Exception as error:

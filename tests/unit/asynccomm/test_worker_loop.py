@@ -194,9 +194,9 @@ def test_cancelled_evaluation_is_told_so(run: Run) -> None:
             seen.append(context.should_stop)
             seen.append(loop.cancel(1, 0))
             seen.append(context.should_stop)
-            seen.append(context.report(0.5))
+            seen.append(context.report(0.5, auto_stop=False))
         else:
-            seen.append(context.report(0.5))
+            seen.append(context.report(0.5, auto_stop=False))
         return 0.5
 
     loop = run.loop(cancelled)
@@ -238,9 +238,9 @@ def test_drain_does_not_disturb_the_running_evaluation(run: Run) -> None:
 
     def drained(config: Any, context: Context) -> float:
         loop.drain("Ctrl-C")
-        seen.append((context.should_stop, context.report(1.0)))
+        seen.append((context.should_stop, context.report(1.0, auto_stop=False)))
         loop.stop("the master ended the run")
-        seen.append((context.should_stop, context.report(1.0)))
+        seen.append((context.should_stop, context.report(1.0, auto_stop=False)))
         return 0.5
 
     loop = run.loop(drained)

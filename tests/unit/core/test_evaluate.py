@@ -9,7 +9,7 @@ from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluate import Objective, evaluate
 from bandmaster.core.job import Job
-from bandmaster.core.outcome import Status
+from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import ConfigurationError
 
 JOB = Job(3, 0, 2, {"x": 1}, 9, {"model_based_pick": True}, bracket=4)
@@ -126,6 +126,42 @@ def test_a_report_counts_steps_and_remembers_to_stop():
     context = Context(JOB, reporter=reporter)
     assert Decision.CONTINUE is context.report(0.5)
     assert not context.should_stop
-    assert Decision.STOP is context.report({"loss": 0.4})
+    assert Decision.STOP is context.report({"loss": 0.4}, auto_stop=False)
     assert context.should_stop
     assert seen == [(3, {"loss": 0.5}, 1), (3, {"loss": 0.4}, 2)]
+
+
+@pytest.mark.parametrize("decision", [Decision.STOP, Decision.PAUSE])
+def test_told_to_stop_an_evaluation_ends_by_itself(decision):
+    """`report` ends it: not even ``except Exception`` keeps it, and ``finally`` blocks run."""
+    cleaned = []
+
+    def objective(config, context):
+        for step in range(5):
+            try:
+                context.report({"loss": 1.0 / (step + 1), "accuracy": step})
+            except Exception:  # noqa: BLE001 - as users write it
+                continue
+            finally:
+                cleaned.append(step)
+        return 0.0
+
+    answers = iter([Decision.CONTINUE, decision])
+    context = Context(JOB, worker="w", reporter=lambda *_: next(answers))
+    outcome = evaluate(Objective(objective), JOB, context, ManualClock(5.0))
+    assert [0, 1] == cleaned
+    assert (
+        Outcome(Status.STOPPED, 0.5, {"accuracy": 1.0}, started=5.0, finished=5.0, worker="w")
+        == outcome
+    )
+
+
+def test_what_is_reported_last_may_be_no_loss():
+    """An evaluation that is stopped at a NaN has no loss."""
+
+    def objective(config, context):
+        context.report(float("nan"))
+
+    context = Context(JOB, reporter=lambda *_: Decision.STOP)
+    outcome = evaluate(Objective(objective), JOB, context, ManualClock())
+    assert (Status.STOPPED, None, None) == (outcome.status, outcome.loss, outcome.error)

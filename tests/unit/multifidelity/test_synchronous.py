@@ -226,16 +226,21 @@ def test_bohb_draws_its_share_by_number() -> None:
 def test_the_registry_finds_classes_by_name() -> None:
     """Names count in any case, with or without the ending; an unknown one lists those there are."""
     assert (
+        "ASHA",
+        "ASHAStopping",
         "BOHB",
         "Custom",
         "Flat",
         "HyperBand",
+        "MedianStopping",
+        "PASHA",
+        "PercentileStopping",
         "SuccessiveHalving",
     ) == multifidelity.iter_generator_names()
     assert HyperBandIterGenerator is multifidelity.iter_generator_class("hyperband")
     assert HyperBandIterGenerator is multifidelity.iter_generator_class("HyperBandIterGenerator")
-    with pytest.raises(ConfigurationError, match="'asha'; there are BOHB, Custom"):
-        multifidelity.iter_generator_class("asha")
+    with pytest.raises(ConfigurationError, match="'nobody'; there are ASHA, ASHAStopping, BOHB"):
+        multifidelity.iter_generator_class("nobody")
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         multifidelity.Nothing  # noqa: B018 - the look-up is the test
     assert set(multifidelity.__all__) <= set(dir(multifidelity))

@@ -144,7 +144,7 @@ def test_after_a_timeout_who_reports_is_asked_to_stop():
     def patient(config, context):
         while not context.should_stop:
             clock.advance(4.0)
-            heard.append(context.report(1.0).value)
+            heard.append(context.report(1.0, auto_stop=False).value)
         return 1.0
 
     study = make(Plan(n_trials=100))
@@ -185,7 +185,7 @@ def test_an_evaluation_reports_through_its_context():
     def reporting(config, context):
         answers.append(context.report({"loss": 2.0}))
         study.stop("now")
-        answers.append(context.report({"loss": 1.0}))
+        answers.append(context.report({"loss": 1.0}, auto_stop=False))
         return 1.0
 
     serial(study, reporting)

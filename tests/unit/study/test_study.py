@@ -558,3 +558,17 @@ def test_a_job_can_be_cancelled_wherever_it_is():
     assert [] == study.open_jobs
     with pytest.raises(UnknownJobError, match="job 7"):
         study.cancel(7)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"optimizer": "ETPE"}, "get_optimizer"),
+        ({"generator": "hyperband"}, "HyperBandIterGenerator"),
+        ({"generator": HyperBandIterGenerator}, "an instance such as"),
+    ],
+)
+def test_parts_are_instances(parts, says):
+    """A name or a class where an instance belongs is refused with what to write."""
+    with pytest.raises(ConfigurationError, match=says):
+        make(**parts)
