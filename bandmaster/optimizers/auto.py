@@ -21,7 +21,9 @@ __all__ = ["AutoOptimizer", "Choice"]
 logger = logging.getLogger(__name__)
 
 _MOST_DIMENSIONS = 200
-_MOST_MODELLED = 300  # evaluations at a budget
+_MOST_QUICK = 300  # evaluations at a budget that a GP models in any case
+_MOST_SLOW = 500  # those that it models if they take long
+_SLOW = 0.1  # seconds an evaluation, per one that is out, that leave time for a GP's proposals
 _MOST_OUT = 64
 
 
@@ -91,9 +93,20 @@ class AutoOptimizer(Optimizer):
         n = max(map(self.history.count, self.history.budgets))
         if n_out > _MOST_OUT:
             return Choice("ETPE", f"more than {_MOST_OUT} evaluations run at a time")
-        if n > _MOST_MODELLED:
-            return Choice("ETPE", f"more than {_MOST_MODELLED} evaluations of a budget are known")
-        return Choice(engine, why)
+        if n <= _MOST_QUICK:
+            return Choice(engine, why)
+        if n > _MOST_SLOW:
+            return Choice("ETPE", f"more than {_MOST_SLOW} evaluations of a budget are known")
+        if self._seconds() < _SLOW * (n_out + 1):
+            why = f"more than {_MOST_QUICK} evaluations of a budget are known, and they are quick"
+            return Choice("ETPE", why)
+        return Choice(engine, "few evaluations are known, and each takes long")
+
+    def _seconds(self) -> float:
+        """Return how long an evaluation of this study takes on average."""
+        own = self.history.column("trial") >= 0
+        seconds = self.history.column("finished")[own] - self.history.column("started")[own]
+        return float(seconds.mean()) if len(seconds) else 0.0
 
     def issued(self, job: Job) -> None:
         """Learn that a trial has begun, and who proposed it."""

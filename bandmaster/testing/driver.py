@@ -102,11 +102,13 @@ class Driver:
         loss: float | None,
         status: Status | None = None,
         metrics: Mapping[str, float] | None = None,
+        *,
+        finished: float = 0.0,
     ) -> Evaluation:
-        """End a job with a loss, or as failed where it is None."""
+        """End a job with a loss, or as failed where it is None; it started at second 0."""
         if status is None:
             status = Status.FAILED if loss is None else Status.OK
-        evaluation = Evaluation.of(job, Outcome(status, loss, metrics or {}))
+        evaluation = Evaluation.of(job, Outcome(status, loss, metrics or {}, finished=finished))
         self._tell(evaluation)
         return evaluation
 

@@ -14,8 +14,8 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
-    CMAESOptimizer,
     AutoOptimizer,
+    CMAESOptimizer,
     DEOptimizer,
     ETPEOptimizer,
     ForestOptimizer,
@@ -64,7 +64,7 @@ class TestAuto(OptimizerSuite):
     @pytest.fixture(autouse=True)
     def early_switches(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the rules see every switch, and few proposals of slow engines."""
-        monkeypatch.setattr(auto, "_MOST_MODELLED", 12)
+        monkeypatch.setattr(auto, "_MOST_QUICK", 12)
         monkeypatch.setattr(auto, "_MOST_OUT", 8)
 
     def make(self) -> Optimizer:
@@ -88,7 +88,7 @@ class TestDE(OptimizerSuite):
 
 class TestForest(OptimizerSuite):
     def make(self) -> Optimizer:
-        return ForestOptimizer(n_startup=9, n_trees=3, n_candidates=12)
+        return ForestOptimizer(n_trees=2, n_candidates=12)
 
 
 class TestRegularizedEvolution(OptimizerSuite):

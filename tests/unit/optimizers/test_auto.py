@@ -19,7 +19,7 @@ PLANE = Space([Float("x", 0, 1), Float("y", 0, 1)])
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the limits be reached soon."""
-    monkeypatch.setattr(auto, "_MOST_MODELLED", 6)
+    monkeypatch.setattr(auto, "_MOST_QUICK", 6)
     monkeypatch.setattr(auto, "_MOST_OUT", 3)
 
 
@@ -52,6 +52,21 @@ def test_many_at_a_time_need_a_quick_engine() -> None:
     driver.finish(jobs[2], 0.5)
     assert "ETPE" == driver.ask().info["engine"]  # 7 are known by now
     assert "why" not in driver.ask().info
+
+
+@pytest.mark.usefixtures("hasty")
+def test_slow_evaluations_leave_time_for_a_model() -> None:
+    """Beyond the limit of quick evaluations the GP goes on if these take long enough for it."""
+    fast, slow = (Driver(AutoOptimizer(n_startup=4), PLANE) for _ in range(2))
+    for i in range(9):
+        for driver, seconds in ((fast, 0.05), (slow, 0.25)):
+            job = driver.start()
+            driver.finish(job, i / 7 % 1, finished=seconds)
+    assert "ETPE" == fast.ask().info["engine"]
+    assert "GP" == slow.ask().info["engine"]
+    slow.start()
+    slow.start()  # two more are out: a proposal is wanted every 83 ms
+    assert "ETPE" == slow.ask().info["engine"]
 
 
 def test_many_dimensions_are_for_etpe() -> None:
