@@ -108,8 +108,10 @@ def _loss(model: str, data: str) -> Callable[[Config], float]:
         try:
             estimator = _estimator(model, config, regression=data == "diabetes")
             scores = cross_val_score(estimator, X, y, cv=_folds(data), error_score="raise")
-        except ValueError:  # e.g. more neighbours than rows
-            return math.nan
+        except ValueError as error:
+            if "finite" in str(error) or "NaN" in str(error):  # a network that diverged
+                return math.nan
+            raise
         return float(np.clip(1.0 - scores.mean(), -1.0, 2.0))
 
     return loss
@@ -122,6 +124,8 @@ def _data(name: str) -> Any:
     loader = {"cancer": "breast_cancer"}.get(name, name)
     X, y = getattr(datasets, f"load_{loader}")(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(y))[:MOST_ROWS]
+    if name == "diabetes":
+        y = (y - y.mean()) / y.std()
     return X[rows], y[rows]
 
 
@@ -149,7 +153,7 @@ def _estimator(model: str, config: Config, *, regression: bool) -> Any:
     elif model == "mlp":
         hidden = (options.pop("hidden"),) * options.pop("layers")
         network = getattr(neural_network, f"MLP{kind}")
-        steps.append(network(hidden, max_iter=20, random_state=0, **options))
+        steps.append(network(hidden_layer_sizes=hidden, max_iter=20, random_state=0, **options))
     else:
         share = options.pop("components")
         steps.append(PCA(share if share < 1.0 else None, svd_solver="full", random_state=0))
