@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandmaster.models.gp_kernel import matern52, matern52_with_slope, squared_distances
-from bandmaster.models.gp_likelihood import _MEAN_VARIANCE, Hyperparameters
+from bandmaster.models.gp_likelihood import MEAN_VARIANCE, Hyperparameters
 
 __all__ = ["Factor", "GaussianProcess"]
 
@@ -88,18 +88,15 @@ class GaussianProcess:
     ----------
     y : float64 (n,)
         The values.
-    fitted : float64 (n,)
-        The posterior mean at the points.
     """
 
     def __init__(self, factor: Factor, y: FloatArray) -> None:
         self._factor = factor
         self.y = y
         half = factor.inverse @ np.stack([np.ones(len(y)), y], axis=1)
-        weight = float(half[:, 0] @ half[:, 0]) + 1 / _MEAN_VARIANCE
+        weight = float(half[:, 0] @ half[:, 0]) + 1 / MEAN_VARIANCE
         self._mean = float(half[:, 0] @ half[:, 1]) / weight
         self._alpha = factor.inverse.T @ (half[:, 1] - self._mean * half[:, 0])
-        self.fitted: FloatArray = y - factor.parameters.noise * self._alpha
 
     def left_out(self) -> FloatArray:
         """Return what the others predict for each point, shape (n,).

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from bandmaster.models.gp_kernel import matern52_with_slope, squared_distances
 
-__all__ = ["Hyperparameters", "Prior", "fit", "negative_log_posterior"]
+__all__ = ["MEAN_VARIANCE", "Hyperparameters", "Prior", "fit", "negative_log_posterior"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
-_MEAN_VARIANCE = 1.0  # of the constant mean's prior, for targets of variance 1
+MEAN_VARIANCE = 1.0  # of the constant mean's prior, for targets of variance 1
 _FTOL, _GTOL = 1e-5, 1e-2
 _LENGTHS = (math.log(5e-3), math.log(1e3))
 _SIGNALS = (math.log(1e-2), math.log(1e2))
@@ -107,12 +107,12 @@ def negative_log_posterior(
     inverse += inverse.T
     inverse.flat[:: n + 1] *= 0.5
     weights = inverse.sum(axis=1)
-    mean = float(weights @ y) / (float(weights.sum()) + 1 / _MEAN_VARIANCE)
+    mean = float(weights @ y) / (float(weights.sum()) + 1 / MEAN_VARIANCE)
     rest = y - mean
     alpha = inverse @ rest
     at, spread = prior.moments(n_groups)
     unit = (theta - at) / spread
-    loss = 0.5 * (rest @ alpha + log_det + mean * mean / _MEAN_VARIANCE + unit @ unit)
+    loss = 0.5 * (rest @ alpha + log_det + mean * mean / MEAN_VARIANCE + unit @ unit)
     inverse -= np.multiply.outer(alpha, alpha)  # now 2 dL/dK
     gradient = unit / spread
     value.flat[:: n + 1] -= noise

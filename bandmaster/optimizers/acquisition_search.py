@@ -199,8 +199,9 @@ class AcquisitionSearch:
             value, gradient = acquisition.gradient(rows)
             return -float(value.sum()), -np.where(active, gradient, 0.0)[:, fine].ravel()
 
-        latent = latent.copy()
-        active = ~np.isnan(self.space.repair(latent))
+        snapped = self.space.repair(latent)
+        active = ~np.isnan(snapped)
+        latent = np.where(active, snapped, latent)
         found = minimize(
             negative,
             latent[:, fine].ravel(),

@@ -85,7 +85,6 @@ def test_prediction_is_the_dense_one() -> None:
     assert mean + cross @ inverse @ (y - mean) == pytest.approx(got_mean, rel=1e-8)
     variance = PARAMETERS.signal - np.einsum("ij,jk,ik->i", cross, inverse, cross)
     assert np.sqrt(variance) == pytest.approx(got_deviation, rel=1e-8)
-    assert process.predict(features)[0] == pytest.approx(process.fitted, abs=1e-9)
 
 
 def test_gradients_of_the_prediction() -> None:
