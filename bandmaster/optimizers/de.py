@@ -47,9 +47,10 @@ class DEOptimizer(Optimizer):
     - The population has as many slots as members, and trial t competes for slot
       ``t % population_size``. A slot's member is the best trial that ever competed for it, so the
       population is a function of the history, in whatever order results come in.
-    - Several budgets: each has a population of its own. A proposal competes in that of the budget
-      it is asked for; the mutants come from the largest budget with four members (DEHB takes the
-      next lower one's best, which here are promoted by themselves).
+    - Several budgets: each has a population of its own, as in DEHB, and a proposal is bred and
+      competes in that of the budget it is asked for. While this has less than four members, the
+      parents come from the largest budget that has.
+    - Evaluations of another study are members until one of this study competes for the slot.
     - Categorical parameters have no difference: where two members differ, the mutant takes a choice
       at random with probability F. A parameter that a member lacks is filled from members that
       have it, and has no say while it is inactive.
@@ -116,9 +117,10 @@ class DEOptimizer(Optimizer):
         """Return the row in the history of each slot's member at a budget, slots ascending."""
         rows = self.history.at_budget(budget)
         bad = fitness(self._targets, rows)
-        slots = self.history.column("trial")[rows] % self.population_size
+        trials = self.history.column("trial")[rows]
+        slots = trials % self.population_size
         # Of equals the later one wins, as a trial that is no worse replaces its target.
-        order = np.lexsort((-rows, bad, slots))
+        order = np.lexsort((-rows, bad, trials < 0, slots))
         order = order[np.isfinite(bad[order])]
         first = np.unique(slots[order], return_index=True)[1]
         best = order[first]
@@ -126,14 +128,16 @@ class DEOptimizer(Optimizer):
 
     def _evolve(self, budget: float, slot: int, rng: np.random.Generator) -> FloatArray | None:
         """Return the offspring that competes for a slot, None while there are no parents."""
-        pools = {b: self.members(b) for b in self.history.budgets}
-        parents = max((b for b, m in pools.items() if len(m) >= _PARENTS), default=None)
-        if parents is None or not len(self._units.free):
+        members = parents = self.members(budget)
+        if len(members) < _PARENTS:
+            others = (self.members(b) for b in reversed(self.history.budgets))
+            parents = next((m for m in others if len(m) >= _PARENTS), {})
+        if not parents or not len(self._units.free):
             return None
-        target = pools.get(budget, {}).get(slot, pools[parents].get(slot))
+        target = members.get(slot, parents.get(slot))
         vectors = self.history.vectors
-        pool = self._units.of(vectors[list(pools[parents].values())])
-        own = [i for i, s in enumerate(pools[parents]) if s != slot]
+        pool = self._units.of(vectors[list(parents.values())])
+        own = [i for i, s in enumerate(parents) if s != slot]
         picks = rng.permuted(np.tile(own, (_MUTANTS, 1)), axis=1)[:, :3]
         base, one, two = (self._units.fill(pool[picks[:, i]], pool, rng) for i in range(3))
         mutants = self._mutate(base, one, two, rng)

@@ -115,7 +115,7 @@ class ForestOptimizer(Optimizer):
             self._units,
             n_draws=self.n_candidates // 3,
             n_near=self.n_candidates - self.n_candidates // 3,
-            n_moves=max(1, self.n_candidates // 32),
+            n_moves=self.n_candidates // 32,
         )
         self._model = ForestModel(self.space, self.history, self.n_trees)
 

@@ -63,7 +63,7 @@ class ForestSearch:
         near = self._moved(starts, pool, rng)
         points = np.concatenate([near, units.draw(self.n_draws, rng)])
         rows, values = self._valued(value, points)
-        for _ in range(self.n_rounds):
+        for _ in range(self.n_rounds if self.n_moves else 0):
             top = _best_first(values)[: self.n_climbs]
             starts = np.repeat(units.of(rows[top]), self.n_moves, axis=0)
             more, gained = self._valued(value, self._moved(starts, pool, rng))

@@ -88,7 +88,7 @@ class TestDE(OptimizerSuite):
 
 class TestForest(OptimizerSuite):
     def make(self) -> Optimizer:
-        return ForestOptimizer(n_trees=2, n_candidates=12)
+        return ForestOptimizer(n_trees=2, n_candidates=12, random_share=0.3)
 
 
 class TestRegularizedEvolution(OptimizerSuite):

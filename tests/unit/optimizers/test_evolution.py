@@ -105,15 +105,30 @@ def test_a_slot_keeps_its_best_trial() -> None:
     assert {0: 4, 1: 1, 3: 3} == {slot: int(trials[row]) for slot, row in members.items()}
 
 
-def test_parents_come_from_the_largest_budget() -> None:
-    """With four members at a larger budget, mutants are differences of these."""
-    driver = Driver(DEOptimizer(population_size=4), PLANE, budgets=(1.0, 3.0))
-    for x in (0.1, 0.5, 0.9, 0.3):
-        driver.finish(driver.enqueue({"x": x, "y": 0.5}), 1.0)
-    for x in (0.2, 0.2, 0.2, 0.2):  # all the same: so is every mutant
-        driver.finish(driver.enqueue({"x": x, "y": 0.25}, budget=3.0), 1.0)
-    proposals = [driver.optimizer.ask(1.0, (), Key(0, 8 + i)).config for i in range(8)]
-    assert all(0.2 == pytest.approx(c["x"]) or 0.25 == pytest.approx(c["y"]) for c in proposals)
+def test_each_budget_breeds_by_itself() -> None:
+    """Parents are of the budget that is asked for, else of the largest with four members."""
+    driver = Driver(DEOptimizer(population_size=4), PLANE, budgets=(1.0, 3.0, 9.0))
+    for budget, x in ((1.0, 0.75), (3.0, 0.25)):  # the same x: so has every child
+        for y in (0.1, 0.4, 0.6, 0.7):
+            driver.finish(driver.enqueue({"x": x, "y": y}, budget=budget), 1.0)
+    driver.finish(driver.enqueue({"x": 0.5, "y": 0.5}, budget=9.0), 1.0)
+    for budget, x in ((1.0, 0.75), (3.0, 0.25), (9.0, 0.25)):
+        children = [driver.optimizer.ask(budget, (), Key(0, 9 + i)) for i in range(3)]
+        # Slot 0 has a member of its own at the largest budget; trials 9 to 11 are of the others.
+        assert [True] * 3 == [c.info["model_based_pick"] for c in children]
+        assert [x] * 3 == pytest.approx([c.config["x"] for c in children])
+
+
+def test_own_trials_displace_those_of_another_study() -> None:
+    """A member of another study holds its slot only until one of this study competes for it."""
+    driver = Driver(DEOptimizer(population_size=4), PLANE)
+    driver.borrow({"x": 0.1, "y": 0.1}, -5.0)
+    optimizer = driver.optimizer
+    assert isinstance(optimizer, DEOptimizer)
+    assert [0] == list(optimizer.members(1.0).values())
+    for _ in range(4):
+        driver.step(1.0)
+    assert [1, 2, 3, 4] == sorted(optimizer.members(1.0).values())
 
 
 def test_a_mutation_changes_one_parameter() -> None:
