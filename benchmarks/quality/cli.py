@@ -14,7 +14,14 @@ from benchmarks.quality.asktime import ask_times
 from benchmarks.quality.engines import parse
 from benchmarks.quality.peers import why_missing
 from benchmarks.quality.pool import play_all
-from benchmarks.quality.report import parallel_rows, section, summary_head, write_report
+from benchmarks.quality.report import (
+    ask_time_section,
+    parallel_rows,
+    section,
+    section_name,
+    summary_head,
+    write_report,
+)
 from benchmarks.quality.store import Record, RunKey, Store
 from benchmarks.quality.table import Results, markdown
 
@@ -54,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     add("--fresh", nargs="+", default=[], metavar="ENGINE", help="run these again")
     add("--ask-times", action="store_true", help="measure an ask against the evaluations known")
     add("--report", type=Path, nargs="?", const=REPORT, help="write tables and plots to this page")
+    add("--title", default="", help="sets a section of the report apart, e.g. 'slow peers'")
     add("--commit", default=None, help="what is measured, where it is no checkout of git")
     add("--no-run", action="store_true", help="only show what there is")
     return made
@@ -68,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     engines = [*options.engines, *_present(options.peers)]
     if options.ablations:
         engines = [name for engine in options.ablations for name in ablations.variants(engine)]
-    sections = []
+    sections: dict[str, str] = {}
     for workers in options.workers:
         wanted = {suite: list(_wanted(options, suite, engines, workers)) for suite in options.suite}
         keys = [key for of_suite in wanted.values() for key in of_suite]
@@ -84,31 +92,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             records = [known[key] for key in of_suite if key in known]
             _print_tables(suite, records, of_suite, engines)
             if options.report and not options.ablations:
-                images = options.report.parent / "images"
-                sections.append(
-                    section(
-                        suite,
-                        workers,
-                        records,
-                        problems=list(dict.fromkeys(k[0] for k in of_suite)),
-                        engines=engines,
-                        images=images,
-                    )
-                )
+                name = section_name(suite, workers, options.title)
+                sections[name] = section(
+                    suite, workers, records,
+                    problems=list(dict.fromkeys(k[0] for k in of_suite)), engines=engines,
+                    images=options.report.parent / "images", title=options.title,
+                )  # fmt: skip
             for engine in options.ablations:
                 text = _ablations(suite, engine, records, engines)
                 print(text)
-                sections.append(text)
-        if workers > 1 and not options.suite[0].startswith("mf-"):
-            text = _parallel(known.values(), keys, engines, workers)
-            print(text)
-            sections.append(text)
-    times = {}
+                sections[f"ablations-{engine}-{suite}"] = text
+            if workers > 1 and not suite.startswith("mf-"):
+                text = _parallel(suite, known.values(), of_suite, engines, workers)
+                print(text)
+                sections[f"parallel-{suite}-{workers}"] = text
     if options.ask_times:
         times = ask_times(engines, options.results.with_name("ask-times.json"))
-        print(json.dumps(times, indent=1))
+        print(json.dumps(times))
+        if options.report:
+            sections["ask-time"] = ask_time_section(times, options.report.parent / "images")
     if options.report:
-        write_report(options.report, sections, times)
+        write_report(options.report, sections)
     return 0
 
 
@@ -154,7 +158,11 @@ def _ablations(suite: str, engine: str, records: Sequence[Record], engines: Sequ
 
 
 def _parallel(
-    records: Iterable[Record], keys: Sequence[RunKey], engines: Sequence[str], workers: int
+    suite: str,
+    records: Iterable[Record],
+    keys: Sequence[RunKey],
+    engines: Sequence[str],
+    workers: int,
 ) -> str:
     problems = list(dict.fromkeys(key[0] for key in keys))
     rows = parallel_rows(records, engines, problems, workers)
@@ -162,8 +170,8 @@ def _parallel(
         return ""
     head = ["engine", *problems, "all [95 % interval]"]
     return (
-        f"### {workers} at a time against one at a time\n\nMean regret over the sequential one "
-        f"after the same number of evaluations (1: nothing lost):\n\n{markdown(head, rows)}"
+        f"### {suite}: {workers} at a time against one at a time\n\nMean regret over that of one at "
+        f"a time after as many evaluations (1: nothing lost):\n\n{markdown(head, rows)}"
     )
 
 

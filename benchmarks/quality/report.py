@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.quality import statistics as st
@@ -10,10 +10,20 @@ from benchmarks.quality.plots import ask_time_plot, rank_plot
 from benchmarks.quality.store import Record
 from benchmarks.quality.table import Results, markdown
 
-__all__ = ["BEGIN", "END", "parallel_rows", "section", "write_report"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "ask_time_section",
+    "parallel_rows",
+    "section",
+    "section_name",
+    "summary_head",
+    "write_report",
+]
 
 BEGIN = "<!-- made by python -m benchmarks.quality --report; from here -->"
 END = "<!-- to here -->"
+SECTION = "<!-- section "
 MOST_ROWS = 30  # problems of which each has a row; beyond, only the summary is shown
 EXPLAINED = {
     "synthetic": "Four functions, 100 evaluations",
@@ -33,19 +43,31 @@ def section(
     problems: Sequence[str],
     engines: Sequence[str],
     images: Path,
+    title: str = "",
 ) -> str:
-    """Return the Markdown of one suite, and draw its picture; nothing where there are no runs."""
+    """Return the Markdown of one suite, and draw its picture; nothing where there are no runs.
+
+    Parameters
+    ----------
+    suite : str
+    workers : int
+    records : iterable of Record
+    problems, engines : sequence of str
+    images : Path
+    title : str, optional
+        What sets this section apart from others of the same suite.
+    """
     records = list(records)
     results = Results.of(records, problems, engines)
     if results.empty:
         return ""
     n, first = len(results.seeds), results.engines[0]
-    title = EXPLAINED.get(suite, suite)
+    heading = EXPLAINED.get(suite, suite) + (f" ({title})" if title else "")
     several = f", {workers} workers" if workers > 1 else ""
-    image = images / f"quality-{suite}{f'-{workers}' if workers > 1 else ''}.png"
+    image = images / f"quality-{section_name(suite, workers, title)}.png"
     unit = "durations of a full evaluation" if suite.startswith("mf-") else "evaluations"
     rank_plot(results, f"{suite}{several}", image, unit=unit)
-    lines = [f"### {title}{several}\n", _measured(results), ""]
+    lines = [f"### {heading}{several}\n", _measured(results), ""]
     if len(results.problems) <= MOST_ROWS:
         lines += [
             f"Mean simple regret after {results_length(results):g} {unit}, {n} seeds:\n",
@@ -61,6 +83,12 @@ def section(
     if left_out:
         lines.append(f"Not run on all of these problems: {', '.join(left_out)}.\n")
     return "\n".join(lines)
+
+
+def section_name(suite: str, workers: int, title: str) -> str:
+    """Return the name of a section and its picture."""
+    name = suite if workers == 1 else f"{suite}-{workers}"
+    return f"{name}-{title.replace(' ', '-')}" if title else name
 
 
 def summary_head(first: str) -> list[str]:
@@ -112,26 +140,47 @@ def parallel_rows(
     return rows
 
 
-def write_report(path: Path, sections: Sequence[str], times: Times) -> None:
-    """Replace what stands between the marks of a page; the prose around it stays."""
-    parts = [text for text in sections if text]
-    if times:
-        image = path.parent / "images" / "quality-ask-time.png"
-        ask_time_plot(times, image)
-        sizes = sorted({n for of_engine in times.values() for n in of_engine})
-        rows = [
-            [name, *(f"{t[n][0]:.3g} / {t[n][1]:.3g}" if n in t else "" for n in sizes)]
-            for name, t in times.items()
-        ]
-        parts.append(
-            "### Time of an ask\n\nMilliseconds of CPU for an ask and the tell after it, p50 / p99 "
-            "of 25, with so many evaluations of the mixed space of ten known:\n\n"
-            + markdown(["engine", *(f"{n:,}" for n in sizes)], rows)
-            + f"\n![Time of an ask](images/{image.name})\n"
-        )
-    before, mark, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    if not mark:
-        raise ValueError(f"{path} lacks the line {BEGIN!r}")
-    after = rest.partition(END)[2]
-    text = "\n\n".join(part.strip() for part in parts)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def ask_time_section(times: Times, images: Path) -> str:
+    """Return the Markdown of the times of an ask, and draw their picture."""
+    image = images / "quality-ask-time.png"
+    ask_time_plot(times, image)
+    sizes = sorted({n for of_engine in times.values() for n in of_engine})
+    rows = [
+        [name, *(f"{t[n][0]:.3g} / {t[n][1]:.3g}" if n in t else "" for n in sizes)]
+        for name, t in times.items()
+    ]
+    return (
+        "### Time of an ask\n\nMilliseconds of CPU for an ask and the tell after it, p50 / p99 of "
+        "25, with so many evaluations of the mixed space of ten known:\n\n"
+        + markdown(["engine", *(f"{n:,}" for n in sizes)], rows)
+        + f"\n![Time of an ask](images/{image.name})\n"
+    )
+
+
+def write_report(path: Path, sections: Mapping[str, str]) -> None:
+    """Put sections between the marks of a page; other sections and the prose around them stay.
+
+    Parameters
+    ----------
+    path : Path
+        A page with the lines `BEGIN` and `END`.
+    sections : Mapping
+        By name; one that is there is replaced in its place, one without text is left as it is.
+
+    Raises
+    ------
+    ValueError
+        When the page lacks the marks.
+    """
+    page = path.read_text(encoding="utf-8")
+    before, begin, rest = page.partition(BEGIN)
+    inside, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{path} lacks the lines {BEGIN!r} and {END!r}")
+    found: dict[str, str] = {}
+    for part in inside.split(SECTION)[1:]:
+        name, _, text = part.partition(" -->")
+        found[name] = text.strip()
+    found.update((name, text.strip()) for name, text in sections.items() if text)
+    body = "".join(f"{SECTION}{name} -->\n\n{text}\n\n" for name, text in found.items())
+    path.write_text(f"{before}{begin}\n\n{body}{end}{after}", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
@@ -18,10 +18,21 @@ class Peer(Optimizer):
 
     Its `ask` counts as issuing: the harness asks once a trial. What a peer knows about a trial it
     finds under the trial's number.
+
+    Attributes
+    ----------
+    learns_foreign : bool
+        Whether it learns from configurations that it did not propose.
+    remote_seconds : float
+        CPU that another process has used for it.
     """
+
+    learns_foreign: ClassVar[bool] = True
 
     def __init__(self, *, seed: int) -> None:
         self.seed = seed
+        self.version = ""
+        self.remote_seconds = 0.0
 
     @classmethod
     def missing(cls) -> str:

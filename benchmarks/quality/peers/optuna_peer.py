@@ -43,6 +43,7 @@ class OptunaPeer(Peer):
 
         self.study = optuna.create_study(sampler=self._sampler())
         self.trials: dict[int, Any] = {}
+        self.known: set[int] = set()
 
     def scheduler(self, bench: Bench) -> Any:
         """Return its Hyperband, for problems with several budgets."""
@@ -70,6 +71,7 @@ class OptunaPeer(Peer):
                     break
                 self.study.tell(handle, state=states().FAIL)  # it knows no forbidden clauses
             self.trials[trial] = handle
+            self.known.add(trial)
             return config
 
     def _legal(self, config: dict[str, Any]) -> bool:
@@ -85,11 +87,31 @@ class OptunaPeer(Peer):
         """Tell; of a trial with several budgets the first result counts."""
         handle = self.trials.pop(trial, None)
         if handle is None:
-            return  # a second budget of the same trial: a study has one value a trial
-        if loss is None:
+            if trial not in self.known:  # else a second budget: a study has one value a trial
+                self.known.add(trial)
+                self._add(config, loss)
+        elif loss is None:
             self.study.tell(handle, state=states().FAIL)
         else:
             self.study.tell(handle, loss)
+
+    def _add(self, config: Mapping[str, Any], loss: float | None) -> None:
+        """Add a trial that it did not propose."""
+        import optuna
+
+        params = {
+            p.name: _code(p, config[p.name])
+            for p in self.space.parameters
+            if p.name in config and not isinstance(p, Constant)
+        }
+        fixed = optuna.trial.FixedTrial(params)
+        suggest(fixed, self.space)
+        state = states().FAIL if loss is None else states().COMPLETE
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=state, params=params, distributions=fixed.distributions, value=loss
+            )
+        )
 
 
 def states() -> Any:
@@ -134,3 +156,11 @@ def _suggest_one(trial: Any, parameter: Parameter) -> Any:
     assert isinstance(parameter, Categorical)
     choices = list(parameter.choices)
     return choices[trial.suggest_categorical(name, list(range(len(choices))))]
+
+
+def _code(parameter: Parameter, value: Any) -> Any:
+    """Return what `_suggest_one` draws for a value: choices and ordinals by their index."""
+    if isinstance(parameter, (Categorical, Ordinal)):
+        values = parameter.choices if isinstance(parameter, Categorical) else parameter.values
+        return next(i for i, v in enumerate(values) if v == value and type(v) is type(value))
+    return value

@@ -109,8 +109,6 @@ class RemotePeer(Peer):
     def __init__(self, *, seed: int, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(seed=seed)
         self.options = dict(options or {})
-        self.version = ""
-        self.remote_seconds = 0.0
 
     @classmethod
     def missing(cls) -> str:
@@ -172,12 +170,14 @@ class HyperoptPeer(RemotePeer):
     """Its TPE."""
 
     name = "Hyperopt"
+    learns_foreign = False
 
 
 class SMAC3Peer(RemotePeer):
     """Its random forest."""
 
     name = "SMAC3"
+    learns_foreign = False
 
 
 class HpBandSterPeer(RemotePeer):

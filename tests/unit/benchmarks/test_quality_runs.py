@@ -122,7 +122,8 @@ def test_the_command_runs_resumes_and_reports(
 ) -> None:
     """One command plays and shows; called again it plays nothing; the page keeps its prose."""
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    old = "<!-- section synthetic -->\nold\n<!-- section other -->\nkept\n"
+    page.write_text(f"before\n{report.BEGIN}\n{old}{report.END}\nafter\n")
     command = [
         "--suite", "synthetic", "--problems", "branin", "--engines", "Random", "Sobol",
         "--seeds", "2", "--budget", "6", "--results", str(tmp_path / "runs.jsonl"),
@@ -136,6 +137,7 @@ def test_the_command_runs_resumes_and_reports(
     assert text.endswith("after\n")
     assert "| branin |" in text
     assert "old" not in text
+    assert "kept" in text
     assert (tmp_path / "images" / "quality-synthetic.png").read_bytes().startswith(b"\x89PNG")
 
 
