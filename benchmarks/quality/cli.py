@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it misses fonts that nobody wants
     options = parser().parse_args(arguments)
     store = Store(options.results)
-    engines = [*options.engines, *_present(options.peers)]
+    peers = options.peers if options.no_run else _present(options.peers)
+    engines = [*options.engines, *peers]
     if options.ablations:
         engines = [name for engine in options.ablations for name in ablations.variants(engine)]
     sections: dict[str, str] = {}
@@ -170,8 +171,8 @@ def _parallel(
         return ""
     head = ["engine", *problems, "all [95 % interval]"]
     return (
-        f"### {suite}: {workers} at a time against one at a time\n\nMean regret over that of one at "
-        f"a time after as many evaluations (1: nothing lost):\n\n{markdown(head, rows)}"
+        f"### {suite}: {workers} at a time against one at a time\n\nMean regret over that of one "
+        f"at a time after as many evaluations (1: nothing lost):\n\n{markdown(head, rows)}"
     )
 
 
