@@ -16,6 +16,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _NEIGHBOURS = 5
 _GRANTED = 6.0  # right pairs that an import is granted before any was seen
+_WORTH = 20.0  # own results by which an import counts half
 _CHUNK = 256  # own rows whose distances are held at once
 _MOST_OWN, _MOST_IMPORTED = 128, 1000  # more are thinned evenly in their order
 
@@ -31,9 +32,10 @@ def row_weights(space: Space, history: History) -> FloatArray:
 
     Imported rows share one weight, 1 while nothing speaks against them. As soon as the study has
     results of its own it is how much better than chance the imported ones order them, budget by
-    budget: with r of p pairs right it is ``max(0, 2 (r + c) / (p + c) - 1)``, c being the pairs of
-    four evaluations (after the ranking weights of Feurer et al. 2018). What they say of a
-    configuration is the mean rank of its nearest neighbours among them.
+    budget: with w of p pairs wrong it is ``max(0, 1 - 2 w / (p + 6))`` (after the ranking weights
+    of Feurer et al. 2018). What they say of a configuration is the mean rank of its nearest
+    neighbours among them. With n own results it is ``20 / (20 + n)`` of that: who has results of
+    its own can do without.
     """
     return Transfer(space).weights(history)
 
@@ -92,7 +94,7 @@ class Transfer:
                     own = _thinned(np.flatnonzero(~theirs & (budgets == budget)), _MOST_OWN)
                     counts = _disorder(shares[own], losses[own])
                     wrong, pairs = wrong + counts[0], pairs + counts[1]
-            weights[theirs] = _trust(wrong, pairs)
+            weights[theirs] = _trust(wrong, pairs) * _fading(int((~theirs).sum()))
         return weights
 
     def adopted(
@@ -101,9 +103,9 @@ class Transfer:
         """Say what imported results mean on the scale of the study's own.
 
         What the imported rows expect of the own configurations, and how these turned out, gives a
-        map from the one scale to the other: equal quantiles are equal. Nothing imported is taken to
-        be better than the best of the study's own, and the less they agree the nearer all imported
-        values are to the middle: what says nothing is neither good nor bad.
+        map from the one scale to the other: equal quantiles are equal, and what is expected to be
+        better than all of the study's own goes on with their slope. The less the two agree the
+        nearer all imported values are to the middle: what says nothing is neither good nor bad.
 
         Parameters
         ----------
@@ -124,15 +126,21 @@ class Transfer:
             return values, trust
         shares = self.shares(history)[rows]
         seen = _thinned(own, _MOST_OWN)
-        trust[theirs] = _trust(*_disorder(shares[seen], values[seen]))
+        trust[theirs] = believed = _trust(*_disorder(shares[seen], values[seen]))
         finite = seen[np.isfinite(values[seen])]
         if not len(finite):
             return values, trust
         x, y = np.sort(shares[finite]), np.sort(values[finite])
-        middle = y[len(y) // 2]
-        mapped = np.interp(shares, x, y)
-        result = np.where(theirs, middle + trust * (mapped - middle), values)
+        half = len(y) // 2
+        middle = y[half]
+        with np.errstate(over="ignore", invalid="ignore"):  # losses may be as large as floats get
+            slope = (middle - y[0]) / max(x[half] - x[0], 1e-3)
+            mapped = np.interp(shares, x, y) - slope * np.maximum(x[0] - shares, 0.0)
+            mapped = middle + believed * (mapped - middle)
+        mapped = np.nan_to_num(mapped, nan=middle)
+        result = np.where(theirs, mapped, values)
         result[theirs & ~np.isfinite(values)] = np.inf
+        trust[theirs] = believed * _fading(len(own))
         return result, trust
 
 
@@ -171,6 +179,10 @@ def _disorder(predicted: FloatArray, values: FloatArray) -> tuple[float, float]:
 
 def _trust(wrong: float, pairs: float) -> float:
     return max(0.0, 1.0 - 2.0 * wrong / (pairs + _GRANTED))
+
+
+def _fading(n_own: int) -> float:
+    return _WORTH / (_WORTH + n_own)
 
 
 def _thinned(rows: IntArray, most: int) -> IntArray:

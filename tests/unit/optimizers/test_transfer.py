@@ -53,8 +53,10 @@ def weight(driver: Driver) -> float:
 
 
 def test_a_study_that_agrees_keeps_its_weight() -> None:
-    """Losses on another scale that rank alike stay trusted."""
-    assert weight(study(lambda config: 1000 + 50 * loss(config))) > 0.6
+    """Losses on another scale that rank alike stay trusted, though less the more is known."""
+    weights = [weight(study(lambda config: 1000 + 50 * loss(config), n_own=n)) for n in (20, 60)]
+    assert weights[0] > 0.3
+    assert weights[0] > weights[1] > 0.1
 
 
 @pytest.mark.parametrize(
@@ -62,18 +64,19 @@ def test_a_study_that_agrees_keeps_its_weight() -> None:
 )
 def test_a_study_that_misleads_loses_its_weight(other: Any) -> None:
     """What ranks the other way round, or at random, soon counts (nearly) nothing."""
-    assert weight(study(other)) < 0.3
-    assert weight(study(other, n_own=60)) < 0.2
+    assert weight(study(other)) < 0.15
+    assert weight(study(other, n_own=60)) < 0.05
 
 
 def test_it_is_believed_until_something_speaks_against_it() -> None:
     """Without own results at a budget that both have, imported rows count in full."""
-    assert 1.0 == weight(study(lambda config: -loss(config), n_own=1))
+    assert 0.95 < weight(study(lambda config: -loss(config), n_own=1))
     driver = study(loss, n_own=0)
-    for _ in range(10):
+    assert 1.0 == weight(driver)
+    for _ in range(20):
         job = driver.start(3.0)
         driver.finish(job, -loss(job.config))
-    assert 1.0 == weight(driver)
+    assert 0.5 == weight(driver)  # only because it has as many own ones
 
 
 def test_only_imported_rows_are_weighted() -> None:
@@ -99,18 +102,18 @@ def test_remembering_changes_nothing() -> None:
 
 
 def test_adopted_values_are_on_the_own_scale() -> None:
-    """Imported values keep their order, lie between the own ones, and are trusted if they agree."""
+    """Imported values keep their order, are among the own ones, and are trusted if they agree."""
     history = study(lambda config: 1000 + 50 * loss(config), n_own=40).optimizer.history
     theirs, rows = imported(history), np.arange(len(history))
     before = history.losses.copy()
     values, trust = Transfer(SPACE).adopted(history, rows, before)
     np.testing.assert_array_equal(before[~theirs], values[~theirs])
-    assert values[~theirs].min() <= values[theirs].min()
+    assert values[~theirs].min() - 0.3 <= values[theirs].min()
     assert values[theirs].max() <= values[~theirs].max()
     order = np.argsort(before[theirs], kind="stable")
     assert (np.diff(values[theirs][order]) >= 0).all()
     assert (trust[~theirs] == 1.0).all()
-    assert (trust[theirs] > 0.5).all()
+    assert (trust[theirs] > 0.2).all()
     # The numbers mean the same: what it says of configurations is about what they are worth.
     truth = [loss(e.config) for e in history if e.trial < 0]
     assert np.abs(values[theirs] - truth).mean() < 0.15
@@ -140,3 +143,14 @@ def test_without_two_of_its_own_values_stay() -> None:
     values, trust = Transfer(SPACE).adopted(history, np.arange(len(history)), before)
     assert np.isinf(values[-2])
     assert len(trust) == len(history)
+
+
+def test_losses_as_large_as_floats_get() -> None:
+    """Adopted values stay finite numbers."""
+    driver = study(lambda config: 1e308 * config["x"], n_own=0)
+    for sign in (1, -1, 1, -1):
+        driver.finish(driver.start(), sign * 1.7e308)
+    history = driver.optimizer.history
+    values, trust = Transfer(SPACE).adopted(history, np.arange(len(history)), history.losses)
+    assert np.isfinite(values).all()
+    assert np.isfinite(trust).all()
