@@ -109,7 +109,10 @@ class ForestModel:
         if foreign.any():
             table = np.column_stack([table, foreign])
             extra.append(float(foreign[counting].max()))
-        scores = np.column_stack([_normal_scores(column) for column in values.T])
+        scores = np.empty_like(values)
+        for group in (foreign, ~foreign):  # another study's losses may be on another scale
+            if group.any():
+                scores[group] = np.column_stack([_normal_scores(y) for y in values[group].T])
         at = np.flatnonzero(counting)
         if scores.shape[1] == 1:
             incumbents = at[np.argsort(scores[at, 0], kind="stable")]
@@ -195,8 +198,9 @@ def _normal_scores(values: FloatArray) -> FloatArray:
     """Return normal quantiles of the ranks, whatever the values; NaN counts as the worst known."""
     from scipy.special import ndtri
 
-    worst = np.nanmax(values)
-    filled = np.where(np.isnan(values), worst, values)
+    filled = np.where(np.isnan(values), np.inf, values)
+    known = filled[np.isfinite(filled)]
+    filled = np.minimum(filled, known.max() if len(known) else 0.0)
     _, place, count = np.unique(filled, return_inverse=True, return_counts=True)
     share = (np.cumsum(count) - 0.5 * count) / len(filled)
     scores: FloatArray = ndtri(share)[place.reshape(-1)]

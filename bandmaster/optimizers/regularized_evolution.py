@@ -53,7 +53,7 @@ class RegularizedEvolutionOptimizer(Optimizer):
       categorical to another choice, drawn by its weights. Parameters that this makes active come
       from members that have them, or at random.
     - Several budgets: those alive are of the largest budget where enough succeeded for a
-      tournament.
+      tournament. Evaluations of another study live until there are so many of this one.
 
     References
     ----------
@@ -113,7 +113,10 @@ class RegularizedEvolutionOptimizer(Optimizer):
         populated = populated_budget(self.history, budget, self.tournament_size)
         if populated is None or not len(self._units.free):
             return None
-        alive = self.history.at_budget(populated)[-self.population_size :]
+        rows = self.history.at_budget(populated)
+        own = rows[self.history.column("trial")[rows] >= 0]
+        # Evaluations of another study may be on another scale.
+        alive = (own if len(own) >= self.tournament_size else rows)[-self.population_size :]
         drawn = rng.permutation(len(alive))[: self.tournament_size]
         bad = fitness(self._targets, alive)
         winner = drawn[bad[drawn].argmin()]
