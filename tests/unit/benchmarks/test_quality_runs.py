@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bandmaster.optimizers import get_optimizer
+from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.testing.problems import branin, counting_ones
-from benchmarks.quality import cli, report, suites
+from benchmarks.quality import ablations, cli, report, suites
+from benchmarks.quality.asktime import ask_times, measure
 from benchmarks.quality.bench import Bench
 from benchmarks.quality.curve import Curve
+from benchmarks.quality.engines import engine, parse
 from benchmarks.quality.runs import play
 from benchmarks.quality.schedulers import Task
 from benchmarks.quality.sequential import sequential
@@ -147,3 +149,36 @@ def test_every_suite_names_its_problems() -> None:
         found = suites.names(suite)
         assert len(found) == len(set(found))
         assert bool(found) or bool(suites.why_missing(suite))
+
+
+def test_the_time_of_an_ask_is_measured_once(tmp_path: Path) -> None:
+    """For every size p50 and p99; what the file knows is not measured again; it can be drawn."""
+    found = measure("Random", (5, 20))
+    assert [5, 20] == list(found)
+    assert all(0 < p50 <= p99 for p50, p99 in found.values())
+    path = tmp_path / "times.json"
+    path.write_text('{"Nobody": {"5": [1.0, 2.0], "20": [2.0, 4.0]}}')
+    times = ask_times(["Nobody"], path)
+    assert {"Nobody": {5: (1.0, 2.0), 20: (2.0, 4.0)}} == times
+    assert "| Nobody | 1 / 2 | 2 / 4 |" in report.ask_time_section(times, tmp_path)
+    assert (tmp_path / "quality-ask-time.png").exists()
+
+
+def test_an_ablation_compares_with_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variant's row says how much smaller the regret is with what it lacks."""
+    monkeypatch.setitem(ablations.ABLATIONS, "Sobol", (("is even", "Random"), ("none", "Absent")))
+    names = ablations.variants("Sobol")
+    assert ["Sobol", "Random", "Absent"] == names
+    records = [play(("branin", name, s, 1, 5.0)) for name in names[:2] for s in range(3)]
+    ((what, ratio, wins),) = ablations.rows(Results.of(records, ["branin"], names), "Sobol")
+    assert "is even (`Random`)" == what
+    assert float(ratio.partition(" ")[0]) > 0
+    assert 2 == wins.count("/")
+
+
+def test_every_ablation_is_a_legal_engine() -> None:
+    """A variant that no longer exists is taken off the list, or renamed in it."""
+    for name in ablations.ABLATIONS:
+        for variant in ablations.variants(name):
+            with engine(parse(variant), seed=0) as made:
+                assert isinstance(made, Optimizer)
