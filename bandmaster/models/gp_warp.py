@@ -25,17 +25,14 @@ def warped(losses: FloatArray) -> FloatArray:
     Parameters
     ----------
     losses : float64 (n,)
-        Any size; at least one is finite. The others count as equal to the worst.
+        Any size, finite.
 
     Returns
     -------
     float64 (n,)
         All 0 where the losses are equal.
     """
-    ok = np.isfinite(losses)
-    result = np.zeros(len(losses))
-    result[ok] = _stretched(_half_ranked(losses[ok]))
-    result[~ok] = result[ok].max()
+    result = _stretched(_half_ranked(losses))
     result -= result.mean()
     spread = result.std()
     if spread > 0:
@@ -53,15 +50,12 @@ def signed(violations: FloatArray) -> FloatArray:
     violations : float64 (n,)
         Finite.
     """
-    size = np.abs(violations)
-    largest = size.max()
+    largest = np.abs(violations).max()
     if not largest > 0:
         return np.zeros(len(violations))
-    if largest < _TINY:
-        violations, size = violations / _TINY, size / _TINY
-        largest = largest / _TINY
-    usual = max(float(np.median(size[size > 0])), 1e-200 * largest)
-    result: FloatArray = np.arcsinh(violations / usual)
+    share = violations / largest
+    usual = max(float(np.median(np.abs(share[share != 0]))), 1e-200)
+    result: FloatArray = np.arcsinh(share / usual)
     result /= np.sqrt(np.square(result).mean())
     return result
 
@@ -73,13 +67,11 @@ def _half_ranked(y: FloatArray) -> FloatArray:
     y = y / 4 if np.abs(y).max() > _TINY else y / _TINY  # differences neither overflow nor vanish
     y = y - np.median(y)
     bad = y > 0
-    low = y.min()
-    if low < 0:
-        y /= -low
-        width = np.sqrt(np.square(y[~bad]).mean())
-    else:
-        width = 1.0
     rank = np.searchsorted(np.sort(y), y[bad], side="right") - 0.5
+    low, width = y.min(), 1.0
+    if low < 0:
+        y[~bad] /= -low
+        width = np.sqrt(np.square(y[~bad]).mean())
     y[bad] = width * ndtri(rank / len(y))
     return y
 

@@ -64,7 +64,8 @@ class GPOptimizer(Optimizer):
     -----
     - Several budgets: each has its own process; what they predict is weighted by how well each
       ranks what the largest has seen. So are evaluations of another study.
-    - Failed evaluations count as the worst of the others.
+    - Failed evaluations have no loss to learn from; where they are, the expected improvement is
+      multiplied with the probability of success.
     - Pending trials are taken to turn out as predicted, which leaves the prediction as it is and
       takes the uncertainty there away.
     - Constraints: the expected improvement is multiplied with the probability of each; as long as
@@ -165,12 +166,17 @@ class GPOptimizer(Optimizer):
             if not constraints:  # else nobody knows whether they will be feasible
                 rows = np.concatenate([rows, out])
             objectives = [
-                self._surrogates.objective(sources, j, out) for j in range(targets.n_objectives)
+                predictor
+                for j in range(targets.n_objectives)
+                if (predictor := self._surrogates.objective(sources, j, out)) is not None
             ]
             predictions = self._predictions(objectives, rows)
             weights = rng.dirichlet(np.ones(len(objectives)))
             terms, order = self._improving(objectives, predictions, weights, scaled=True)
             terms += [Feasibility(predictor) for predictor in constraints]
+        failure = self._surrogates.failure(top, out)
+        if failure is not None:
+            terms.append(Feasibility(failure))
         n = len(top.rows)
         acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
         return acquisition, rows[order[:_INCUMBENTS]]

@@ -87,8 +87,8 @@ class Surrogates:
             ]
         return result
 
-    def objective(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor:
-        """Return what all sources together predict of an objective.
+    def objective(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor | None:
+        """Return what all sources together predict of an objective; None where the last knows none.
 
         Parameters
         ----------
@@ -100,20 +100,23 @@ class Surrogates:
             Encoded rows of trials that are out, taken to be as predicted.
         """
         values = self.targets.values[:, j]
+        known = [source.rows[~np.isnan(values[source.rows])] for source in sources]
+        if not len(known[-1]):
+            return None
         each = [
-            self._process(source, f"objective {j}", source.rows, values[source.rows], warped)
-            for source in sources
+            self._process(source, f"objective {j}", rows, values[rows], warped)
+            for source, rows in zip(sources, known, strict=True)
+            if len(rows)
         ]
         pending = self._inputs.features(out)
         process = each[-1]
         if len(each) == 1:
             return process.believing(pending)
-        observed = values[sources[-1].rows]
-        features = self._inputs.features(self._history.vectors[sources[-1].rows])
+        features = self._inputs.features(self._history.vectors[known[-1]])
         predictions = np.array(
             [*(lower.predict(features)[0] for lower in each[:-1]), process.left_out()]
         )
-        weights = budget_weights(predictions, np.where(np.isnan(observed), np.inf, observed))
+        weights = budget_weights(predictions, values[known[-1]])
         members: list[Predictor] = [
             Calibrated(lower.believing(pending), predicted, process.y)
             for lower, predicted in zip(each[:-1], predictions[:-1], strict=True)
@@ -135,11 +138,23 @@ class Surrogates:
         process = self._process(source, f"constraint {j}", rows, values[known], signed)
         return process.believing(self._inputs.features(out))
 
+    def failure(self, source: Source, out: FloatArray) -> Predictor | None:
+        """Return the prediction of what is below 0 where an evaluation succeeds; None if all did.
+
+        A regression of labels, 1 and -1.
+        """
+        ok = self._history.column("ok")[source.rows]
+        if ok.all():
+            return None
+        labels = np.where(ok, -1.0, 1.0)
+        process = self._process(source, "failure", source.rows, labels, np.asarray)
+        return process.believing(self._inputs.features(out))
+
     def _process(
         self, source: Source, name: str, rows: IntArray, values: FloatArray, warp: Warp
     ) -> GaussianProcess:
         features = self._inputs.features(self._history.vectors[rows])
-        n = self._scheduled(values)
+        n = self._scheduled(len(values))
         key = source.budget, source.whose, name
         kept = self._factors.get(key)
         if kept is None or kept[0] != n:
@@ -151,9 +166,9 @@ class Surrogates:
             self._factors[key] = kept
         return GaussianProcess(kept[1].extended(features[n:]), warp(values))
 
-    def _scheduled(self, values: FloatArray) -> int:
+    def _scheduled(self, n: int) -> int:
         """Return the last count, of a fixed schedule, at which hyper-parameters are fitted."""
-        at = max(self._n_startup, 1 + int(np.isfinite(values).argmax()))
-        while (following := max(at + 1, int(at * self._growth))) <= len(values):
+        at = self._n_startup
+        while (following := max(at + 1, int(at * self._growth))) <= n:
             at = following
-        return min(at, len(values))
+        return min(at, n)

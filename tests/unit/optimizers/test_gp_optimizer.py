@@ -104,6 +104,29 @@ def test_lower_budgets_are_learnt_from() -> None:
     assert _bowl(driver.ask(3.0).config) < 1e-3
 
 
+def test_failures_are_learnt_from() -> None:
+    """Where evaluations fail, even around the optimum, the best beside it is found."""
+    driver = Driver(GPOptimizer(), PLANE)
+    losses = []
+    for _ in range(35):
+        job = driver.start()
+        if job.config["x"] < 0.35:
+            driver.finish(job, None)
+        else:
+            losses.append(_bowl(job.config))
+            driver.finish(job, losses[-1])
+    assert min(losses) < 0.05**2 + 1e-3
+
+
+def test_a_metric_that_nobody_told() -> None:
+    """An objective that no evaluation returned plays no part."""
+    driver = Driver(GPOptimizer(), PLANE, objectives=Objectives(["loss", "b"]))
+    for _ in range(11):
+        job = driver.start()
+        driver.finish(job, _bowl(job.config))
+    assert driver.ask().info["model_based_pick"]
+
+
 def test_a_constraint_is_kept() -> None:
     """The best that meets a constraint is found though the best without it does not."""
     objectives = Objectives(["loss", Metric("c", "constraint", threshold=0.5)])
