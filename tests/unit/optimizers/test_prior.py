@@ -79,11 +79,12 @@ def test_draws_follow_the_beliefs() -> None:
     assert SPACE.legal(rows).all()
     configs = SPACE.decode(rows)
     lr = np.array([c["lr"] for c in configs])
-    assert 0.64 < ((lr > 1e-3 / 3) & (lr < 3e-3)).mean() < 0.71
-    assert 0.77 < np.mean([c["kernel"] == "poly" for c in configs]) < 0.83
+    near = ((lr > 1e-3 / 3) & (lr < 3e-3)).mean()  # 68 % of two thirds, 16 % of the rest
+    assert 0.47 < near < 0.54
+    assert 0.59 < np.mean([c["kernel"] == "poly" for c in configs]) < 0.69
     assert {"rarely", "often"} == {c["weighted"] for c in configs}
     assert all(("degree" in c) is (c["kernel"] == "poly") for c in configs)
-    assert 0.97 < np.mean([c["wide"] < 2000 for c in configs])
+    assert 0.62 < np.mean([c["wide"] < 2000 for c in configs])
 
 
 def test_without_a_belief_nothing_changes() -> None:
