@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import ClassVar
 
@@ -14,8 +15,12 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.axes import Axes
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.moves import draw_candidates
 from bandmaster.optimizers.parzen import Density, bandwidths
-from bandmaster.optimizers.split import Split, modelled_budget, split
+from bandmaster.optimizers.prior import Prior
+from bandmaster.optimizers.split import Evidence, Split, feasibility, gather, modelled_budget, split
+from bandmaster.optimizers.targets import Targets
+from bandmaster.optimizers.transfer import Transfer
 from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = ["ETPEOptimizer"]
@@ -24,7 +29,11 @@ FloatArray = npt.NDArray[np.float64]
 
 _MAX_GOOD = 25
 _MAX_BAD = 500
-_WIDTH = 0.085  # the bandwidth of a single kernel, as a share of the range
+_MAX_FEASIBLE = 250  # kernels of either side of a constraint
+# The bandwidth in standard deviations of the good observations is drawn between these for every
+# proposal: narrow ones refine, wide ones leave valleys that lead nowhere.
+_SPREADS = (0.4, 1.2)
+_BROADER = 1.5  # so many times that with several budgets: lower ones are noise in part
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 
@@ -44,6 +53,9 @@ class ETPEOptimizer(Optimizer):
     n_candidates : int, default 64
         Points drawn from l for a proposal.
 
+    prior : Prior, optional
+        Beliefs about good regions.
+
     Raises
     ------
     ConfigurationError
@@ -51,24 +63,37 @@ class ETPEOptimizer(Optimizer):
 
     Notes
     -----
-    - Several budgets: the largest is modelled that has `n_startup` finished evaluations, one of
-      them successful. The asked budget plays no part.
+    - Several budgets: a trial counts by the largest budget it reached, mapped to the scale of the
+      largest one and weighted by how well its budget ranks (`bandmaster.optimizers.fidelity`).
+      Modelling begins when a budget has `n_startup` evaluations, one of them successful. The asked
+      budget plays no part.
     - Failed evaluations are worse than all others.
     - Pending trials count as bad, so that parallel proposals keep apart.
-    - Kernels are narrower than in other implementations, which makes proposals local; the prior has
-      a larger share in g than in l, so a place that neither knows is no better than a good one.
-      docs/optimizers.md has the figures for these choices.
+    - Constraints multiply the ratio by the probability that they hold, after the same kind of
+      densities (c-TPE). Several objectives order trials by non-dominated rank and hypervolume.
+    - The bandwidth follows the spread of the good observations and is drawn anew, within a factor
+      of three, for every proposal; the prior has a larger share in g than in l, so a place that
+      neither knows is no better than a good one. docs/optimizers.md has the figures.
 
     References
     ----------
     Bergstra, Bardenet, Bengio, Kégl: Algorithms for Hyper-Parameter Optimization, 2011.
     Watanabe: Tree-Structured Parzen Estimator, 2023 (weights by improvement, multivariate
     kernels).
+    Watanabe, Hutter: c-TPE, 2023 (constraints).
+    Ozaki, Tanigaki, Watanabe, Onishi: Multiobjective Tree-Structured Parzen Estimator, 2020.
     """
 
     trusted: ClassVar[bool] = True
 
-    def __init__(self, *, n_startup: int = 10, gamma: float = 0.15, n_candidates: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        n_startup: int = 10,
+        gamma: float = 0.15,
+        n_candidates: int = 64,
+        prior: Prior | None = None,
+    ) -> None:
         if n_startup < 2:
             raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
         if not 0 < gamma < 1:
@@ -78,55 +103,80 @@ class ETPEOptimizer(Optimizer):
         self.n_startup = n_startup
         self.gamma = gamma
         self.n_candidates = n_candidates
+        self.prior = prior
 
     def setup(self) -> None:
         """Compile the space's columns."""
         self._axes = Axes(self.space)
+        self._targets = Targets(self.history)
+        self._transfer = Transfer(self.space)
+        self._evidence: tuple[int, Evidence] | None = None
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
-        modelled = modelled_budget(self.history, self.n_startup)
         rng = key.rng("etpe")
-        if modelled is None:
-            row = self._startup(key, rng)
-        else:
-            data = split(
-                self.history, modelled, pending, gamma=self.gamma, max_good=_MAX_GOOD,
-                max_bad=_MAX_BAD, rng=rng,
-            )  # fmt: skip
-            row = self._first_unseen(self._candidates(data, rng))
-        model_based = modelled is not None and row is not None
+        evidence = None
+        if modelled_budget(self.history, self.n_startup) is not None:
+            evidence = self._gather()
+        row = (
+            self._startup(key, rng)
+            if evidence is None
+            else self._first_unseen(self._candidates(evidence, pending, rng))
+        )
+        model_based = evidence is not None and row is not None
         if row is None:
             row = draw_unseen(self, rng)
-        info = {"model_based_pick": model_based}
-        return Suggestion(self.space.decode_one(row), info)
+        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked."""
 
-    def _candidates(self, data: Split, rng: np.random.Generator) -> FloatArray:
-        """Return legal encoded rows drawn from the good density, the best first."""
+    def _gather(self) -> Evidence | None:
+        """Return what is known, if anything of it counts and succeeded; kept between asks."""
+        if self._evidence is None or self._evidence[0] != len(self.history):
+            gathered = gather(self.history, self._targets, self._transfer)
+            self._evidence = len(self.history), gathered
+        evidence = self._evidence[1]
+        return evidence if np.isfinite(evidence.values).all(axis=1).any() else None
+
+    def _candidates(
+        self, evidence: Evidence, pending: Collection[Job], rng: np.random.Generator
+    ) -> FloatArray:
+        """Return legal encoded rows drawn around the good ones, the best first."""
         axes = self._axes
-        good_unit, bad_unit = axes.to_unit(data.good), axes.to_unit(data.bad)
-        good = Density(
-            axes, good_unit, data.weights, bandwidths(axes, good_unit, data.n, _WIDTH), 1.0
+        data = split(
+            evidence, pending, gamma=self.gamma, max_good=_MAX_GOOD, max_bad=_MAX_BAD, rng=rng
         )
-        n_bad = max(len(bad_unit), 1)
-        bad = Density(
-            axes,
-            bad_unit,
-            np.ones(len(bad_unit)),
-            bandwidths(axes, bad_unit, data.n, _WIDTH),
-            _BAD_PRIOR * n_bad / len(good_unit),
+        spread = math.exp(rng.uniform(*np.log(_SPREADS))) * (
+            _BROADER if evidence.n_budgets > 1 else 1.0
         )
-        rows = good.sample(self.n_candidates, rng)
+        good, bad = self._densities(data, spread)
+        rows = draw_candidates(axes, good, self.n_candidates, rng)
+        if self._bound_prior is not None:
+            believed = self.from_unit(rng.random((self.n_candidates, self.space.dim)))
+            rows = np.vstack([rows, believed])
         if self.space.forbidden:
             rows = rows[self.space.legal(rows)]
         features = axes.features(axes.to_unit(rows))
-        score = good.log(features) - bad.log(features)
+        score = good.log(features) - bad.log(features) + self.log_prior(rows, data.n)
+        for share, met in feasibility(evidence, max_rows=_MAX_FEASIBLE, rng=rng):
+            inside, outside = self._densities(met, spread)
+            odds = math.log(1 / share - 1) + outside.log(features) - inside.log(features)
+            score -= np.logaddexp(0.0, odds)
         ranked: FloatArray = rows[np.argsort(-score, kind="stable")]
         return ranked
+
+    def _densities(self, data: Split, spread: float) -> tuple[Density, Density]:
+        """Return the densities of the good and of the bad ones, of the same bandwidths."""
+        axes = self._axes
+        good, bad = axes.to_unit(data.good), axes.to_unit(data.bad)
+        sigma = bandwidths(axes, good, data.weights, data.n, spread)
+        share = _BAD_PRIOR / len(good) * max(float(data.bad_weights.sum()), 1.0)
+        return (
+            Density(axes, good, data.weights, sigma, 1.0),
+            Density(axes, bad, data.bad_weights, sigma, share),
+        )
 
     def _startup(self, key: Key, rng: np.random.Generator) -> FloatArray | None:
         """Return the trial's point of the initial design, or a random one."""
@@ -135,8 +185,12 @@ class ETPEOptimizer(Optimizer):
             design = key.block_rng("etpe-design", 0)
             strata = np.array([design.permutation(self.n_startup) for _ in range(self.space.dim)])
             cube = (strata.T + design.random((self.n_startup, self.space.dim))) / self.n_startup
-            row = self._first_unseen(self._legal(self.space.from_unit(cube[[key.number]])))
-        return self._first_unseen(self.space.sample(1, rng)) if row is None else row
+            row = self._first_unseen(self._legal(self.from_unit(cube[[key.number]])))
+        if row is not None:
+            return row
+        if self._bound_prior is None:
+            return self._first_unseen(self.space.sample(1, rng))
+        return self._first_unseen(self._legal(self.from_unit(rng.random((8, self.space.dim)))))
 
     def _legal(self, rows: FloatArray) -> FloatArray:
         return rows[self.space.legal(rows)]

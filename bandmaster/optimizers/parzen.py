@@ -24,18 +24,44 @@ __all__ = ["Density", "bandwidths"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_WIDEST = 0.2
+_NARROWEST = 0.01
+_UNIFORM_VARIANCE = 1 / 12
 
-def bandwidths(axes: Axes, unit: FloatArray, n_total: int, magnitude: float) -> FloatArray:
+
+def bandwidths(
+    axes: Axes, unit: FloatArray, weights: FloatArray, n_total: int, spread: float
+) -> FloatArray:
     """Return the Gaussian kernels' bandwidth of every column, shape (dim,).
 
-    Scott's exponent in the mean number of active columns, ``magnitude * n ** (-1 / (d + 4))``,
-    and the magic clip of Bergstra et al. (2011): at least ``1 / min(100, n_total + 1)``.
+    A multiple of the column's weighted standard deviation, one observation drawn evenly from the
+    range counted in, with Scott's exponent: ``spread * std * n ** (-1 / (d + 4))`` for the mean
+    number d of active columns. It is at most 0.2 and at least ``1 / min(100, n_total + 1)`` (the
+    magic clip of Bergstra et al. 2011).
+
+    Parameters
+    ----------
+    axes : Axes
+    unit : float64 (n, dim)
+    weights : float64 (n,)
+    n_total : int
+        How many observations there are in all.
+    spread : float
     """
     active = ~np.isnan(unit)
-    counts = active.sum(axis=0)
-    d = counts[axes.modelled].sum() / max(len(unit), 1)
-    sigma = magnitude * np.maximum(counts, 1) ** (-1.0 / (d + 4.0))
-    clipped: FloatArray = np.clip(sigma, 1.0 / min(100, n_total + 1), 1.0)
+    counts = np.maximum(active.sum(axis=0), 1)
+    d = active[:, axes.modelled].sum() / max(len(unit), 1)
+    w = weights[:, None] * active
+    x = np.where(active, unit, 0.0)
+    total = np.maximum(w.sum(axis=0), 1e-300)
+    squares = np.maximum((w * w).sum(axis=0), 1e-300)
+    mean = (w * x).sum(axis=0) / total
+    variance = (w * (x - mean) ** 2).sum(axis=0) / total
+    n = total * total / squares
+    variance = (n * variance + _UNIFORM_VARIANCE) / (n + 1)
+    sigma = spread * np.sqrt(variance) * counts ** (-1.0 / (d + 4.0))
+    lowest = max(_NARROWEST, 1.0 / (n_total + 1))
+    clipped: FloatArray = np.clip(np.minimum(sigma, _WIDEST), lowest, 1.0)
     return clipped
 
 
@@ -53,6 +79,14 @@ class Density:
         Bandwidths.
     prior_weight : float
         Above 0, so that no point has density 0.
+
+    Attributes
+    ----------
+    unit, sigma : as given
+    weights : float64 (n + 1,)
+        Sum 1; the last is the prior's.
+    smoothing : float
+        The prior's share of a categorical kernel.
     """
 
     def __init__(
@@ -63,38 +97,17 @@ class Density:
         sigma: FloatArray,
         prior_weight: float,
     ) -> None:
-        self._axes, self._unit, self._sigma = axes, unit, sigma
+        self._axes, self.unit, self.sigma = axes, unit, sigma
         total = np.append(weights, prior_weight)
-        self._weights = total / total.sum()
-        self._smoothing = 1.0 / (len(unit) + 1.0)
-
-    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """Draw legal-looking encoded rows, shape (n, dim).
-
-        They are on the grid, with exactly the active columns; forbidden clauses are not looked at.
-        """
-        axes = self._axes
-        rows = axes.draw(n, rng)
-        # The last kernel is the prior.
-        bounds = np.cumsum(self._weights[:-1])
-        kernel = np.searchsorted(bounds, rng.random(n), side="right")
-        noise = rng.standard_normal(rows.shape)
-        keep = rng.random(rows.shape)
-        near = kernel < len(self._unit)
-        centres = self._unit[kernel[near]]
-        moved = _fold(centres + self._sigma * noise[near])
-        for table in axes.weighted:
-            j = table.column
-            moved[:, j] = np.where(keep[near, j] < self._smoothing, rows[near, j], centres[:, j])
-        rows[near] = np.where(np.isnan(centres), rows[near], moved)
-        return axes.from_unit(rows)
+        self.weights = total / total.sum()
+        self.smoothing = 1.0 / (len(unit) + 1.0)
 
     def log(self, features: FloatArray) -> FloatArray:
         """Return the log density at points given by `Axes.features`, shape (m,)."""
         # Single precision costs half, and with bandwidths of at least 0.01 an error of 1e-3.
         kernels = self._kernels().astype(np.float32)
         logs = features.astype(np.float32) @ kernels.T
-        logs += np.log(self._weights).astype(np.float32)
+        logs += np.log(np.maximum(self.weights, 1e-30)).astype(np.float32)
         top = logs.max(axis=1)
         logs -= top[:, None]
         mass = np.exp(logs, out=logs).sum(axis=1)
@@ -103,14 +116,14 @@ class Density:
 
     def _kernels(self) -> FloatArray:
         """Return the coefficients of every kernel, the prior last; shape (n + 1, n_features)."""
-        axes, n = self._axes, len(self._unit)
+        axes, n = self._axes, len(self.unit)
         result = np.zeros((n + 1, axes.n_features))
-        f, indices = len(axes.floats), axes.indices(self._unit)
+        f, indices = len(axes.floats), axes.indices(self.unit)
         if f:
-            mu = self._unit[:, axes.floats]
+            mu = self.unit[:, axes.floats]
             active = ~np.isnan(mu)
             mu = np.where(active, mu, 0.0)
-            sigma = self._sigma[axes.floats]
+            sigma = self.sigma[axes.floats]
             inverse = 1.0 / sigma**2
             mass = _ndtr((1.0 - mu) / sigma) - _ndtr(-mu / sigma)
             norm = np.log(sigma * math.sqrt(2 * math.pi) * mass)
@@ -127,7 +140,7 @@ class Density:
         """Return each table's log probabilities: a row an observed value, the last for inactive."""
         axes = self._axes
         # All cells of all ordered tables go through the distribution function at once.
-        cumulated = _ndtr(axes.distances / self._sigma[axes.distance_columns])
+        cumulated = _ndtr(axes.distances / self.sigma[axes.distance_columns])
         result, start = [], 0
         for table in axes.tables:
             k = table.size
@@ -139,17 +152,11 @@ class Density:
                 mass = np.maximum(block[:, 1:] - block[:, :-1], 1e-12)
                 logs[:k] = np.log(mass / mass.sum(axis=1, keepdims=True))
             else:
-                mass = np.tile(self._smoothing * table.prior, (k, 1))
-                mass[table.diagonal] += 1.0 - self._smoothing
+                mass = np.tile(self.smoothing * table.prior, (k, 1))
+                mass[table.diagonal] += 1.0 - self.smoothing
                 logs[:k] = np.log(np.maximum(mass, 1e-300))
             result.append(logs)
         return result
-
-
-def _fold(x: FloatArray) -> FloatArray:
-    """Reflect at 0 and 1 what lies outside."""
-    x = np.abs(x) % 2.0
-    return np.where(x > 1.0, 2.0 - x, x)
 
 
 def _ndtr(x: FloatArray) -> FloatArray:

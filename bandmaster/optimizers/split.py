@@ -1,4 +1,4 @@
-"""What a model learns from: the budget it models, the good and the bad observations."""
+"""What a model learns from: a row a trial, and which of them are good."""
 
 from __future__ import annotations
 
@@ -11,11 +11,48 @@ import numpy.typing as npt
 
 from bandmaster.core.history import History
 from bandmaster.core.job import Job
+from bandmaster.optimizers.fidelity import fuse
+from bandmaster.optimizers.pareto import best_first
+from bandmaster.optimizers.targets import Targets
+from bandmaster.optimizers.transfer import Transfer
 
-__all__ = ["Split", "modelled_budget", "split"]
+__all__ = ["Evidence", "Split", "feasibility", "gather", "modelled_budget", "split"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known, a row a trial.
+
+    Parameters
+    ----------
+    trials : int64 (t,)
+    rows : float64 (t, dim)
+        Encoded.
+    values : float64 (t, m)
+        The optimised metrics at the largest budget, or what lower ones say of it; inf for failures.
+    violations : float64 (t, c)
+        NaN for failures.
+    weights : float64 (t,)
+        From 0 to 1: what another study or a lower budget says may count less.
+    n_budgets : int
+        How many budgets the results come from.
+    """
+
+    trials: npt.NDArray[np.int64]
+    rows: FloatArray
+    values: FloatArray
+    violations: FloatArray
+    weights: FloatArray
+    n_budgets: int = 1
+
+    @property
+    def n(self) -> int:
+        """How many trials there are, each counted by its weight."""
+        return math.ceil(float(self.weights.sum()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +64,9 @@ class Split:
     good, bad : float64 (g, dim), (b, dim)
         Encoded rows; pending trials are at the end of `bad`.
     weights : float64 (g,)
-        Of the good ones, by how much better they are than the best that is not good; mean 1.
+        Of the good ones, mean 1.
+    bad_weights : float64 (b,)
+        Of the bad ones, at most 1.
     n : int
         How many observations there are in all, the bad ones that were left out included.
     """
@@ -35,6 +74,7 @@ class Split:
     good: FloatArray
     bad: FloatArray
     weights: FloatArray
+    bad_weights: FloatArray
     n: int
 
 
@@ -49,9 +89,32 @@ def modelled_budget(history: History, enough: int) -> float | None:
     return None
 
 
+def gather(history: History, targets: Targets, transfer: Transfer) -> Evidence:
+    """Bring the results of all budgets, and those of other studies, to one row a trial.
+
+    See `bandmaster.optimizers.fidelity.fuse` for several budgets; the constraints of a trial are
+    those of its largest one.
+    """
+    trials, values = history.column("trial"), targets.values
+    violations, vectors = targets.violations, history.vectors
+    weights = transfer.weights(history)
+    values = np.where(np.isnan(values).any(axis=1, keepdims=True), np.inf, values)
+    if len(history.budgets) > 1:
+        budgets = history.column("budget")
+        fused = [fuse(trials, budgets, column) for column in values.T]
+        rows = fused[0].rows
+        weights = weights[rows] * np.mean([f.trust for f in fused], axis=0)
+        values = np.column_stack([f.values for f in fused])
+        trials, violations, vectors = trials[rows], violations[rows], vectors[rows]
+    counts = weights > 0.0
+    if not counts.all():
+        trials, vectors, values = trials[counts], vectors[counts], values[counts]
+        violations, weights = violations[counts], weights[counts]
+    return Evidence(trials, vectors, values, violations, weights, len(history.budgets))
+
+
 def split(
-    history: History,
-    budget: float,
+    evidence: Evidence,
     pending: Collection[Job],
     *,
     gamma: float,
@@ -59,38 +122,43 @@ def split(
     max_bad: int,
     rng: np.random.Generator,
 ) -> Split:
-    """Divide what is known at a budget into good and bad.
+    """Divide what is known into good and bad.
 
     Parameters
     ----------
-    history : History
-    budget : float
-        At least one evaluation there succeeded.
+    evidence : Evidence
+        With a trial that succeeded.
     pending : collection of Job
         Trials that are out count as bad until they finish (the constant liar of Ginsbourger et
-        al. 2010), unless they finished at this budget already and run at a larger one.
+        al. 2010), unless they have a result and run again at a larger budget.
     gamma, max_good : float, int
-        ``min(ceil(gamma * n), max_good)`` observations are good; failed ones never are.
+        ``min(ceil(gamma * n), max_good)`` observations are good, those first that violate no
+        constraint; failed ones never are. Of several objectives by non-dominated rank and
+        hypervolume.
     max_bad : int
         More bad ones than this are thinned at random.
     rng : numpy.random.Generator
         For the thinning.
+
+    Notes
+    -----
+    With one objective good ones that are feasible weigh by their improvement over the best that is
+    not good, otherwise all weigh the same.
     """
-    rows = np.flatnonzero(history.column("budget") == budget)
-    ok = history.column("ok")[rows]
-    losses = np.where(ok, history.losses[rows], np.inf)
-    n = len(rows)
-    n_good = min(math.ceil(gamma * n), max_good, int(ok.sum()))
-    order = _lowest(losses, n_good)
+    ok: BoolArray = np.asarray(np.isfinite(evidence.values).all(axis=1))
+    n_good = max(1, min(math.ceil(gamma * evidence.n), max_good, int(ok.sum())))
+    order, n_feasible = _order(evidence, ok, n_good)
     good, bad = order[:n_good], order[n_good:]
-    weights = _improvement(losses[good], losses[bad[0]] if len(bad) else np.inf)
+    weights = np.ones(n_good)
+    if evidence.values.shape[1] == 1 and n_feasible >= n_good:
+        losses = evidence.values[:, 0]
+        weights = _improvement(losses[good], losses[bad[0]] if n_feasible > n_good else np.inf)
+    weights = weights * evidence.weights[good]
     if len(bad) > max_bad:
         bad = bad[rng.permutation(len(bad))[:max_bad]]
-    known = history.vectors
-    bad_rows = known[rows[bad]]
+    bad_rows, bad_weights = evidence.rows[bad], evidence.weights[bad]
     if pending:
-        trials = np.array([job.trial for job in pending])
-        finished = np.isin(trials, history.column("trial")[rows])
+        finished = np.isin([job.trial for job in pending], evidence.trials)
         out = [
             job.vector
             for job, done in zip(pending, finished.tolist(), strict=True)
@@ -98,7 +166,66 @@ def split(
         ]
         if out:
             bad_rows = np.vstack([bad_rows, *out])
-    return Split(known[rows[good]], bad_rows, weights, n)
+            bad_weights = np.append(bad_weights, np.ones(len(out)))
+    return Split(evidence.rows[good], bad_rows, weights / weights.mean(), bad_weights, evidence.n)
+
+
+def feasibility(
+    evidence: Evidence, *, max_rows: int, rng: np.random.Generator
+) -> list[tuple[float, Split]]:
+    """Divide what is known by every constraint that was ever violated.
+
+    Returns
+    -------
+    list of (share, Split)
+        The share of trials that met it, and these as good, the others as bad. At least one counts
+        as good: the one that violates it least.
+    """
+    result = []
+    for violation in evidence.violations.T:
+        known = np.flatnonzero(~np.isnan(violation))
+        met = violation[known] <= 0.0
+        if met.all():
+            continue
+        if not met.any():
+            met[np.argmin(violation[known])] = True
+        share = float(met.mean())
+        good, bad = (
+            part[rng.permutation(len(part))[:max_rows]] for part in (known[met], known[~met])
+        )
+        weights = evidence.weights
+        result.append(
+            (
+                share,
+                Split(
+                    evidence.rows[good], evidence.rows[bad], weights[good], weights[bad], len(known)
+                ),
+            )
+        )
+    return result
+
+
+def _order(evidence: Evidence, ok: BoolArray, n: int) -> tuple[IntArray, int]:
+    """Return an order with the `n` best first, and how many are feasible.
+
+    Infeasible ones follow by how much they violate in all, each constraint in shares of the worst
+    seen; failed ones are last.
+    """
+    values, violations = evidence.values, evidence.violations
+    if values.shape[1] == 1 and not violations.shape[1]:
+        return _lowest(values[:, 0], n), int(ok.sum())
+    over = np.maximum(violations, 0.0)
+    met = ok & (over == 0.0).all(axis=1)
+    feasible = np.flatnonzero(met)
+    first = feasible[best_first(values[feasible], n + 1)]
+    rest = np.ones(len(ok), dtype=np.bool_)
+    rest[first] = False
+    others = np.flatnonzero(rest)
+    worst = np.maximum(np.max(over, axis=0, initial=0.0, where=~np.isnan(over)), 1e-300)
+    excess = np.where(ok, (over / worst).sum(axis=1), np.inf)
+    excess[np.isnan(excess)] = np.finfo(np.float64).max  # it ended well, but a metric is missing
+    # Feasible ones beyond the first have no excess, and so come before those that violate.
+    return np.concatenate([first, others[np.argsort(excess[others], kind="stable")]]), len(feasible)
 
 
 def _lowest(losses: FloatArray, n: int) -> IntArray:

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from bandmaster.core.history import History
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers import ETPEOptimizer
-from bandmaster.optimizers.split import Split, modelled_budget, split
+from bandmaster.optimizers.prior import Prior
+from bandmaster.optimizers.split import Evidence, Split, feasibility, gather, modelled_budget, split
+from bandmaster.optimizers.targets import Targets
+from bandmaster.optimizers.transfer import Transfer
 from bandmaster.space import Float, Integer, Space
 from bandmaster.testing.driver import Driver
 
@@ -22,10 +26,14 @@ def _played(losses: list[float | None], budget: float = 1.0) -> Driver:
     return driver
 
 
+def _gathered(driver: Driver) -> Evidence:
+    history = driver.optimizer.history
+    return gather(history, Targets(history), Transfer(driver.space))
+
+
 def _split(driver: Driver, *, max_bad: int = 1000) -> Split:
     return split(
-        driver.optimizer.history,
-        1.0,
+        _gathered(driver),
         driver.pending,
         gamma=0.15,
         max_good=25,
@@ -86,7 +94,7 @@ def test_pending_trials_are_bad_until_they_finish() -> None:
     assert 10 + 1 == len(_split(driver).bad)
     driver.finish(first, -1.0)
     driver.promote(first, 3.0)
-    assert 11 == len(_split(driver).bad)
+    assert 11 == len(_split(driver).bad)  # two of thirteen are good
 
 
 def test_many_bad_ones_are_thinned() -> None:
@@ -125,3 +133,83 @@ def test_one_free_integer_is_used_up() -> None:
     infos = [driver.step(float(i % 3)).config_info["model_based_pick"] for i in range(40)]
     assert False in infos[2:]
     assert True in infos[2:]
+
+
+def test_lower_budgets_are_kept() -> None:
+    """Every trial counts once, by its largest budget; unpromoted ones are worse than promoted."""
+    driver = Driver(ETPEOptimizer(), PLANE, budgets=(1.0, 3.0))
+    jobs = [driver.start(1.0) for _ in range(9)]
+    for i, job in enumerate(jobs):
+        driver.finish(job, float(i))
+    for i, job in enumerate(jobs[:3]):
+        driver.finish(driver.promote(job, 3.0), 10.0 + i)
+    evidence = _gathered(driver)
+    assert list(range(9)) == evidence.trials.tolist()
+    assert list(range(10, 19)) == pytest.approx(evidence.values[:, 0].tolist())
+    assert [1.0] * 9 == evidence.weights.tolist()
+
+
+def test_constraints_order_the_infeasible_last() -> None:
+    """Feasible trials are good first, by loss; then those that violate least; failed ones never."""
+    objectives = Objectives(["loss", Metric("size", "constraint", threshold=5.0)])
+    driver = Driver(ETPEOptimizer(), PLANE, objectives=objectives)
+    for loss, size in ((1.0, 9.0), (3.0, 1.0), (2.0, 5.0), (0.0, 6.0), (None, 0.0)):
+        job = driver.start()
+        driver.finish(job, loss, metrics={"loss": loss, "size": size} if loss is not None else {})
+    evidence = _gathered(driver)
+    best = []
+    for gamma in (0.2, 0.4, 0.6, 0.99):
+        data = split(evidence, (), gamma=gamma, max_good=9, max_bad=9, rng=np.random.default_rng(0))
+        new = [row for row in data.good.tolist() if row not in best]
+        assert 1 == len(new)
+        best += new
+    rows = driver.optimizer.history.vectors
+    assert rows[[2, 1, 3, 0]].tolist() == best
+    ((share, met),) = feasibility(evidence, max_rows=9, rng=np.random.default_rng(0))
+    assert 0.5 == share
+    assert sorted(rows[[1, 2]].tolist()) == sorted(met.good.tolist())
+
+
+def test_feasible_regions_are_learnt() -> None:
+    """Where the unconstrained optimum is infeasible, late proposals keep the constraint mostly."""
+    objectives = Objectives(["loss", Metric("sum", "constraint", threshold=0.6)])
+    driver = Driver(ETPEOptimizer(), PLANE, objectives=objectives)
+    kept = []
+    for _ in range(70):
+        job = driver.start()
+        x, y = job.config["x"], job.config["y"]
+        kept.append(x + y <= 0.6)
+        driver.finish(job, -x - y, metrics={"loss": -x - y, "sum": x + y})
+    assert 10 <= sum(kept[-20:])
+
+
+def test_both_ends_of_a_front_are_found() -> None:
+    """With two objectives that pull apart late proposals spread along the front."""
+    driver = Driver(ETPEOptimizer(), PLANE, objectives=Objectives(["loss", "other"]))
+    for _ in range(90):
+        job = driver.start()
+        x, y = job.config["x"], job.config["y"]
+        a, b = x**2 + (y - 0.5) ** 2, (x - 1) ** 2 + (y - 0.5) ** 2
+        driver.finish(job, a, metrics={"loss": a, "other": b})
+    late = driver.optimizer.history.vectors[-40:]
+    assert (np.abs(late[:, 1] - 0.5) < 0.15).mean() > 0.7
+    assert late[:, 0].min() < 0.25
+    assert late[:, 0].max() > 0.75
+
+
+def test_optimum_on_the_bounds_is_reached() -> None:
+    """An optimum in the corner is proposed exactly."""
+    driver = Driver(ETPEOptimizer(), Space([Float(f"x{i}", -1, 3) for i in range(4)]))
+    best = min(
+        driver.finish(job := driver.start(), -sum(job.config.values())).loss or 0.0
+        for _ in range(80)
+    )
+    assert best == pytest.approx(-12.0, abs=0.05)
+
+
+def test_beliefs_draw_the_first_trials() -> None:
+    """A user's belief about a parameter moves the start-up points there, and early proposals."""
+    prior = Prior({"x": ("normal", 0.9, 0.02)}, confidence=50.0)
+    driver = Driver(ETPEOptimizer(prior=prior), PLANE)
+    x = [driver.step(1.0 + i % 3).config["x"] for i in range(20)]
+    assert (np.abs(np.array(x) - 0.9) < 0.1).mean() > 0.7

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bandmaster.optimizers.fidelity import budget_weights, losses_by_trial, ranking_losses
+from bandmaster.optimizers.fidelity import (
+    budget_weights,
+    fuse,
+    losses_by_trial,
+    ranking_losses,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -94,3 +99,44 @@ def test_matrix_of_losses() -> None:
     assert [1, 3, 7] == trials.tolist()
     expected = np.array([[0.6, 0.5, np.nan], [np.nan, 0.8, np.nan]])
     np.testing.assert_array_equal(expected, losses)
+
+
+def test_one_budget_is_as_it_is() -> None:
+    """With one budget values are the results, the last of a repeated trial, with full trust."""
+    fused = fuse([4, 2, 4], [1.0] * 3, [5.0, 6.0, 7.0])
+    assert [1, 2] == fused.rows.tolist()
+    assert [6.0, 7.0] == fused.values.tolist()
+    assert [1.0, 1.0] == fused.trust.tolist()
+
+
+def test_equal_quantiles_are_equal() -> None:
+    """Results at a lower budget are mapped by the trials that also ran at the larger one."""
+    trials = [0, 1, 2, 3, 0, 1, 2]
+    budgets = [1.0] * 4 + [9.0] * 3
+    fused = fuse(trials, budgets, [1.0, 2.0, 3.0, 2.5, 10.0, 20.0, 30.0])
+    assert [10.0, 20.0, 30.0, 25.0] == pytest.approx(fused.values.tolist())
+    assert [1.0] * 4 == fused.trust.tolist()
+
+
+def test_what_says_nothing_is_neither_good_nor_bad() -> None:
+    """A budget that orders the shared trials at random is trusted little and maps to the middle."""
+    shared = 60
+    noise = np.random.default_rng(0).permutation(shared).astype(float)
+    trials = [*range(shared + 1), *range(shared)]
+    budgets = [1.0] * (shared + 1) + [9.0] * shared
+    fused = fuse(trials, budgets, [*noise, -50.0, *range(shared)])
+    assert fused.trust[-1] < 0.3
+    assert abs(fused.values[-1] - shared / 2) < 10
+
+
+LOSSES = st.floats(allow_nan=False, width=64)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from([1.0, 3.0, 9.0]), LOSSES)))
+def test_every_trial_counts_once(results: list[tuple[int, float, float]]) -> None:
+    """Whatever happened, each trial has one value that is no NaN, and a trust from 0 to 1."""
+    trials, budgets, losses = ([r[i] for r in results] for i in range(3))
+    fused = fuse(trials, budgets, [abs(x) if np.isinf(x) else x for x in losses])
+    assert sorted(set(trials)) == [trials[row] for row in fused.rows]
+    assert not np.isnan(fused.values).any()
+    assert ((fused.trust >= 0.0) & (fused.trust <= 1.0)).all()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandmaster.optimizers.axes import Axes
+from bandmaster.optimizers.moves import draw_candidates
 from bandmaster.optimizers.parzen import Density, bandwidths
 from bandmaster.space import (
     Categorical,
@@ -36,7 +37,7 @@ def _density(space: Space, n: int, seed: int, prior: float = 1.0) -> tuple[Axes,
     axes = Axes(space)
     unit = axes.to_unit(space.sample(n, np.random.default_rng(seed)))
     weights = np.random.default_rng(seed + 1).random(n) + 0.1
-    return axes, Density(axes, unit, weights, bandwidths(axes, unit, n, 0.2), prior)
+    return axes, Density(axes, unit, weights, bandwidths(axes, unit, weights, n, 0.6), prior)
 
 
 @given(n=st.integers(0, 20), seed=st.integers(0, 99))
@@ -60,8 +61,8 @@ def test_a_float_integrates_to_one(n: int, seed: int) -> None:
 @given(n=st.integers(0, 10), seed=st.integers(0, 99))
 def test_samples_are_legal_and_follow_the_prior(n: int, seed: int) -> None:
     """What is drawn is legal; a choice of weight 0 that was never observed is never drawn."""
-    _, density = _density(FINITE, n, seed)
-    rows = density.sample(50, np.random.default_rng(seed))
+    axes, density = _density(FINITE, n, seed)
+    rows = draw_candidates(axes, density, 50, np.random.default_rng(seed))
     assert FINITE.legal(rows).all()
     assert 1.0 not in rows[:, 0]
 
@@ -90,3 +91,36 @@ def test_inactive_columns_say_nothing() -> None:
     total = np.exp(density.log(axes.features(with_child))).mean()
     without = np.exp(density.log(axes.features(np.array([[0.0, np.nan]]))))[0]
     assert 1.0 == pytest.approx(total + without, rel=1e-3)
+
+
+def test_candidates_follow_the_density() -> None:
+    """Far from the bounds candidates are spread as the density says."""
+    space = Space([Float("x", 0, 1)])
+    axes = Axes(space)
+    unit = np.array([[0.3], [0.7]])
+    density = Density(axes, unit, np.array([3.0, 1.0]), np.array([0.05]), 1e-9)
+    rows = draw_candidates(axes, density, 4000, np.random.default_rng(0))
+    share, bins = np.histogram(rows, bins=20, range=(0, 1))
+    middles = (bins[1:] + bins[:-1])[:, None] / 2
+    expected = np.exp(density.log(axes.features(middles))) / 20
+    assert expected == pytest.approx(share / 4000, abs=0.03)
+
+
+def test_candidates_reach_the_bounds() -> None:
+    """What would lie outside is put on the bound."""
+    axes = Axes(Space([Float("x", 0, 1)]))
+    density = Density(axes, np.array([[0.02]]), np.ones(1), np.array([0.05]), 1e-9)
+    rows = draw_candidates(axes, density, 200, np.random.default_rng(0))
+    assert 0.2 < (rows == 0.0).mean() < 0.5
+
+
+def test_bandwidths_follow_the_spread() -> None:
+    """Columns whose good values agree have narrow kernels; weights decide which values count."""
+    axes = Axes(Space([Float("x", 0, 1), Float("y", 0, 1)]))
+    unit = np.array([[0.5, 0.1], [0.51, 0.9], [0.49, 0.5], [0.5, 0.3]])
+    even = bandwidths(axes, unit, np.ones(4), 100, 0.5)
+    assert even[0] < even[1]
+    outlier = np.vstack([unit, [1.0, 0.5]])
+    light = bandwidths(axes, outlier, np.array([1, 1, 1, 1, 1e-9]), 100, 0.5)
+    assert light[0] < bandwidths(axes, outlier, np.ones(5), 100, 0.5)[0]
+    assert 0.01 <= light.min() <= light.max() <= 0.2

@@ -1,0 +1,44 @@
+"""Candidates: local moves around good observations, and draws from the prior."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bandmaster.optimizers.axes import Axes
+from bandmaster.optimizers.parzen import Density
+
+__all__ = ["draw_candidates"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_REDRAWN = 0.5  # the share of moves that draw one categorical anew
+
+
+def draw_candidates(axes: Axes, density: Density, n: int, rng: np.random.Generator) -> FloatArray:
+    """Draw rows from a density, and some around it; shape (n, dim).
+
+    As drawing from the mixture, but what would lie outside is put on the bound, so that optima
+    there are reached, and every other move draws one categorical anew. The rows are on the grid,
+    with exactly the active columns; forbidden clauses are not looked at.
+    """
+    rows = axes.draw(n, rng)
+    # The last kernel is the prior.
+    bounds = np.cumsum(density.weights[:-1])
+    kernel = np.searchsorted(bounds, rng.random(n), side="right")
+    noise = rng.standard_normal(rows.shape)
+    keep = rng.random(rows.shape)
+    near = kernel < len(density.unit)
+    centres, drawn = density.unit[kernel[near]], rows[near]
+    moved = np.clip(centres + density.sigma * noise[near], 0.0, 1.0)
+    for table in axes.weighted:
+        j = table.column
+        moved[:, j] = np.where(keep[near, j] < density.smoothing, drawn[:, j], centres[:, j])
+    if axes.weighted:
+        columns = np.array([table.column for table in axes.weighted])
+        one = columns[rng.integers(len(columns), size=len(moved))]
+        anew = np.flatnonzero(rng.random(len(moved)) < _REDRAWN)
+        moved[anew, one[anew]] = drawn[anew, one[anew]]
+    # An inactive centre has no value of its own: a child that a redrawn parent needs is drawn.
+    rows[near] = np.where(np.isnan(centres), drawn, moved)
+    return axes.from_unit(rows)
