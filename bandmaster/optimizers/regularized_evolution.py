@@ -135,5 +135,5 @@ class RegularizedEvolutionOptimizer(Optimizer):
         drawn = self._units.draw(_MUTANTS, rng)[rows, at]
         step = filled[rows, at] + _STEP * rng.standard_normal(_MUTANTS)
         local = ~self._units.categorical[at] & (rng.random(_MUTANTS) < 0.5)
-        filled[rows, at] = np.where(local & (step >= 0) & (step <= 1), step, drawn)
+        filled[rows, at] = np.where(local, np.clip(step, 0.0, 1.0), drawn)
         return self._units.rows(filled)
