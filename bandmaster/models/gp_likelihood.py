@@ -17,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 MEAN_VARIANCE = 1.0  # of the constant mean's prior, for targets of variance 1
+_LENGTH = (-1.0, 1.0)  # centre and width of the logarithm's prior in one dimension
 _FTOL, _GTOL = 1e-5, 1e-2
 _LENGTHS = (math.log(5e-3), math.log(1e3))
 _SIGNALS = (math.log(1e-2), math.log(1e2))
@@ -62,7 +63,7 @@ class Prior:
         Hellsten and Nardi 2024, eq. 6). Theirs is wider, with a lower mode: docs/optimizers.md has
         the figures.
         """
-        return cls((math.log(n_groups) / 2 - 1.0, 1.0))
+        return cls((_LENGTH[0] + math.log(n_groups) / 2, _LENGTH[1]))
 
     def moments(self, n_groups: int) -> tuple[FloatArray, FloatArray]:
         """Return means and standard deviations of all the parameters' logarithms."""

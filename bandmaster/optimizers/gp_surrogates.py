@@ -16,6 +16,7 @@ from bandmaster.models.gp_likelihood import Prior, fit
 from bandmaster.models.gp_warp import signed, warped
 from bandmaster.optimizers.fidelity import budget_weights
 from bandmaster.optimizers.targets import Targets
+from bandmaster.optimizers.transfer import imported
 
 __all__ = ["Source", "Surrogates"]
 
@@ -24,6 +25,7 @@ IntArray = npt.NDArray[np.intp]
 Warp = Callable[[FloatArray], FloatArray]
 
 _STARTS = (1.0, 0.1)
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,14 @@ class Source:
     Parameters
     ----------
     budget : float
-    whose : {"own", "borrowed", "all"}
-        Whether this study made them, or another, or both did.
+    borrowed : bool
+        Whether another study made them.
     rows : intp (n,)
         Rows of the history, ascending.
     """
 
     budget: float
-    whose: str
+    borrowed: bool
     rows: IntArray
 
 
@@ -64,28 +66,27 @@ class Surrogates:
         self._inputs, self._history = inputs, history
         self._n_startup, self._growth = n_startup, growth
         self.targets = Targets(history)
-        self._factors: dict[tuple[float, str, str], tuple[int, Factor]] = {}
+        self._factors: dict[tuple[float, bool, str], tuple[int, Factor]] = {}
 
     def sources(self) -> list[Source]:
         """Return the sources that can be modelled, the most important last.
 
-        A budget can be when `n_startup` evaluations finished there, one of them successfully.
-        What other studies found is a source of its own as soon as there is as much of this one's.
+        A budget can be when `n_startup` evaluations finished there, one of them successfully. What
+        other studies found is a source of its own, since their losses may be on another scale, and
+        a few own evaluations are enough beside it.
         """
-        result = []
-        ok, trials = self._history.column("ok"), self._history.column("trial")
+        theirs, own = [], []
+        ok, borrowed = self._history.column("ok"), imported(self._history)
         for budget in self._history.budgets:
             rows = self._history.at_budget(budget)
-            borrowed = trials[rows] < 0
-            parts = [("all", rows)]
-            if borrowed.any() and int((~borrowed).sum()) >= self._n_startup:
-                parts = [("borrowed", rows[borrowed]), ("own", rows[~borrowed])]
-            result += [
-                Source(budget, whose, part)
-                for whose, part in parts
-                if len(part) >= self._n_startup and ok[part].any()
-            ]
-        return result
+            other, mine = rows[borrowed[rows]], rows[~borrowed[rows]]
+            enough = self._n_startup
+            if len(other) >= enough and ok[other].any():
+                theirs.append(Source(budget, True, other))
+                enough = min(enough, _FEW)
+            if len(mine) >= enough and ok[mine].any():
+                own.append(Source(budget, False, mine))
+        return [*theirs, *own]
 
     def objective(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor | None:
         """Return what all sources together predict of an objective; None where the last knows none.
@@ -155,7 +156,7 @@ class Surrogates:
     ) -> GaussianProcess:
         features = self._inputs.features(self._history.vectors[rows])
         n = self._scheduled(len(values))
-        key = source.budget, source.whose, name
+        key = source.budget, source.borrowed, name
         kept = self._factors.get(key)
         if kept is None or kept[0] != n:
             prior = Prior.scaled(self._inputs.n_groups)

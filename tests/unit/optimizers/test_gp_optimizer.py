@@ -127,6 +127,19 @@ def test_a_metric_that_nobody_told() -> None:
     assert driver.ask().info["model_based_pick"]
 
 
+def test_another_studys_evaluations_guide() -> None:
+    """What another study found, on quite another scale, leads to the optimum at once."""
+    driver = Driver(GPOptimizer(), PLANE)
+    for config in PLANE.sample_configs(40, np.random.default_rng(0)):
+        driver.borrow(config, 1e6 * _bowl(config) - 5e5)
+    losses = []
+    for _ in range(8):
+        job = driver.start()
+        losses.append(_bowl(job.config))
+        driver.finish(job, losses[-1])
+    assert min(losses) < 1e-3
+
+
 def test_a_constraint_is_kept() -> None:
     """The best that meets a constraint is found though the best without it does not."""
     objectives = Objectives(["loss", Metric("c", "constraint", threshold=0.5)])

@@ -43,9 +43,8 @@ def test_a_source_needs_enough() -> None:
     driver = _driver(4)
     assert [] == _surrogates(driver).sources()
     _play(driver, 1)
-    assert [(1.0, "all", 5)] == [
-        (s.budget, s.whose, len(s.rows)) for s in _surrogates(driver).sources()
-    ]
+    sources = _surrogates(driver).sources()
+    assert [(1.0, False, 5)] == [(s.budget, s.borrowed, len(s.rows)) for s in sources]
     for _ in range(6):
         driver.finish(driver.start(3.0), None)
     assert [1.0] == [s.budget for s in _surrogates(driver).sources()]
@@ -54,15 +53,15 @@ def test_a_source_needs_enough() -> None:
 
 
 def test_what_others_found_is_a_source_of_its_own() -> None:
-    """Imported evaluations are modelled with the own ones until there are enough of these."""
+    """Imported evaluations are a source; beside it three own evaluations are enough."""
     driver = _driver(0)
     for config in PLANE.sample_configs(6, np.random.default_rng(0)):
         driver.borrow(config, config["x"], budget=1.0)
-    _play(driver, 4)
-    assert [("all", 10)] == [(s.whose, len(s.rows)) for s in _surrogates(driver).sources()]
+    _play(driver, 2)
+    assert [(True, 6)] == [(s.borrowed, len(s.rows)) for s in _surrogates(driver).sources()]
     _play(driver, 1)
     sources = _surrogates(driver).sources()
-    assert [("borrowed", 6), ("own", 5)] == [(s.whose, len(s.rows)) for s in sources]
+    assert [(True, 6), (False, 3)] == [(s.borrowed, len(s.rows)) for s in sources]
 
 
 def test_fits_are_a_function_of_the_history() -> None:
