@@ -90,8 +90,7 @@ class ForestSearch:
         change = (rng.random(points.shape) < share) | (order <= order.min(axis=1, keepdims=True))
         drawn = units.draw(n, rng)
         size = 10.0 ** rng.uniform(-2.5, -0.5, (n, 1))
-        stepped = np.abs(filled + size * rng.standard_normal(points.shape)) % 2.0
-        stepped = np.where(stepped > 1.0, 2.0 - stepped, stepped)
+        stepped = np.clip(filled + size * rng.standard_normal(points.shape), 0.0, 1.0)
         return np.where(change, np.where(units.categorical, drawn, stepped), filled)
 
 
