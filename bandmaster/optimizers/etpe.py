@@ -20,7 +20,7 @@ from bandmaster.optimizers.parzen import Density, bandwidths
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import Evidence, Split, feasibility, gather, modelled_budget, split
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.transfer import Transfer
+from bandmaster.optimizers.transfer import Transfer, imported
 from bandmaster.optimizers.unseen import draw_unseen
 
 __all__ = ["ETPEOptimizer"]
@@ -34,6 +34,9 @@ _MAX_FEASIBLE = 250  # kernels of either side of a constraint
 # proposal: narrow ones refine, wide ones leave valleys that lead nowhere.
 _SPREADS = (0.4, 1.2)
 _BROADER = 1.5  # so many times that with several budgets: lower ones are noise in part
+# With so many jobs out half as many observations are good: there are fewer steps to a good place,
+# so they must be longer.
+_GREEDIER = 10
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 
@@ -138,6 +141,8 @@ class ETPEOptimizer(Optimizer):
             gathered = gather(self.history, self._targets, self._transfer)
             self._evidence = len(self.history), gathered
         evidence = self._evidence[1]
+        if evidence.n < self.n_startup and imported(self.history).any():
+            return None  # another study's results were enough, but they turn out to mislead
         return evidence if np.isfinite(evidence.values).all(axis=1).any() else None
 
     def _candidates(
@@ -145,9 +150,8 @@ class ETPEOptimizer(Optimizer):
     ) -> FloatArray:
         """Return legal encoded rows drawn around the good ones, the best first."""
         axes = self._axes
-        data = split(
-            evidence, pending, gamma=self.gamma, max_good=_MAX_GOOD, max_bad=_MAX_BAD, rng=rng
-        )
+        gamma = self.gamma / (1.0 + len(pending) / _GREEDIER)
+        data = split(evidence, pending, gamma=gamma, max_good=_MAX_GOOD, max_bad=_MAX_BAD, rng=rng)
         spread = math.exp(rng.uniform(*np.log(_SPREADS))) * (
             _BROADER if evidence.n_budgets > 1 else 1.0
         )

@@ -14,13 +14,15 @@ from bandmaster.core.job import Job
 from bandmaster.optimizers.fidelity import fuse
 from bandmaster.optimizers.pareto import best_first
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.transfer import Transfer
+from bandmaster.optimizers.transfer import Transfer, imported
 
 __all__ = ["Evidence", "Split", "feasibility", "gather", "modelled_budget", "split"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
+
+_OUT = 1.0  # what a pending trial weighs among the bad ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +95,26 @@ def gather(history: History, targets: Targets, transfer: Transfer) -> Evidence:
     """Bring the results of all budgets, and those of other studies, to one row a trial.
 
     See `bandmaster.optimizers.fidelity.fuse` for several budgets; the constraints of a trial are
-    those of its largest one.
+    those of its largest one. A single objective of other studies is brought to the scale of this
+    one (`Transfer.adopted`).
     """
     trials, values = history.column("trial"), targets.values
     violations, vectors = targets.violations, history.vectors
-    weights = transfer.weights(history)
+    rows, weights = np.arange(len(trials)), np.ones(len(trials))
     values = np.where(np.isnan(values).any(axis=1, keepdims=True), np.inf, values)
     if len(history.budgets) > 1:
         budgets = history.column("budget")
         fused = [fuse(trials, budgets, column) for column in values.T]
         rows = fused[0].rows
-        weights = weights[rows] * np.mean([f.trust for f in fused], axis=0)
+        weights = np.mean([f.trust for f in fused], axis=0)
         values = np.column_stack([f.values for f in fused])
         trials, violations, vectors = trials[rows], violations[rows], vectors[rows]
+    if imported(history).any():
+        trust = transfer.weights(history)[rows]
+        if values.shape[1] == 1:
+            adopted, trust = transfer.adopted(history, rows, values[:, 0])
+            values = adopted[:, None]
+        weights = weights * trust
     counts = weights > 0.0
     if not counts.all():
         trials, vectors, values = trials[counts], vectors[counts], values[counts]
@@ -166,7 +175,7 @@ def split(
         ]
         if out:
             bad_rows = np.vstack([bad_rows, *out])
-            bad_weights = np.append(bad_weights, np.ones(len(out)))
+            bad_weights = np.append(bad_weights, np.full(len(out), _OUT))
     return Split(evidence.rows[good], bad_rows, weights / weights.mean(), bad_weights, evidence.n)
 
 

@@ -16,7 +16,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 _NEIGHBOURS = 5
 _GRANTED = 6.0  # right pairs that an import is granted before any was seen
-_WORTH = 20.0  # own results by which an import counts half
+_WORTH = 3.0  # own results by which an import counts half
 _CHUNK = 256  # own rows whose distances are held at once
 _MOST_OWN, _MOST_IMPORTED = 128, 1000  # more are thinned evenly in their order
 
@@ -34,7 +34,7 @@ def row_weights(space: Space, history: History) -> FloatArray:
     results of its own it is how much better than chance the imported ones order them, budget by
     budget: with w of p pairs wrong it is ``max(0, 1 - 2 w / (p + 6))`` (after the ranking weights
     of Feurer et al. 2018). What they say of a configuration is the mean rank of its nearest
-    neighbours among them. With n own results it is ``20 / (20 + n)`` of that: who has results of
+    neighbours among them. With n own results it is ``3 / (3 + n)`` of that: who has results of
     its own can do without.
     """
     return Transfer(space).weights(history)

@@ -55,8 +55,8 @@ def weight(driver: Driver) -> float:
 def test_a_study_that_agrees_keeps_its_weight() -> None:
     """Losses on another scale that rank alike stay trusted, though less the more is known."""
     weights = [weight(study(lambda config: 1000 + 50 * loss(config), n_own=n)) for n in (20, 60)]
-    assert weights[0] > 0.3
-    assert weights[0] > weights[1] > 0.1
+    assert weights[0] > 0.4 * 3 / 23
+    assert weights[0] > weights[1] > 0.4 * 3 / 63
 
 
 @pytest.mark.parametrize(
@@ -64,19 +64,19 @@ def test_a_study_that_agrees_keeps_its_weight() -> None:
 )
 def test_a_study_that_misleads_loses_its_weight(other: Any) -> None:
     """What ranks the other way round, or at random, soon counts (nearly) nothing."""
-    assert weight(study(other)) < 0.15
-    assert weight(study(other, n_own=60)) < 0.05
+    assert weight(study(other)) < 0.3 * 3 / 23
+    assert weight(study(other, n_own=60)) < 0.2 * 3 / 63
 
 
 def test_it_is_believed_until_something_speaks_against_it() -> None:
     """Without own results at a budget that both have, imported rows count in full."""
-    assert 0.95 < weight(study(lambda config: -loss(config), n_own=1))
+    assert 0.75 == weight(study(lambda config: -loss(config), n_own=1))  # as it has one own one
     driver = study(loss, n_own=0)
     assert 1.0 == weight(driver)
-    for _ in range(20):
+    for _ in range(3):
         job = driver.start(3.0)
         driver.finish(job, -loss(job.config))
-    assert 0.5 == weight(driver)  # only because it has as many own ones
+    assert 0.5 == weight(driver)  # three own ones count as much, wherever they are
 
 
 def test_only_imported_rows_are_weighted() -> None:
@@ -113,7 +113,7 @@ def test_adopted_values_are_on_the_own_scale() -> None:
     order = np.argsort(before[theirs], kind="stable")
     assert (np.diff(values[theirs][order]) >= 0).all()
     assert (trust[~theirs] == 1.0).all()
-    assert (trust[theirs] > 0.2).all()
+    assert (trust[theirs] > 0.4 * 3 / 43).all()
     # The numbers mean the same: what it says of configurations is about what they are worth.
     truth = [loss(e.config) for e in history if e.trial < 0]
     assert np.abs(values[theirs] - truth).mean() < 0.15
