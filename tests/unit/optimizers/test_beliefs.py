@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bandmaster.optimizers import AutoOptimizer, ETPEOptimizer, GPOptimizer, Prior
+from bandmaster.optimizers import AutoOptimizer, ETPEOptimizer, ForestOptimizer, GPOptimizer, Prior
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Float, Space
 from bandmaster.testing.driver import Driver
@@ -17,6 +17,7 @@ PLANE = Space([Float("x", 0, 1), Float("y", 0, 1)])
 Maker = Callable[[Prior | None], Optimizer]
 ENGINES: dict[str, Maker] = {
     "ETPE": lambda prior: ETPEOptimizer(prior=prior),
+    "Forest": lambda prior: ForestOptimizer(prior=prior),
     "GP": lambda prior: GPOptimizer(n_candidates=96, prior=prior),
     "auto": lambda prior: AutoOptimizer(prior=prior),
 }
