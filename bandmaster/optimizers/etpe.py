@@ -36,7 +36,7 @@ _SPREADS = (0.4, 1.2)
 _BROADER = 1.5  # so many times that with several budgets: lower ones are noise in part
 # With so many jobs out half as many observations are good: there are fewer steps to a good place,
 # so they must be longer.
-_GREEDIER = 10
+_GREEDIER = 20
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 

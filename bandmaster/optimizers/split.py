@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
-_OUT = 1.0  # what a pending trial weighs among the bad ones
+_OUT = 0.3  # what a pending trial weighs among the bad ones: enough to keep others apart
 
 
 @dataclass(frozen=True, slots=True)
