@@ -24,7 +24,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 Warp = Callable[[FloatArray], FloatArray]
 
-_STARTS = (1.0, 0.1)
 _FEW = 3
 
 
@@ -142,30 +141,34 @@ class Surrogates:
     def failure(self, source: Source, out: FloatArray) -> Predictor | None:
         """Return the prediction of what is below 0 where an evaluation succeeds; None if all did.
 
-        A regression of labels, 1 and -1.
+        A regression of labels, 1 and -1, with length scales as they are before any data: fitted to
+        labels they get so short that a failure tells nothing about its surroundings.
         """
         ok = self._history.column("ok")[source.rows]
         if ok.all():
             return None
         labels = np.where(ok, -1.0, 1.0)
-        process = self._process(source, "failure", source.rows, labels, np.asarray)
+        process = self._process(source, "failure", source.rows, labels, None)
         return process.believing(self._inputs.features(out))
 
     def _process(
-        self, source: Source, name: str, rows: IntArray, values: FloatArray, warp: Warp
+        self, source: Source, name: str, rows: IntArray, values: FloatArray, warp: Warp | None
     ) -> GaussianProcess:
+        """Return the process of some rows and values; fitted to them if a warp is given."""
         features = self._inputs.features(self._history.vectors[rows])
         n = self._scheduled(len(values))
         key = source.budget, source.borrowed, name
         kept = self._factors.get(key)
         if kept is None or kept[0] != n:
             prior = Prior.scaled(self._inputs.n_groups)
-            parameters = fit(
-                features[:n], self._inputs.groups, warp(values[:n]), prior, lengths=_STARTS
-            )
+            if warp is None:
+                parameters = prior.typical(self._inputs.n_groups)
+            else:
+                parameters = fit(features[:n], self._inputs.groups, warp(values[:n]), prior)
             kept = n, Factor.of(parameters, self._inputs.groups, features[:n])
             self._factors[key] = kept
-        return GaussianProcess(kept[1].extended(features[n:]), warp(values))
+        y = values if warp is None else warp(values)
+        return GaussianProcess(kept[1].extended(features[n:]), y)
 
     def _scheduled(self, n: int) -> int:
         """Return the last count, of a fixed schedule, at which hyper-parameters are fitted."""
