@@ -26,9 +26,9 @@ _FLOOR = 0.01  # the share of every belief that is spread evenly: nothing is rul
 class Prior:
     """Beliefs about good values of parameters, as weights on an optimizer's proposals.
 
-    Two thirds of the start-up points are drawn from the beliefs; after that they count as ``confidence / n`` in
-    the optimizer's score, where n is how many evaluations it has seen (πBO, Hvarfner et al. 2022).
-    So a good guess saves evaluations, and a bad one is forgotten.
+    Two thirds of the start-up points are drawn from the beliefs; after that they count as
+    ``confidence / n`` in the optimizer's score, where n is how many evaluations it has seen (πBO,
+    Hvarfner et al. 2022). So a good guess saves evaluations, and a bad one is forgotten.
 
     Parameters
     ----------
