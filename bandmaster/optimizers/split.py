@@ -139,7 +139,8 @@ def split(
         With a trial that succeeded.
     pending : collection of Job
         Trials that are out count as bad, with a small weight, until they finish (the constant
-        liar of Ginsbourger et al. 2010), unless they have a result and run again at a larger budget.
+        liar of Ginsbourger et al. 2010), unless they have a result and run again at a larger
+        budget.
     gamma, max_good : float, int
         ``min(ceil(gamma * n), max_good)`` observations are good, those first that violate no
         constraint; failed ones never are. Of several objectives by non-dominated rank and
