@@ -26,7 +26,9 @@ END = "<!-- to here -->"
 SECTION = "<!-- section "
 MOST_ROWS = 30  # problems of which each has a row; beyond, only the summary is shown
 EXPLAINED = {
-    "synthetic": "Four functions, 100 evaluations",
+    "synthetic": "Four functions",
+    "tabular": "Tables of trained networks",
+    "bbob-5": "bbob, five parameters",
     "synthetic-all": "All functions of `bandmaster.testing.problems`",
     "mf-counting-ones": "Counting ones, budgets 9 to 729, 50 full evaluations, rungs paid in full",
     "mf-lcbench": "lcbench on a virtual clock, epochs 3 to 52",
@@ -75,7 +77,7 @@ def section(
         ]
     lines += [
         f"Normalised regret (0 the best, 1 a random configuration) [95 % interval]; "
-        f"{len(results.problems)} problems, {n} seeds:\n",
+        f"{len(results.problems)} problem{'s' * (len(results.problems) > 1)}, {n} seeds:\n",
         markdown(summary_head(first), results.summary_rows()),
         f"![Ranks and regrets](images/{image.name})\n",
     ]
