@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection
 from typing import ClassVar, NamedTuple
 
@@ -69,6 +70,7 @@ class AutoOptimizer(Optimizer):
         self._current = ""  # who proposed the trial that was issued last
         self._logged: set[Choice] = set()
         self._surrogate = _surrogate(self.space)
+        self._own: Counter[float] = Counter()  # evaluations of this study at each budget
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
         """Propose a configuration; see `Optimizer.ask`."""
@@ -90,15 +92,18 @@ class AutoOptimizer(Optimizer):
         engine, why = self._surrogate
         if engine == "ETPE":
             return Choice(engine, why)
-        n = max(map(self.history.count, self.history.budgets))
+        n = max(self._own.values(), default=0)
         if n_out > _MOST_OUT:
             return Choice("ETPE", f"more than {_MOST_OUT} evaluations run at a time")
-        if n <= _MOST_QUICK:
+        objectives = self.history.objectives
+        share = (len(objectives.optimized) + len(objectives.constraints)) ** -0.5
+        quick, slow = round(_MOST_QUICK * share), round(_MOST_SLOW * share)
+        if n <= quick:
             return Choice(engine, why)
-        if n > _MOST_SLOW:
-            return Choice("ETPE", f"more than {_MOST_SLOW} evaluations of a budget are known")
+        if n > slow:
+            return Choice("ETPE", f"more than {slow} evaluations of a budget are known")
         if self._seconds() < _SLOW * (n_out + 1):
-            why = f"more than {_MOST_QUICK} evaluations of a budget are known, and they are quick"
+            why = f"more than {quick} evaluations of a budget are known, and they are quick"
             return Choice("ETPE", why)
         return Choice(engine, "few evaluations are known, and each takes long")
 
@@ -115,7 +120,9 @@ class AutoOptimizer(Optimizer):
             self._current = job.config_info.get("engine", self._current)
 
     def tell(self, evaluation: Evaluation) -> None:
-        """Learn from the history when asked, as the engines do."""
+        """Count it; the engines learn from the history when asked."""
+        if evaluation.trial >= 0:
+            self._own[evaluation.budget] += 1
 
     def _engine(self, name: str) -> Optimizer:
         """Return an engine, made when it is first needed: a GP imports SciPy."""

@@ -63,8 +63,9 @@ class Optimizer(abc.ABC):
 
     What a user believes (`Prior`) reaches every engine the same way: its constructor has an option
     ``prior`` that sets ``self.prior``; `initialize` binds it to the space; the engine draws its
-    start-up points with `from_unit` (instead of the space's own), and adds ``self.log_prior(rows,
-    n)``, n being how many evaluations its model has seen, to the log of its acquisition.
+    start-up points with `start_from` (instead of the space's `from_unit`), and adds
+    ``self.log_prior(rows, n)``, n being how many evaluations its model has seen, to the log of its
+    acquisition.
 
     Attributes
     ----------
@@ -184,6 +185,14 @@ class Optimizer(abc.ABC):
         """
         bound = self._bound_prior
         return self.space.from_unit(U) if bound is None else bound.from_unit(U)
+
+    def start_from(self, U: np.ndarray, number: int) -> np.ndarray:
+        """Map points of the unit cube to encoded rows for the start-up, of trial `number`.
+
+        As `from_unit`, but that every other trial goes where it would go without beliefs: models
+        that know one corner only find it hard to leave.
+        """
+        return self.space.from_unit(U) if number % 2 else self.from_unit(U)
 
     def seen(self, vector: np.ndarray) -> bool:
         """Whether a trial with exactly this encoded configuration was issued before."""

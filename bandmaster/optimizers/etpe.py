@@ -189,12 +189,13 @@ class ETPEOptimizer(Optimizer):
             design = key.block_rng("etpe-design", 0)
             strata = np.array([design.permutation(self.n_startup) for _ in range(self.space.dim)])
             cube = (strata.T + design.random((self.n_startup, self.space.dim))) / self.n_startup
-            row = self._first_unseen(self._legal(self.from_unit(cube[[key.number]])))
+            row = self._first_unseen(self._legal(self.start_from(cube[[key.number]], key.number)))
         if row is not None:
             return row
         if self._bound_prior is None:
             return self._first_unseen(self.space.sample(1, rng))
-        return self._first_unseen(self._legal(self.from_unit(rng.random((8, self.space.dim)))))
+        points = rng.random((8, self.space.dim))
+        return self._first_unseen(self._legal(self.start_from(points, key.number)))
 
     def _legal(self, rows: FloatArray) -> FloatArray:
         return rows[self.space.legal(rows)]

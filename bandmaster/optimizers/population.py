@@ -139,7 +139,7 @@ def startup_row(optimizer: Optimizer, key: Key, n: int, stream: str) -> FloatArr
     design = key.block_rng(stream, key.number // n)
     strata = np.array([design.permutation(n) for _ in range(space.dim)])
     cube = (strata.T + design.random((n, space.dim))) / n
-    row = optimizer.from_unit(cube[[key.number % n]])
+    row = optimizer.start_from(cube[[key.number % n]], key.number)
     return first_unseen(optimizer, row)
 
 

@@ -19,14 +19,13 @@ FloatArray = npt.NDArray[np.float64]
 Belief: TypeAlias = tuple[str, float, float] | Mapping[Any, float]
 
 _CELLS = 512  # of a number's scale; finer beliefs are rounded to them
-_EVEN = 1 / 3  # the share of start-up points that no belief has a say in
 _FLOOR = 0.01  # the share of every belief that is spread evenly: nothing is ruled out
 
 
 class Prior:
     """Beliefs about good values of parameters, as weights on an optimizer's proposals.
 
-    Two thirds of the start-up points are drawn from the beliefs; after that they count as
+    Every other start-up point is drawn from the beliefs; after that they count as
     ``confidence / n`` in the optimizer's score, where n is how many evaluations it has seen (πBO,
     Hvarfner et al. 2022). So a good guess saves evaluations, and a bad one is forgotten.
 
@@ -112,15 +111,10 @@ class BoundPrior:
         return self._confidence / max(n, 1)
 
     def from_unit(self, U: FloatArray) -> FloatArray:
-        """Map points of the unit cube to encoded rows, as `Space.from_unit`, by the beliefs.
-
-        A third of the points, told by their digits, go where they would go without beliefs: models
-        that know one corner only find it hard to leave.
-        """
+        """Map points of the unit cube to encoded rows, as `Space.from_unit`, by the beliefs."""
         rows = self._space.fill(U)
-        believed = (U * (1009.0 + np.arange(U.shape[1]))).sum(axis=1) % 1.0 >= _EVEN
         for j, cells in self._beliefs:
-            rows[believed, j] = cells.quantiles(U[believed, j])
+            rows[:, j] = cells.quantiles(U[:, j])
         repaired: FloatArray = self._space.repair(rows)
         return repaired
 

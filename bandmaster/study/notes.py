@@ -36,13 +36,22 @@ def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
 
 
 def note_engines(rows: Iterable[Evaluation]) -> list[str]:
-    """Say which engines proposed from which trial on, and why, where it was more than one."""
-    own = {e.trial: e.config_info for e in rows if e.trial >= 0 and "engine" in e.config_info}
+    """Say which engines proposed from which trial on, and why, where it was more than one.
+
+    Trials that no model proposed and that name no engine (a user's, a random share) say nothing.
+    """
+    own = {
+        e.trial: e.config_info
+        for e in rows
+        if e.trial >= 0 and ("engine" in e.config_info or e.config_info.get("model_based_pick"))
+    }
+    if not any("engine" in info for info in own.values()):
+        return []
     turns: list[str] = []
     engines = set()
     last = None
     for trial, info in sorted(own.items()):
-        engine = info["engine"]
+        engine = info.get("engine", "another optimizer")
         if engine == last:
             continue
         engines.add(engine)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers import AutoOptimizer, auto
 from bandmaster.space import Float, Space
@@ -40,18 +41,40 @@ def test_it_switches(caplog: pytest.LogCaptureFixture) -> None:
     assert "GP proposes: few evaluations are known" in caplog.messages
 
 
-@pytest.mark.usefixtures("hasty")
-def test_many_at_a_time_need_a_quick_engine() -> None:
+def test_many_at_a_time_need_a_quick_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """With many jobs out ETPE proposes; as soon as there are fewer, the GP does."""
+    monkeypatch.setattr(auto, "_MOST_OUT", 3)
     driver = Driver(AutoOptimizer(n_startup=4), PLANE)
     _run(driver, 4)
     jobs = [driver.start() for _ in range(6)]
     assert ["GP"] * 4 + ["ETPE"] * 2 == [job.config_info["engine"] for job in jobs]
-    driver.finish(jobs[0], 0.5)
-    driver.finish(jobs[1], 0.5)
-    driver.finish(jobs[2], 0.5)
-    assert "ETPE" == driver.ask().info["engine"]  # 7 are known by now
     assert "why" not in driver.ask().info
+    for job in jobs[:3]:
+        driver.finish(job, 0.5)
+    again = driver.ask().info
+    assert ("GP", "few evaluations are known") == (again["engine"], again["why"])
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_others_found_does_not_use_up_the_gp() -> None:
+    """Evaluations of another study do not count as this one's."""
+    driver = Driver(AutoOptimizer(n_startup=4), PLANE)
+    for i in range(20):
+        driver.borrow({"x": i / 20, "y": 0.5}, i / 7 % 1)
+    assert "GP" == driver.ask().info["engine"]
+
+
+@pytest.mark.usefixtures("hasty")
+def test_each_objective_needs_a_model() -> None:
+    """With several targets the GP hands over earlier."""
+    metrics = Objectives([Metric("a"), Metric("b"), Metric("c", "constraint", threshold=1.0)])
+    driver = Driver(AutoOptimizer(n_startup=2), PLANE, objectives=metrics)
+    engines = []
+    for i in range(6):
+        job = driver.start()
+        engines.append(job.config_info["engine"])
+        driver.finish(job, i / 7, metrics={"a": i / 7, "b": -i / 7, "c": 0.5})
+    assert ["ETPE"] * 2 + ["GP"] * 2 + ["ETPE"] * 2 == engines
 
 
 @pytest.mark.usefixtures("hasty")

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from bandmaster.study.notes import reason_of
+from bandmaster.study.notes import note_engines, reason_of
 from bandmaster.testing.histories import make_evaluation
 
 
@@ -33,3 +33,22 @@ def traceback_of(message: str) -> str:
 def test_the_reason_is_what_the_traceback_says_first(error: str, reason: str) -> None:
     """A message of several lines begins with what matters."""
     assert reason == reason_of(make_evaluation(0, None, error=error))
+
+
+def test_who_proposed_is_said_where_it_changed() -> None:
+    """A trial of another optimizer ends an engine's turn; a random or a user's trial does not."""
+    infos = [
+        {"engine": "ETPE", "why": "to begin", "model_based_pick": False},
+        {"model_based_pick": False},
+        {"engine": "ETPE", "model_based_pick": True},
+        {"engine": "GP", "why": "few are known", "model_based_pick": True},
+        {"model_based_pick": True},
+        {"engine": "GP", "model_based_pick": True},
+    ]
+    rows = [make_evaluation(i, 1.0, config_info=info) for i, info in enumerate(infos)]
+    assert [
+        "Proposed by ETPE from trial 0 (to begin), GP from trial 3 (few are known), "
+        "another optimizer from trial 4, GP from trial 5."
+    ] == note_engines(rows)
+    assert [] == note_engines(rows[:3])
+    assert [] == note_engines(rows[4:5])
