@@ -60,8 +60,12 @@ class Factor:
         rest.flat[:: k + 1] += self.parameters.noise
         rest -= cross @ cross.T
         lower, info = dpotrf(rest, lower=1, clean=1)
-        if info:  # points that coincide: a little more noise keeps them apart
-            rest.flat[:: k + 1] += 1e-6 * self.parameters.signal
+        more = 1e-6 * self.parameters.signal
+        while info:  # points that coincide: a little more noise keeps them apart
+            if not more <= self.parameters.signal:
+                raise np.linalg.LinAlgError(f"the covariance of {n + k} points has no factor")
+            rest.flat[:: k + 1] += more
+            more *= 10
             lower, info = dpotrf(rest, lower=1, clean=1)
         corner, _ = dtrtri(lower, lower=1)
         inverse = np.zeros((n + k, n + k))

@@ -60,7 +60,12 @@ class AcquisitionSearch:
         self._span = np.where(space.is_numeric, 1.0, np.maximum(space.n_values - 1, 1.0))
 
     def best(
-        self, acquisition: Acquisition, incumbents: FloatArray, rng: np.random.Generator
+        self,
+        acquisition: Acquisition,
+        incumbents: FloatArray,
+        rng: np.random.Generator,
+        *,
+        effort: float = 1.0,
     ) -> FloatArray:
         """Return legal rows, the best first.
 
@@ -70,6 +75,8 @@ class AcquisitionSearch:
         incumbents : float64 (k, dim)
             Encoded rows around which it looks closer.
         rng : numpy.random.Generator
+        effort : float, default 1.0
+            Share of the gradient steps that may be taken.
         """
         latent = np.concatenate(
             [self._draw(self.n_draws, rng), self._around(incumbents, self.n_local, rng)]
@@ -82,7 +89,7 @@ class AcquisitionSearch:
             latent, rows, value = self._steps(acquisition, latent, rows, value, rng)
             found.append((rows, value))
         if len(self._fine):
-            climbed = self._climb(acquisition, latent)
+            climbed = self._climb(acquisition, latent, round(effort * self.n_steps))
             _, rows, value = self._evaluated(acquisition, climbed)
             found.append((rows, value))
         rows, value = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -187,7 +194,7 @@ class AcquisitionSearch:
 
     # ---- gradient steps, all climbs in one problem
 
-    def _climb(self, acquisition: Acquisition, latent: FloatArray) -> FloatArray:
+    def _climb(self, acquisition: Acquisition, latent: FloatArray, n_steps: int) -> FloatArray:
         from scipy.optimize import minimize
 
         fine, k = self._fine, len(latent)
@@ -208,7 +215,7 @@ class AcquisitionSearch:
             jac=True,
             method="L-BFGS-B",
             bounds=[(0.0, 1.0)] * (k * len(fine)),
-            options={"maxiter": self.n_steps, "ftol": 1e-6},
+            options={"maxiter": n_steps, "ftol": 1e-6},
         )
         latent[:, fine] = found.x.reshape(k, -1)
         return latent

@@ -35,6 +35,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _INCUMBENTS = 4
+_LIGHT = 4e5  # pairs of points in all processes; with more the search takes fewer steps
 
 
 class GPOptimizer(Optimizer):
@@ -43,13 +44,15 @@ class GPOptimizer(Optimizer):
     Parameters
     ----------
     n_startup : int, default 10
-        Evaluations that a budget needs before it is modelled; until then ETPE proposes.
+        Evaluations that a budget needs before it is modelled; until then ETPE proposes. Beside
+        a lower budget, or evaluations of another study, three successful ones are enough.
     n_candidates : int, default 768
         Points at which the acquisition function is looked at first; the best of them are improved.
     n_steps : int, default 30
         Gradient steps by which they are improved, at most.
     max_points : int, default 500
-        With more evaluations than this at any budget ETPE proposes.
+        With more evaluations than this at any budget ETPE proposes; those of another study do not
+        count.
     growth : float, default 1.1
         Hyper-parameters are fitted anew when the evaluations have grown by this factor.
     prior : Prior, optional
@@ -130,11 +133,14 @@ class GPOptimizer(Optimizer):
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
         sources = self._surrogates.sources() if self._inputs.n_groups else []
-        if not sources or max(len(source.rows) for source in sources) > self.max_points:
+        n_own = max((len(s.rows) for s in sources if not s.borrowed), default=0)
+        if not sources or n_own > self.max_points:
             return self._etpe.ask(budget, pending, key)
         rng = key.rng("gp")
         acquisition, incumbents = self._acquisition(sources, pending, rng)
-        found = self._search.best(acquisition, incumbents, rng)
+        found = self._search.best(
+            acquisition, incumbents, rng, effort=min(1.0, _LIGHT / self._surrogates.weight(sources))
+        )
         row = next((row for row in found if not self.seen(row)), None)
         model_based = row is not None
         if row is None:
@@ -145,23 +151,25 @@ class GPOptimizer(Optimizer):
         self, sources: list[Source], pending: Collection[Job], rng: np.random.Generator
     ) -> tuple[Sum, FloatArray]:
         """Return what to maximise and the rows around which to look closer, the best first."""
-        top, targets = sources[-1], self._surrogates.targets
+        targets = self._surrogates.targets
+        own = [source for source in sources if not source.borrowed] or sources
+        shown = self._last_of_trials(own)
         out = np.array([job.vector for job in pending if job.vector is not None])
         out = out.reshape(-1, self.space.dim)
         constraints = [
             predictor
             for j in range(targets.n_constraints)
-            if (predictor := self._surrogates.constraint(top, j, out)) is not None
+            if (predictor := self._surrogates.constraint(own, j, out)) is not None
         ]
-        known = self.history.vectors[top.rows]
-        feasible = targets.feasible[top.rows]
+        known = self.history.vectors[shown]
+        feasible = targets.feasible[shown]
         if constraints and not feasible.any():
             rows = np.concatenate([known, out])
             predictions = self._predictions(constraints, rows)
             terms, order = self._improving(constraints, predictions, np.ones(len(constraints)))
         else:
             if not feasible.any():  # no evaluation told its constraints
-                feasible = self.history.column("ok")[top.rows]
+                feasible = self.history.column("ok")[shown]
             rows = known[feasible]
             if not constraints:  # else nobody knows whether they will be feasible
                 rows = np.concatenate([rows, out])
@@ -174,12 +182,19 @@ class GPOptimizer(Optimizer):
             weights = rng.dirichlet(np.ones(len(objectives)))
             terms, order = self._improving(objectives, predictions, weights, scaled=True)
             terms += [Feasibility(predictor) for predictor in constraints]
-        failure = self._surrogates.failure(top, out)
+        failure = self._surrogates.failure(own, out)
         if failure is not None:
             terms.append(Feasibility(failure))
-        n = len(top.rows)
+        n = max(len(source.rows) for source in own)
         acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
         return acquisition, rows[order[:_INCUMBENTS]]
+
+    def _last_of_trials(self, sources: list[Source]) -> npt.NDArray[np.intp]:
+        """Return of every trial the row of its last evaluation, ascending."""
+        rows = np.sort(np.concatenate([source.rows for source in sources]))
+        _, last = np.unique(self.history.column("trial")[rows][::-1], return_index=True)
+        result: npt.NDArray[np.intp] = np.sort(rows[::-1][last])
+        return result
 
     def _predictions(self, predictors: Sequence[Predictor], rows: FloatArray) -> FloatArray:
         features = self._inputs.features(rows)

@@ -24,7 +24,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 Warp = Callable[[FloatArray], FloatArray]
 
-_FEW = 3
+_FEW = 3  # evaluations that are enough beside a source of another budget or study
+_MOST_BORROWED = 250  # rows of another study's source
+_MOST_LABELS = 500  # trials of which success and failure are modelled
+_MOST_FITTED = 250  # rows that hyper-parameters of a single process are fitted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,19 @@ class Source:
     borrowed: bool
     rows: IntArray
 
+    @property
+    def key(self) -> tuple[float, bool]:
+        """What tells it from others."""
+        return self.budget, self.borrowed
+
 
 class Surrogates:
     """Gaussian processes of a history, a function of it alone.
 
     Hyper-parameters are fitted at counts of observations that grow by a fixed factor, on exactly so
-    many first rows and from fixed starts; later rows extend the factor. The last fit is kept.
+    many first rows and from fixed starts; later rows extend the factor. The last fit is kept. Of
+    many rows only some, evenly chosen, are fitted to, the fewer the more processes there are: that
+    bounds what a proposal takes.
 
     Parameters
     ----------
@@ -65,58 +75,69 @@ class Surrogates:
         self._inputs, self._history = inputs, history
         self._n_startup, self._growth = n_startup, growth
         self.targets = Targets(history)
-        self._factors: dict[tuple[float, bool, str], tuple[int, Factor]] = {}
+        self._factors: dict[tuple[object, ...], tuple[int, IntArray, Factor]] = {}
 
     def sources(self) -> list[Source]:
         """Return the sources that can be modelled, the most important last.
 
         A budget can be when `n_startup` evaluations finished there, one of them successfully. What
-        other studies found is a source of its own, since their losses may be on another scale, and
-        a few own evaluations are enough beside it.
+        other studies found is a source of its own, since their losses may be on another scale;
+        of many rows it has some, evenly chosen. Beside such a source or one of a lower budget
+        three successful evaluations are enough.
         """
-        theirs, own = [], []
+        theirs: list[Source] = []
+        own: list[Source] = []
         ok, borrowed = self._history.column("ok"), imported(self._history)
         for budget in self._history.budgets:
             rows = self._history.at_budget(budget)
             other, mine = rows[borrowed[rows]], rows[~borrowed[rows]]
-            enough = self._n_startup
-            if len(other) >= enough and ok[other].any():
-                theirs.append(Source(budget, True, other))
-                enough = min(enough, _FEW)
-            if len(mine) >= enough and ok[mine].any():
+            if len(other) >= self._n_startup and ok[other].any():
+                theirs.append(Source(budget, True, _thinned(other, _MOST_BORROWED)))
+            n_ok = int(ok[mine].sum())
+            if (len(mine) >= self._n_startup and n_ok) or ((theirs or own) and n_ok >= _FEW):
                 own.append(Source(budget, False, mine))
         return [*theirs, *own]
 
+    def weight(self, sources: Sequence[Source]) -> float:
+        """Return how many pairs of points there are in all processes: what predictions cost."""
+        pairs = [float(len(source.rows)) ** 2 for source in sources]
+        return sum(pairs) * self.targets.n_objectives + max(pairs) * self.targets.n_constraints
+
     def objective(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor | None:
-        """Return what all sources together predict of an objective; None where the last knows none.
+        """Return what all sources together predict of an objective; None where nobody told it.
 
         Parameters
         ----------
         sources : sequence of Source
-            The last is the one whose targets are predicted.
+            The last that knows enough of it is the one whose targets are predicted.
         j : int
             Which objective.
         out : float64 (p, dim)
             Encoded rows of trials that are out, taken to be as predicted.
         """
         values = self.targets.values[:, j]
-        known = [source.rows[~np.isnan(values[source.rows])] for source in sources]
-        if not len(known[-1]):
+        told = [source.rows[~np.isnan(values[source.rows])] for source in sources]
+        pairs = [(s, rows) for s, rows in zip(sources, told, strict=True) if len(rows)]
+        while len(pairs) > 1 and len(pairs[-1][1]) < _FEW:
+            pairs.pop()
+        if not pairs:
             return None
+        known = pairs[-1][1]
         each = [
-            self._process(source, f"objective {j}", rows, values[rows], warped)
-            for source, rows in zip(sources, known, strict=True)
-            if len(rows)
+            self._process(
+                (*s.key, "objective", j), rows, values[rows], warped, self._n_processes(sources)
+            )
+            for s, rows in pairs
         ]
         pending = self._inputs.features(out)
         process = each[-1]
         if len(each) == 1:
             return process.believing(pending)
-        features = self._inputs.features(self._history.vectors[known[-1]])
+        features = self._inputs.features(self._history.vectors[known])
         predictions = np.array(
             [*(lower.predict(features)[0] for lower in each[:-1]), process.left_out()]
         )
-        weights = budget_weights(predictions, values[known[-1]])
+        weights = budget_weights(predictions, values[known])
         members: list[Predictor] = [
             Calibrated(lower.believing(pending), predicted, process.y)
             for lower, predicted in zip(each[:-1], predictions[:-1], strict=True)
@@ -125,54 +146,82 @@ class Surrogates:
         used = np.flatnonzero(weights > 0)
         return Ensemble([members[k] for k in used], weights[used])
 
-    def constraint(self, source: Source, j: int, out: FloatArray) -> Predictor | None:
+    def constraint(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor | None:
         """Return the prediction of a constraint's violation, below 0 where it holds.
 
-        None where no evaluation told it.
+        By the largest budget that `n_startup` evaluations told it of, else by the one that most
+        did. None where no evaluation told it.
         """
-        values = self.targets.violations[source.rows, j]
-        known = ~np.isnan(values)
-        if not known.any():
+        values = self.targets.violations[:, j]
+        told = [source.rows[~np.isnan(values[source.rows])] for source in sources]
+        k = max(range(len(told)), key=lambda k: (min(len(told[k]), self._n_startup), k))
+        rows = told[k]
+        if not len(rows):
             return None
-        rows = source.rows[known]
-        process = self._process(source, f"constraint {j}", rows, values[known], signed)
+        key = *sources[k].key, "constraint", j
+        process = self._process(key, rows, values[rows], signed, self._n_processes(sources))
         return process.believing(self._inputs.features(out))
 
-    def failure(self, source: Source, out: FloatArray) -> Predictor | None:
+    def failure(self, sources: Sequence[Source], out: FloatArray) -> Predictor | None:
         """Return the prediction of what is below 0 where an evaluation succeeds; None if all did.
 
         A regression of labels, 1 and -1, with length scales as they are before any data: fitted to
-        labels they get so short that a failure tells nothing about its surroundings.
+        labels they get so short that a failure tells nothing about its surroundings. A trial that
+        failed at any budget did fail.
         """
-        ok = self._history.column("ok")[source.rows]
-        if ok.all():
+        ok = self._history.column("ok")
+        rows = np.sort(np.concatenate([source.rows for source in sources]))
+        trials = self._history.column("trial")[rows]
+        _, first, which = np.unique(trials, return_index=True, return_inverse=True)
+        if ok[rows].all():
             return None
-        labels = np.where(ok, -1.0, 1.0)
-        process = self._process(source, "failure", source.rows, labels, None)
+        failed = np.bincount(which, ~ok[rows]) > 0
+        order = _thinned(np.argsort(first), _MOST_LABELS)
+        labels = np.where(failed[order], 1.0, -1.0)
+        process = self._process(("failure",), rows[first[order]], labels)
         return process.believing(self._inputs.features(out))
 
+    def _n_processes(self, sources: Sequence[Source]) -> int:
+        return len(sources) * self.targets.n_objectives + self.targets.n_constraints
+
     def _process(
-        self, source: Source, name: str, rows: IntArray, values: FloatArray, warp: Warp | None
+        self,
+        key: tuple[object, ...],
+        rows: IntArray,
+        values: FloatArray,
+        warp: Warp | None = None,
+        n_processes: int = 1,
     ) -> GaussianProcess:
         """Return the process of some rows and values; fitted to them if a warp is given."""
         features = self._inputs.features(self._history.vectors[rows])
         n = self._scheduled(len(values))
-        key = source.budget, source.borrowed, name
+        most = int(_MOST_FITTED / n_processes**0.5)
         kept = self._factors.get(key)
-        if kept is None or kept[0] != n:
+        if kept is None or kept[0] != most or not np.array_equal(kept[1], rows[:n]):
             prior = Prior.scaled(self._inputs.n_groups)
             if warp is None:
                 parameters = prior.typical(self._inputs.n_groups)
             else:
-                parameters = fit(features[:n], self._inputs.groups, warp(values[:n]), prior)
-            kept = n, Factor.of(parameters, self._inputs.groups, features[:n])
+                some = _thinned(np.arange(n), most)
+                y = warp(values[:n])[some]
+                parameters = fit(features[some], self._inputs.groups, y, prior)
+            factor = Factor.of(parameters, self._inputs.groups, features[:n])
+            kept = most, rows[:n], factor
             self._factors[key] = kept
         y = values if warp is None else warp(values)
-        return GaussianProcess(kept[1].extended(features[n:]), y)
+        return GaussianProcess(kept[2].extended(features[n:]), y)
 
     def _scheduled(self, n: int) -> int:
-        """Return the last count, of a fixed schedule, at which hyper-parameters are fitted."""
-        at = self._n_startup
+        """Return the last count, of a fixed schedule, at which hyper-parameters are fitted.
+
+        It begins where a source may, and again where it may without another.
+        """
+        at = self._n_startup if n >= self._n_startup else _FEW
         while (following := max(at + 1, int(at * self._growth))) <= n:
             at = following
         return min(at, n)
+
+
+def _thinned(rows: IntArray, most: int) -> IntArray:
+    """Return rows at equal distances, `most` at most; those of a prefix for small growth."""
+    return rows[:: -(-len(rows) // most)]

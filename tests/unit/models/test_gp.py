@@ -124,6 +124,17 @@ def test_points_that_coincide() -> None:
     assert 0 < deviation[0] < 0.01
 
 
+def test_more_noise_until_there_is_a_factor() -> None:
+    """The noise that keeps points apart grows as far as the signal, then it is an error."""
+    features = np.full((6, len(GROUPS)), 0.25)
+    parameters = Hyperparameters(PARAMETERS.lengths, 1.0, -1e-3)
+    factor = Factor.of(parameters, GROUPS, features)
+    assert np.isfinite(factor.inverse).all()
+    assert np.abs(np.tril(factor.inverse)).max() < 1e2
+    with pytest.raises(np.linalg.LinAlgError, match="6 points"):
+        Factor.of(Hyperparameters(PARAMETERS.lengths, 1.0, -5.0), GROUPS, features)
+
+
 def test_believing_keeps_the_mean_and_shrinks_the_deviation() -> None:
     """Believing its own means, a process predicts the same, and is sure at these points."""
     features, y = _data()

@@ -58,6 +58,16 @@ def test_hands_over_when_there_is_too_much_to_model() -> None:
     assert dict(etpe.ask(1.0, (), driver.key).config) == dict(driver.ask().config)
 
 
+def test_evaluations_of_another_study_are_not_too_much() -> None:
+    """However many were imported, a model proposes."""
+    driver = Driver(GPOptimizer(max_points=20), PLANE)
+    for config in PLANE.sample_configs(30, np.random.default_rng(0)):
+        driver.borrow(config, _bowl(config))
+    assert driver.ask().info["model_based_pick"]
+    driver.step(1.0)
+    assert driver.ask().info["model_based_pick"]
+
+
 def test_pending_trials_keep_apart() -> None:
     """Eight proposals at once are no clump: each is away from the others."""
     driver = Driver(GPOptimizer(), PLANE)
@@ -102,6 +112,19 @@ def test_lower_budgets_are_learnt_from() -> None:
     for config in PLANE.sample_configs(10, rng):
         driver.finish(driver.enqueue(config, budget=3.0), 5 + _bowl(config))
     assert _bowl(driver.ask(3.0).config) < 1e-3
+
+
+def test_few_results_at_a_larger_budget_count() -> None:
+    """Nine results at the largest budget, beside twelve lower ones, change what is proposed."""
+    driver, rng = Driver(GPOptimizer(), PLANE, budgets=(1.0, 9.0)), np.random.default_rng(0)
+    for config in PLANE.sample_configs(12, rng):
+        driver.finish(driver.enqueue(config, budget=1.0), rng.normal())
+    before, key = driver.ask(9.0), driver.key
+    for config in PLANE.sample_configs(9, rng):
+        driver.finish(driver.enqueue(config, budget=9.0), -100 + _bowl(config))
+    after = driver.optimizer.ask(9.0, (), key)
+    assert dict(before.config) != dict(after.config)
+    assert _bowl(after.config) < 0.05
 
 
 def test_failures_are_learnt_from() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.models.gp import GaussianProcess
 from bandmaster.models.gp_ensemble import Ensemble
 from bandmaster.models.gp_inputs import Inputs
-from bandmaster.optimizers import RandomOptimizer
+from bandmaster.optimizers import RandomOptimizer, gp_surrogates
 from bandmaster.optimizers.gp_surrogates import Surrogates
 from bandmaster.space import Float, Space
 from bandmaster.testing.driver import Driver
@@ -64,6 +65,78 @@ def test_what_others_found_is_a_source_of_its_own() -> None:
     assert [(True, 6), (False, 3)] == [(s.borrowed, len(s.rows)) for s in sources]
 
 
+def test_a_larger_budget_needs_little_beside_a_lower_one() -> None:
+    """Three successes at a larger budget are enough beside a lower one that can be modelled."""
+    driver = _driver(5)
+    driver.finish(driver.start(3.0), None)
+    _play(driver, 2, 3.0)
+    assert [1.0] == [s.budget for s in _surrogates(driver).sources()]
+    _play(driver, 1, 3.0)
+    assert [(1.0, 5), (3.0, 4)] == [(s.budget, len(s.rows)) for s in _surrogates(driver).sources()]
+
+
+def test_of_many_imported_rows_some_are_modelled() -> None:
+    """A source of another study has a fixed number of rows at most, a function of the history."""
+    driver = _driver(0)
+    for i, config in enumerate(PLANE.sample_configs(600, np.random.default_rng(0))):
+        driver.borrow(config, config["x"], budget=1.0)
+        if i == 249:
+            assert 250 == len(_surrogates(driver).sources()[0].rows)
+    assert list(range(0, 600, 3)) == _surrogates(driver).sources()[0].rows.tolist()
+
+
+def test_a_constraint_is_told_by_the_budget_that_knows_enough() -> None:
+    """While few results at the largest budget told a constraint, a lower one's are modelled."""
+    objectives = Objectives(["loss", Metric("c", "constraint", threshold=0.5)])
+    driver = Driver(RandomOptimizer(), PLANE, budgets=(1.0, 3.0), objectives=objectives)
+    for i in range(13):
+        job = driver.start(1.0 if i < 8 else 3.0)
+        told = {"c": job.config["x"]} if i < 12 else {}
+        driver.finish(job, 1.0, metrics=told)
+        if i in {11, 12}:
+            surrogates = _surrogates(driver)
+            predictor = surrogates.constraint(surrogates.sources(), 0, NOTHING)
+            assert 8 == len(predictor.y)
+    job = driver.start(3.0)
+    driver.finish(job, 1.0, metrics={"c": job.config["x"]})
+    surrogates = _surrogates(driver)
+    assert 5 == len(surrogates.constraint(surrogates.sources(), 0, NOTHING).y)
+
+
+def test_a_failure_at_any_budget_counts() -> None:
+    """Success is modelled by trials, over all budgets: a failure at a lower one is not lost."""
+    driver = _driver(2)
+    jobs = [driver.start(1.0) for _ in range(4)]
+    for i, job in enumerate(jobs):
+        driver.finish(job, 1.0 if i < 3 else None)
+    for job in jobs[:3]:
+        driver.finish(driver.promote(job, 3.0), 1.0)
+    surrogates = _surrogates(driver)
+    assert [1.0, 3.0] == [s.budget for s in surrogates.sources()]
+    assert [-1.0] * 5 + [1.0] == surrogates.failure(surrogates.sources(), NOTHING).y.tolist()
+
+
+def test_fits_look_at_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many rows some are fitted to, fewer with more processes; predictions stay pure."""
+    counts = []
+
+    def counting(features: np.ndarray, *args: object, **options: object) -> object:
+        counts.append(len(features))
+        return fit(features, *args, **options)  # type: ignore[arg-type]  # handed on
+
+    fit = gp_surrogates.fit
+    monkeypatch.setattr(gp_surrogates, "fit", counting)
+    monkeypatch.setattr(gp_surrogates, "_MOST_FITTED", 8)
+    driver = _driver(5)
+    looking = _surrogates(driver)
+    for n in range(24):
+        _play(driver, 1, 1.0 if n < 14 else 3.0)
+        assert _prediction(_surrogates(driver)) == _prediction(looking), n
+        assert max(counts) <= (8 if n < 16 else 5)
+        counts.clear()
+        counts.append(0)
+
+
 def test_fits_are_a_function_of_the_history() -> None:
     """Asked at each count or only at the last, the prediction is the same to the last bit."""
     driver = _driver(5)
@@ -80,8 +153,6 @@ def test_hyper_parameters_stay_between_fits(monkeypatch: pytest.MonkeyPatch) -> 
     def counting(features: np.ndarray, *args: object, **options: object) -> object:
         counts.append(len(features))
         return fit(features, *args, **options)  # type: ignore[arg-type]  # handed on
-
-    from bandmaster.optimizers import gp_surrogates
 
     fit = gp_surrogates.fit
     monkeypatch.setattr(gp_surrogates, "fit", counting)
