@@ -13,6 +13,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
+from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.axes import Axes
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.moves import draw_candidates
@@ -123,9 +124,7 @@ class ETPEOptimizer(Optimizer):
         if modelled_budget(self.history, self.n_startup) is not None:
             evidence = self._gather()
         row = (
-            self._startup(key, rng)
-            if evidence is None
-            else self._first_unseen(self._candidates(evidence, pending, rng))
+            self._startup(key, rng) if evidence is None else self._modelled(evidence, pending, rng)
         )
         model_based = evidence is not None and row is not None
         if row is None:
@@ -144,6 +143,13 @@ class ETPEOptimizer(Optimizer):
         if evidence.n < self.n_startup and imported(self.history).any():
             return None  # another study's results were enough, but they turn out to mislead
         return evidence if np.isfinite(evidence.values).all(axis=1).any() else None
+
+    def _modelled(
+        self, evidence: Evidence, pending: Collection[Job], rng: np.random.Generator
+    ) -> FloatArray | None:
+        with one_thread():
+            rows = self._candidates(evidence, pending, rng)
+        return self._first_unseen(rows)
 
     def _candidates(
         self, evidence: Evidence, pending: Collection[Job], rng: np.random.Generator

@@ -12,6 +12,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
+from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.forest_model import Acquisition, ForestModel
 from bandmaster.optimizers.forest_search import ForestSearch
@@ -128,7 +129,8 @@ class ForestOptimizer(Optimizer):
             if key.number < self.n_startup:
                 row = startup_row(self, key, self.n_startup, "forest-design")
         elif rng.random() >= self.random_share:
-            row = self._improving(pending, key, rng)
+            with one_thread():
+                row = self._improving(pending, key, rng)
             model_based = row is not None
         if row is None:
             row = draw_unseen(self, rng)
