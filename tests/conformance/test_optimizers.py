@@ -73,7 +73,7 @@ class TestAuto(OptimizerSuite):
 
 class TestGP(OptimizerSuite):
     def make(self) -> Optimizer:
-        return GPOptimizer(n_startup=9, n_candidates=24, n_steps=1, growth=9.0)
+        return GPOptimizer(n_startup=9, n_candidates=12, n_steps=1, max_points=12, growth=9.0)
 
 
 class TestCMAES(OptimizerSuite):
