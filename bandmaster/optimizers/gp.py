@@ -12,6 +12,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
+from bandmaster.models.blas import one_thread
 from bandmaster.models.gp_ensemble import Predictor
 from bandmaster.models.gp_inputs import Inputs
 from bandmaster.optimizers.acquisition_search import AcquisitionSearch
@@ -136,11 +137,13 @@ class GPOptimizer(Optimizer):
         n_own = max((len(s.rows) for s in sources if not s.borrowed), default=0)
         if not sources or n_own > self.max_points:
             return self._etpe.ask(budget, pending, key)
+        import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which is to be limited
+
         rng = key.rng("gp")
-        acquisition, incumbents = self._acquisition(sources, pending, rng)
-        found = self._search.best(
-            acquisition, incumbents, rng, effort=min(1.0, _LIGHT / self._surrogates.weight(sources))
-        )
+        effort = min(1.0, _LIGHT / self._surrogates.weight(sources))
+        with one_thread():
+            acquisition, incumbents = self._acquisition(sources, pending, rng)
+            found = self._search.best(acquisition, incumbents, rng, effort=effort)
         row = next((row for row in found if not self.seen(row)), None)
         model_based = row is not None
         if row is None:
