@@ -26,6 +26,8 @@ bench: $(VENV)/.bench-ready
 	for benchmark in benchmarks/*.py; do \
 	    echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; \
 	done
+	$(BIN)/python -m benchmarks.quality --suite synthetic --engines auto ETPE Random \
+	    --peers Optuna --seeds 3 --results $$(mktemp -d)/results.jsonl
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache \
