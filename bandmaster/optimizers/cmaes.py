@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,12 +41,14 @@ _LEAST = 5
 class _Run:
     """The generations so far: a function of the seed and of the first `consumed` rows.
 
-    Those that are too old to be asked for are None.
+    Those that are too old to be asked for are None. `best` are the rows that
+    the next generation is compared with, as many as it has members.
     """
 
     seed: int
     generations: list[Distribution | None]
     consumed: int = 0
+    best: IntArray = field(default_factory=lambda: np.empty(0, np.intp))
 
     @property
     def current(self) -> Distribution:
@@ -130,8 +132,8 @@ class CMAESOptimizer(Optimizer):
         elif self._layout.n_columns:
             run = self._replayed(budget, key.seed)
             for n in (1, _DRAWS):  # as a rule the first will do
-                points, _ = run.current.draw(n, _seed(key))
-                row = first_unseen(self, self._units.rows(points)) if row is None else row
+                if row is None:
+                    row = first_unseen(self, run.current.draw(n, _seed(key))[0])
             if row is not None:
                 info = {"model_based_pick": True, "generation": len(run.generations) - 1}
         if row is None:
@@ -157,12 +159,14 @@ class CMAESOptimizer(Optimizer):
 
     def _advance(self, run: _Run, rows: IntArray) -> None:
         current = run.current
-        size, first = current.population_size, run.consumed
-        mine = np.arange(first, first + size)
-        # What came before makes a place among several objectives or constraints more certain.
-        bad = fitness(self._targets, rows[mine if self._targets.plain else slice(first + size)])
+        size = current.population_size
+        mine = rows[run.consumed : run.consumed + size]
+        # The best so far make a place among several objectives or constraints more certain.
+        compared = mine if self._targets.plain else np.concatenate([run.best, mine])
+        bad = fitness(self._targets, compared)
+        run.best = compared[np.argsort(bad, kind="stable")[:size]]
         order = np.argsort(bad[-size:], kind="stable")
-        following = current.advance([self._solution(run, int(rows[i])) for i in mine[order]])
+        following = current.advance([self._solution(run, row) for row in mine[order].tolist()])
         if following is None:
             rng = Key(run.seed, len(run.generations)).rng("cmaes-restart")
             following = self._first(2 * size, rng)
@@ -179,18 +183,20 @@ class CMAESOptimizer(Optimizer):
         """Return a finished evaluation as it was drawn, or else as its configuration says."""
         evaluation = self.history[row]
         vector = self.history.vectors[row]
+        point = self._units.of(vector[None])[0]
+        if self._layout.as_drawn and not np.isnan(point[self._layout.floats]).any():
+            return run.current.solution(point)
         generation = evaluation.config_info.get("generation")
         if isinstance(generation, int) and 0 <= generation < len(run.generations):
             source = run.generations[generation]
             if source is not None:
                 seed = _seed(Key(run.seed, evaluation.trial))
                 for n in (1, _DRAWS):
-                    points, drawn = source.draw(n, seed)
-                    rows = self._units.rows(points)
+                    rows, drawn = source.draw(n, seed)
                     same = np.isclose(rows, vector, rtol=0, atol=1e-9, equal_nan=True).all(axis=1)
                     if same.any():
                         return drawn[int(same.argmax())]
-        return run.current.solution(self._units.of(vector[None])[0])
+        return run.current.solution(point)
 
 
 def _seed(key: Key) -> int:

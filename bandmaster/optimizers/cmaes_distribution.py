@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,8 @@ IntArray = npt.NDArray[np.intp]
 _LARGEST_GRID = 32  # finer grids are taken for continuous
 _SIGMA = 0.2  # of the first distribution, as a share of the range
 _LEAST_SIGMA, _LARGEST_SIGMA = 1e-9, 1e4
+_SAMPLES = 100  # for one that lies in the box
+_KEPT = 4  # draws, in population sizes: until their evaluations have been counted
 
 
 def load_cmaes() -> Any:
@@ -69,6 +70,12 @@ class Layout:
         ]
 
     @property
+    def as_drawn(self) -> bool:
+        """Whether a row whose columns are all active says exactly what was drawn."""
+        kinds = self.units.space.n_values[self.floats]
+        return len(self.floats) == self.n_columns and bool(np.isinf(kinds).all())
+
+    @property
     def n_columns(self) -> int:
         """How many columns are searched."""
         return len(self.floats) + len(self.grids) + len(self.choices)
@@ -84,8 +91,9 @@ class Layout:
 class Distribution:
     """Wraps an optimizer of the package `cmaes`; its points are those of `Units`.
 
-    `draw` changes nothing but the generator of random numbers, which it seeds; `advance` returns
-    another object.
+    What `draw` returns is a function of its arguments, and `advance` returns another object.
+    `draw` seeds the package's generator, lets it keep the eigenvectors of the covariance (and the
+    covariance as they give it back), and remembers its last results: none of this shows.
 
     Parameters
     ----------
@@ -99,6 +107,7 @@ class Distribution:
         package = load_cmaes()
         self.layout, self.population_size = layout, population_size
         self._mixed = len(layout.floats) < layout.n_columns
+        self._drawn: dict[tuple[int, int], tuple[FloatArray, list[Any]]] = {}
         mean = centre[np.concatenate([layout.floats, layout.grids])]
         self._cma: Any
         if not self._mixed:
@@ -119,11 +128,34 @@ class Distribution:
         )
 
     def draw(self, n: int, seed: int) -> tuple[FloatArray, list[Any]]:
-        """Draw points, float64 (n, dim), and what `advance` wants of each."""
+        """Draw encoded rows, float64 (n, dim), and what `advance` wants of each."""
+        if (n, seed) not in self._drawn:
+            while len(self._drawn) >= _KEPT * self.population_size:
+                del self._drawn[next(iter(self._drawn))]
+            with np.errstate(all="ignore"):
+                drawn = self._mixtures(n, seed) if self._mixed else self._samples(n, seed)
+            points = np.array([self._point(one) for one in drawn])
+            self._drawn[n, seed] = self.layout.units.rows(points), drawn
+        return self._drawn[n, seed]
+
+    def _mixtures(self, n: int, seed: int) -> list[Any]:
         self._cma.reseed_rng(seed)
-        with np.errstate(all="ignore"):
-            drawn = [self._cma.ask() for _ in range(n)]
-        return np.array([self._point(one) for one in drawn]), drawn
+        return [self._cma.ask() for _ in range(n)]
+
+    def _samples(self, n: int, seed: int) -> list[FloatArray]:
+        """Draw points in the box, by rejection; where all samples are outside, one is clipped.
+
+        As the package does, whose samples cost O(dim³) each.
+        """
+        cma, rng = self._cma, np.random.default_rng(seed)
+        vectors, deviations = cma._eigen_decomposition()
+        result = []
+        for _ in range(n):
+            normal = rng.standard_normal((_SAMPLES, len(deviations)))
+            x = cma._mean + cma._sigma * ((normal * deviations) @ vectors.T)
+            inside = ((x >= 0.0) & (x <= 1.0)).all(axis=1)
+            result.append(np.clip(x[inside.argmax()], 0.0, 1.0))
+        return result
 
     def solution(self, point: FloatArray) -> Any:
         """Return what `advance` wants of a point that did not come from `draw`; NaN is filled."""
@@ -152,10 +184,11 @@ class Distribution:
         """Return the next generation's, given this one's solutions; None when it has converged."""
         twin = object.__new__(Distribution)
         twin.layout, twin.population_size = self.layout, self.population_size
-        twin._mixed = self._mixed
-        # The package's own copying rounds nothing but drops the generator, at O(dim²) in Python.
+        twin._mixed, twin._drawn = self._mixed, {}
+        # Its arrays and lists hold numbers; the generator, seeded before each use, may be shared.
         cma = object.__new__(type(self._cma))
-        vars(cma).update(copy.deepcopy(vars(self._cma)))
+        for name, value in vars(self._cma).items():
+            setattr(cma, name, value.copy() if isinstance(value, (np.ndarray, list)) else value)
         with np.errstate(all="ignore"):
             cma.tell([(one, float(place)) for place, one in enumerate(best_first)])
             twin._cma = cma

@@ -7,11 +7,13 @@ import sys
 import numpy as np
 import pytest
 
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError, MissingExtraError
-from bandmaster.optimizers import CMAESOptimizer, get_optimizer
+from bandmaster.optimizers import CMAESOptimizer, cmaes, get_optimizer
 from bandmaster.optimizers.cmaes_distribution import Distribution, Layout
-from bandmaster.optimizers.population import Units
+from bandmaster.optimizers.population import Units, fitness
+from bandmaster.optimizers.targets import Targets
 from bandmaster.space import Categorical, Condition, Equals, Float, Integer, Ordinal, Space
 from bandmaster.testing.driver import Driver
 
@@ -51,8 +53,7 @@ def test_what_is_drawn_and_what_is_read_agree(space: Space) -> None:
     """A configuration that was not drawn counts as the point that would have given it."""
     units = Units(space)
     distribution = Distribution(Layout(units), 6, np.full(space.dim, 0.5))
-    points, _ = distribution.draw(20, 7)
-    rows = units.rows(points)
+    rows, _ = distribution.draw(20, 7)
     assert space.legal(rows).all()
     for row, point in zip(rows, units.of(rows), strict=True):
         again = distribution._point(distribution.solution(point))
@@ -67,6 +68,73 @@ def test_advancing_leaves_the_old_generation_alone() -> None:
     assert following is not None
     np.testing.assert_array_equal(before, distribution.draw(6, 1)[0])
     assert not np.array_equal(before, following.draw(6, 1)[0])
+
+
+def test_samples_follow_the_distribution() -> None:
+    """Where the box cuts nothing off, samples have the mean and the covariance they should have."""
+    distribution = Distribution(Layout(Units(FLOATS)), 6, np.array([0.4, 0.5, 0.6]))
+    wanted = np.array([[4.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.25]]) / 1e4
+    distribution._cma._C, distribution._cma._sigma = wanted / 0.01**2, 0.01
+    rows, drawn = distribution.draw(2000, 3)
+    np.testing.assert_allclose([0.4, 0.5, 0.6], rows.mean(axis=0), atol=0.003)
+    np.testing.assert_allclose(wanted, np.cov(rows.T), atol=4e-5)
+    np.testing.assert_allclose(rows, drawn)
+
+
+def test_samples_stay_in_the_box() -> None:
+    """In a corner of a box of many dimensions, where rejection is hopeless, a sample is clipped."""
+    space = Space([Float(f"x{i}", 0, 1) for i in range(60)])
+    rows, _ = Distribution(Layout(Units(space)), 6, np.zeros(60)).draw(3, 0)
+    assert space.legal(rows).all()
+    assert 0 < (rows == 0.0).sum() < rows.size
+
+
+def test_what_is_known_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of floats each trial is drawn once; a mixed space's samples are remembered."""
+    drawn: list[int] = []
+    samples, mixtures = Distribution._samples, Distribution._mixtures
+
+    def count_samples(self: Distribution, n: int, seed: int) -> list[np.ndarray]:
+        drawn.append(seed)
+        return samples(self, n, seed)
+
+    def count_mixtures(self: Distribution, n: int, seed: int) -> list[object]:
+        drawn.append(seed)
+        return mixtures(self, n, seed)
+
+    monkeypatch.setattr(Distribution, "_samples", count_samples)
+    monkeypatch.setattr(Distribution, "_mixtures", count_mixtures)
+    for space in (Space([Float(f"x{i}", 0, 1) for i in range(200)]), MIXED):
+        driver = Driver(CMAESOptimizer(population_size=6), space)
+        for i in range(6 + 14):
+            driver.step(float(i % 5))
+        assert 14 == len(drawn)
+        if space is not MIXED:
+            driver.replay(CMAESOptimizer(population_size=6)).ask()
+            assert 15 == len(drawn)  # the proposal: nothing was drawn of what was told
+        drawn.clear()
+
+
+def test_a_generation_is_ranked_among_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several objectives a generation is compared with as many of the best, not with all."""
+    driver = Driver(CMAESOptimizer(population_size=6), FLOATS, objectives=Objectives(["a", "b"]))
+    losses = np.random.default_rng(0).random((60, 2))
+    ranked: list[int] = []
+
+    def count(targets: Targets, rows: np.ndarray) -> np.ndarray:
+        ranked.append(len(rows))
+        return fitness(targets, rows)
+
+    monkeypatch.setattr(cmaes, "fitness", count)
+    for a, b in losses.tolist():
+        driver.finish(driver.start(), a, metrics={"a": a, "b": b})
+    driver.ask()
+    assert [6] + [12] * 9 == ranked
+    optimizer = driver.optimizer
+    assert isinstance(optimizer, CMAESOptimizer)
+    best = losses[optimizer._replayed(1.0, 0).best]
+    beaten = (losses[:, None] <= best).all(axis=2).sum(axis=0) - 1
+    assert (beaten < 6).all()
 
 
 def test_late_evaluations_count_as_drawn() -> None:
