@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.pareto import crowding, undominated
 from bandmaster.optimizers.population import Units, first_unseen, fitness, startup_row
 from bandmaster.optimizers.targets import Targets
 from bandmaster.optimizers.unseen import draw_unseen
@@ -20,9 +22,29 @@ from bandmaster.optimizers.unseen import draw_unseen
 __all__ = ["DEOptimizer"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 
 _MUTANTS = 16  # drawn at once; the first that is legal and unseen is taken
 _PARENTS = 4  # a budget needs so many members before its own are mutated
+_FRONT = 8  # rows of a slot that may become its member when there are several objectives
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """Of a budget's first `read` rows, those that may be members, by slot and whether imported.
+
+    What another row of its slot dominates is none, and `others`, which violate a constraint, are
+    only where the slot has no front.
+    """
+
+    read: int = 0
+    fronts: dict[tuple[int, bool], IntArray] = field(default_factory=dict)
+    others: dict[tuple[int, bool], list[int]] = field(default_factory=dict)
+
+    def rows(self) -> IntArray:
+        found = [*self.fronts.values()]
+        found += [np.array(rows) for group, rows in self.others.items() if group not in self.fronts]
+        return np.sort(np.concatenate(found)) if found else np.empty(0, np.intp)
 
 
 class DEOptimizer(Optimizer):
@@ -50,6 +72,8 @@ class DEOptimizer(Optimizer):
     - Several budgets: each has a population of its own, as in DEHB, and a proposal is bred and
       competes in that of the budget it is asked for. While this has less than four members, the
       parents come from the largest budget that has.
+    - Several objectives: the best of a slot is of the lowest Pareto rank among those of all slots,
+      then the loneliest there (Kukkonen and Lampinen 2005); eight of a slot stay in the running.
     - Evaluations of another study are members until one of this study competes for the slot.
     - Categorical parameters have no difference: where two members differ, the mutant takes a choice
       at random with probability F. A parameter that a member lacks is filled from members that
@@ -58,6 +82,7 @@ class DEOptimizer(Optimizer):
     References
     ----------
     Storn, Price: Differential Evolution, 1997. Awad, Mallik, Hutter: DEHB, 2021.
+    Kukkonen, Lampinen: GDE3, 2005.
 
     Examples
     --------
@@ -95,6 +120,8 @@ class DEOptimizer(Optimizer):
         """Prepare for the space."""
         self._units = Units(self.space)
         self._targets = Targets(self.history)
+        self._objectives = self.history.objectives
+        self._candidates: dict[float, _Candidates] = {}
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
         """Propose a configuration; see `Optimizer.ask`."""
@@ -116,7 +143,9 @@ class DEOptimizer(Optimizer):
     def members(self, budget: float) -> dict[int, int]:
         """Return the row in the history of each slot's member at a budget, slots ascending."""
         rows = self.history.at_budget(budget)
-        bad = fitness(self._targets, rows)
+        if self._targets.n_objectives > 1:
+            rows = self._running(budget, rows)
+        bad = fitness(self._targets, rows, exact=False)
         trials = self.history.column("trial")[rows]
         slots = trials % self.population_size
         # Of equals the later one wins, as a trial that is no worse replaces its target.
@@ -125,6 +154,27 @@ class DEOptimizer(Optimizer):
         first = np.unique(slots[order], return_index=True)[1]
         best = order[first]
         return dict(zip(slots[best].tolist(), rows[best].tolist(), strict=True))
+
+    def _running(self, budget: float, rows: IntArray) -> IntArray:
+        """Return which of a budget's rows may be members, by several objectives."""
+        if self._objectives is not self.history.objectives:
+            self._objectives, self._candidates = self.history.objectives, {}
+        kept = self._candidates.setdefault(budget, _Candidates())
+        values, feasible = self._targets.values, self._targets.feasible
+        trials = self.history.column("trial")
+        for row in rows[kept.read :].tolist():
+            group = int(trials[row]) % self.population_size, bool(trials[row] < 0)
+            missing = np.isnan(values[row])
+            if feasible[row] and not missing.any():
+                front = np.append(kept.fronts.get(group, rows[:0]), row)
+                front = front[undominated(values[front])]
+                if len(front) > _FRONT:
+                    front = np.delete(front, crowding(values[front]).argmin())
+                kept.fronts[group] = front
+            elif not missing[0]:
+                kept.others.setdefault(group, []).append(row)
+        kept.read = len(rows)
+        return kept.rows()
 
     def _evolve(self, budget: float, slot: int, rng: np.random.Generator) -> FloatArray | None:
         """Return the offspring that competes for a slot, None while there are no parents."""

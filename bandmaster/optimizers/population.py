@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def fitness(targets: Targets, rows: IntArray) -> FloatArray:
+def fitness(targets: Targets, rows: IntArray, *, exact: bool = True) -> FloatArray:
     """Return how bad the evaluations of some rows are compared with each other, lower is better.
 
     The losses themselves, where one objective and no constraint say all. Else places: the feasible
@@ -33,6 +33,8 @@ def fitness(targets: Targets, rows: IntArray) -> FloatArray:
     targets : Targets
     rows : intp (k,)
         Of one budget.
+    exact : bool, default True
+        Whether places within a Pareto rank go by hypervolume, or by crowding.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def fitness(targets: Targets, rows: IntArray) -> FloatArray:
     if targets.n_objectives == 1:  # equal losses stay equal
         result[feasible] = np.unique(values[feasible, 0], return_inverse=True)[1].reshape(-1)
     else:
-        result[feasible[best_first(values[feasible])]] = np.arange(len(feasible))
+        result[feasible[best_first(values[feasible], exact=exact)]] = np.arange(len(feasible))
     infeasible = np.flatnonzero(ok & ~good)
     if len(infeasible):
         amount = np.maximum(targets.violations[rows[infeasible]], 0.0)

@@ -9,7 +9,7 @@ from bandmaster.core.history import History
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
-from bandmaster.optimizers import DEOptimizer, RegularizedEvolutionOptimizer
+from bandmaster.optimizers import DEOptimizer, RegularizedEvolutionOptimizer, de
 from bandmaster.optimizers.population import Units, fitness, populated_budget
 from bandmaster.optimizers.targets import Targets
 from bandmaster.space import Categorical, Condition, Equals, Float, Ordinal, Space
@@ -103,6 +103,38 @@ def test_a_slot_keeps_its_best_trial() -> None:
     trials = driver.optimizer.history.column("trial")
     # Trials 4 and 8 are equal, as are 3 and 7: the one that finished later replaces the other.
     assert {0: 4, 1: 1, 3: 3} == {slot: int(trials[row]) for slot, row in members.items()}
+
+
+def test_members_by_several_objectives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No trial of its slot dominates a member, few rows are ranked, and history alone decides."""
+    objectives = Objectives(["loss", "b", "c", Metric("d", "constraint", threshold=0.9)])
+    driver = Driver(DEOptimizer(population_size=4), PLANE, objectives=objectives)
+    ranked: list[int] = []
+
+    def count(targets: Targets, rows: np.ndarray, *, exact: bool) -> np.ndarray:
+        ranked.append(len(rows))
+        return fitness(targets, rows, exact=exact)
+
+    monkeypatch.setattr(de, "fitness", count)
+    optimizer = driver.optimizer
+    assert isinstance(optimizer, DEOptimizer)
+    # Slot 3 never meets the constraint.
+    table = np.random.default_rng(1).random((160, 4))
+    table[3::4, 3] = 1.0 + table[3::4, 3]
+    for row in table.tolist():
+        job = driver.enqueue({"x": row[0], "y": row[1]})
+        driver.finish(job, row[0], metrics=dict(zip(["loss", "b", "c", "d"], row, strict=True)))
+        members = optimizer.members(1.0)
+    assert max(ranked) <= 3 * 8 + 40
+    twin = driver.replay(DEOptimizer(population_size=4)).optimizer
+    assert isinstance(twin, DEOptimizer)
+    assert members == twin.members(1.0)
+    for slot in range(3):
+        mine = table[members[slot]]
+        rivals = table[slot::4][table[slot::4, 3] <= 0.9]
+        assert mine[3] <= 0.9
+        assert not (rivals[:, :3] < mine[:3]).all(axis=1).any()
+    assert table[3::4, 3].min() == table[members[3], 3]
 
 
 def test_each_budget_breeds_by_itself() -> None:

@@ -138,3 +138,30 @@ def test_large_fronts_and_floats() -> None:
     huge = np.array([[1.7e308, -1.7e308], [-1.7e308, 1.7e308], [0.0, 0.0]])
     assert [0, 1, 2] == sorted(best_first(huge).tolist())
     assert 2 == best_first(huge)[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ([[math.inf, 0], [0, math.inf], [1, 1]], 2),
+        ([[math.inf, 0, 1], [0, math.inf, 1], [1, 1, 1], [2, 0, -math.inf]], 3),
+        ([[-math.inf, math.inf], [math.inf, -math.inf], [0, 0]], 2),
+        ([[math.inf, math.inf], [math.inf, math.inf]], 0),
+        ([[1.7e308, -math.inf], [-1.7e308, 1], [2e307, 0], [0, -1.7e308]], 3),
+    ],
+)
+def test_what_is_infinite_is_one_range_away(values: list[list[float]], best: int) -> None:
+    """Infinite values raise no warning, and what is bounded comes before what is not."""
+    order = best_first(np.array(values))
+    assert list(range(len(values))) == sorted(order.tolist())
+    assert best == order[0]
+    assert not np.isnan(crowding(np.array(values))).any()
+
+
+@given(values=grids())
+def test_by_crowding_ranks_come_first_too(values: np.ndarray) -> None:
+    """The quick order puts no row before one of a lower rank."""
+    order = best_first(values, exact=False)
+    assert sorted(order.tolist()) == list(range(len(values)))
+    if values.shape[1] > 1:
+        assert (np.diff(nondominated_ranks(values)[order]) >= 0).all()
