@@ -27,6 +27,7 @@ from bandmaster.optimizers import (
     SobolOptimizer,
     Suggestion,
     auto,
+    forest_model,
     get_optimizer,
     optimizer_names,
 )
@@ -78,7 +79,7 @@ class TestGP(OptimizerSuite):
 
 class TestCMAES(OptimizerSuite):
     def make(self) -> Optimizer:
-        return CMAESOptimizer(population_size=5)
+        return CMAESOptimizer(population_size=8)
 
 
 class TestDE(OptimizerSuite):
@@ -87,8 +88,14 @@ class TestDE(OptimizerSuite):
 
 
 class TestForest(OptimizerSuite):
+    @pytest.fixture(autouse=True)
+    def few_fits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the rules see both schedules of fits, and few of them."""
+        monkeypatch.setattr(forest_model, "_EVERY", 12)
+        monkeypatch.setattr(forest_model, "_GROWTH", 1.5)
+
     def make(self) -> Optimizer:
-        return ForestOptimizer(n_trees=2, n_candidates=12, random_share=0.3)
+        return ForestOptimizer(n_trees=2, n_candidates=6, random_share=0.3)
 
 
 class TestRegularizedEvolution(OptimizerSuite):
