@@ -46,7 +46,7 @@ class GPOptimizer(Optimizer):
     ----------
     n_startup : int, default 10
         Evaluations that a budget needs before it is modelled; until then ETPE proposes. Beside
-        a lower budget, or evaluations of another study, three successful ones are enough.
+        a lower budget six successful ones are enough, beside another study's evaluations three.
     n_candidates : int, default 768
         Points at which the acquisition function is looked at first; the best of them are improved.
     n_steps : int, default 30

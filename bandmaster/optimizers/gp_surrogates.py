@@ -24,7 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 Warp = Callable[[FloatArray], FloatArray]
 
-_FEW = 3  # evaluations that are enough beside a source of another budget or study
+_FEW = 3  # successful evaluations that are enough beside a source of another study
+_SOME = 6  # and beside one of a lower budget
 _MOST_BORROWED = 250  # rows of another study's source
 _MOST_LABELS = 500  # trials of which success and failure are modelled
 _MOST_FITTED = 250  # rows that hyper-parameters of a single process are fitted to
@@ -82,8 +83,8 @@ class Surrogates:
 
         A budget can be when `n_startup` evaluations finished there, one of them successfully. What
         other studies found is a source of its own, since their losses may be on another scale;
-        of many rows it has some, evenly chosen. Beside such a source or one of a lower budget
-        three successful evaluations are enough.
+        of many rows it has some, evenly chosen. Beside such a source three successful evaluations
+        are enough, beside one of a lower budget six.
         """
         theirs: list[Source] = []
         own: list[Source] = []
@@ -94,7 +95,8 @@ class Surrogates:
             if len(other) >= self._n_startup and ok[other].any():
                 theirs.append(Source(budget, True, _thinned(other, _MOST_BORROWED)))
             n_ok = int(ok[mine].sum())
-            if (len(mine) >= self._n_startup and n_ok) or ((theirs or own) and n_ok >= _FEW):
+            enough = _FEW if theirs else _SOME if own else self._n_startup
+            if n_ok >= enough or (n_ok and len(mine) >= self._n_startup):
                 own.append(Source(budget, False, mine))
         return [*theirs, *own]
 
