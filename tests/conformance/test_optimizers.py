@@ -74,12 +74,12 @@ class TestAuto(OptimizerSuite):
 
 class TestGP(OptimizerSuite):
     def make(self) -> Optimizer:
-        return GPOptimizer(n_startup=9, n_candidates=12, n_steps=1, max_points=12, growth=9.0)
+        return GPOptimizer(n_startup=9, n_candidates=6, n_steps=1, max_points=11, growth=9.0)
 
 
 class TestCMAES(OptimizerSuite):
     def make(self) -> Optimizer:
-        return CMAESOptimizer(population_size=8)
+        return CMAESOptimizer(population_size=10)
 
 
 class TestDE(OptimizerSuite):
@@ -90,12 +90,13 @@ class TestDE(OptimizerSuite):
 class TestForest(OptimizerSuite):
     @pytest.fixture(autouse=True)
     def few_fits(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the rules see both schedules of fits, and few of them."""
+        """Let the rules see both schedules of fits, and few fits, of small trees."""
         monkeypatch.setattr(forest_model, "_EVERY", 12)
         monkeypatch.setattr(forest_model, "_GROWTH", 1.5)
+        monkeypatch.setattr(forest_model, "_MIN_LEAF", 6)
 
     def make(self) -> Optimizer:
-        return ForestOptimizer(n_trees=2, n_candidates=6, random_share=0.3)
+        return ForestOptimizer(n_trees=2, n_candidates=3, random_share=0.5)
 
 
 class TestRegularizedEvolution(OptimizerSuite):
