@@ -49,7 +49,7 @@ def objective(config, budget, job, context):
         print("fails", job.number, job.attempt, flush=True)
         raise ValueError("this one always fails")
     if odd > 40:
-        context.report(loss=config["x"])
+        context.report(config["x"])
     print("ends", job.number, job.attempt, flush=True)
     return config["x"] / budget
 
