@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bandmaster.core.decisions import Action, Done, New, Promote, Wait
 from bandmaster.core.job import Job
-from bandmaster.core.outcome import Outcome
-from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
+from bandmaster.core.objectives import Rank
+from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.budgets import (
     as_budgets,
     as_count,
@@ -15,7 +15,7 @@ from bandmaster.multifidelity.budgets import (
 )
 from bandmaster.multifidelity.ladder import Ladder
 from bandmaster.multifidelity.shapes import hyperband_brackets
-from bandmaster.multifidelity.tabled import TabledIterGenerator, fits, name_of
+from bandmaster.multifidelity.tabled import TabledIterGenerator
 
 __all__ = ["ASHAIterGenerator"]
 
@@ -83,83 +83,11 @@ class ASHAIterGenerator(TabledIterGenerator):
         self.n_brackets = n_brackets
         self.delayed = delayed
         self._ladders = [Ladder(len(b), factor, delayed=delayed) for b in self._table]
-        self._n_iterations: int | None = None
-        self._closed = False
         self._top: int | None = None  # the highest rung in use, for subclasses
-        self._begun = 0  # iterations
         self._left = 0  # new trials of the iteration that began last
-        self._out: dict[int, int] = {}  # job number → bracket
-        self._last_job = -1
-        self._action: Action | None = None  # what `next` answers until the state changes
-
-    def plan(self, n_iterations: int | None) -> None:
-        """Say how many iterations to run in all; None is no limit (also before the first call).
-
-        Raises
-        ------
-        ConfigurationError
-            When it is no count.
-        """
-        if n_iterations is not None:
-            n_iterations = as_count(n_iterations, "n_iterations", least=0)
-        self._n_iterations = n_iterations
-        self._closed = False
-        self._action = None
-
-    def close_intake(self) -> None:
-        """Learn that no new trial may start any more; called again it changes nothing."""
-        self._closed = True
-        self._action = None
-
-    def next(self) -> Action:
-        """Return New, Promote, Wait (while jobs are out and nothing may start) or Done."""
-        if self._action is None:
-            self._action = self._decide_next()
-        return self._action
-
-    def issued(self, job: Job) -> None:
-        """Learn that the last answer of `next` became `job`.
-
-        Raises
-        ------
-        StudyError
-            When the job is not what `next` answers.
-        """
-        action = self.next()
-        if not fits(job, action) or job.number in self._out:
-            out = "it is out already; " if job.number in self._out else ""
-            raise StudyError(f"{name_of(job)} was issued, but {out}the next action is {action!r}")
-        if isinstance(action, New):
-            if not self._left:
-                self._left = self._table[self._begun % len(self._table)][0][0]
-                self._begun += 1
-            self._left -= 1
-            self._ladders[job.bracket].start()
-        else:
-            self._ladders[job.bracket].promote(job.rung - 1)
-        self._out[job.number] = job.bracket
-        self._last_job = max(self._last_job, job.number)
-        self._action = None
-
-    def observe(self, job: Job, outcome: Outcome) -> None:
-        """Learn how a job ended.
-
-        Raises
-        ------
-        UnknownJobError
-            When no such job is out.
-        """
-        bracket = self._out.pop(job.number, None)
-        if bracket is None:
-            story = "it has ended before" if job.number <= self._last_job else "it was never issued"
-            raise UnknownJobError(f"{name_of(job)} ended, but it is not out: {story}")
-        rank = self.objectives.rank(outcome)
-        self._ladders[bracket].finish(job.rung, job.trial, rank, outcome.checkpoint)
-        self._action = None
 
     def _decide_next(self) -> Action:
-        last = self._n_iterations is not None and self._begun >= self._n_iterations
-        intake = not self._closed and bool(self._left or not last)
+        intake = self._may_begin or (self._left > 0 and not self._closed)
         for bracket, ladder in enumerate(self._ladders):
             rung = ladder.promotable(self._most(bracket), final=not intake, top=self._top)
             if rung is not None:
@@ -170,6 +98,20 @@ class ASHAIterGenerator(TabledIterGenerator):
             bracket = (self._begun - bool(self._left)) % len(self._table)
             return New(self._table[bracket][0][1], "model", bracket)
         return Wait() if self._out else Done()
+
+    def _started(self, job: Job, *, new: bool) -> int:
+        if new:
+            if not self._left:
+                self._left = self._table[self._begun % len(self._table)][0][0]
+                self._begun += 1
+            self._left -= 1
+            self._ladders[job.bracket].start()
+        else:
+            self._ladders[job.bracket].promote(job.rung - 1)
+        return job.bracket
+
+    def _ended(self, bracket: int, job: Job, rank: Rank | None, checkpoint: str | None) -> None:
+        self._ladders[bracket].finish(job.rung, job.trial, rank, checkpoint)
 
     def _most(self, bracket: int) -> list[int] | None:
         """Return how many trials may come into each rung of a bracket in all."""

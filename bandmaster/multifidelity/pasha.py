@@ -69,9 +69,3 @@ class PASHAIterGenerator(ASHAIterGenerator):
         if agree(lower, upper, 0.0):
             return True
         return agree(lower, upper, noise([self._curves[trial] for trial in upper]))
-
-    def _signature(self) -> str:
-        return (
-            f"{type(self).__name__}(min_budget={self.min_budget!r}, "
-            f"max_budget={self.max_budget!r}, eta={self.eta!r})"
-        )

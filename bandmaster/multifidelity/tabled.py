@@ -1,21 +1,27 @@
-"""Generators whose brackets repeat in a cycle, as a table says."""
+"""What generators share whose brackets repeat in a cycle, as a table says."""
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from fractions import Fraction
 
 from bandmaster.core.decisions import Action, New, Promote
 from bandmaster.core.job import Job
+from bandmaster.core.objectives import Rank
+from bandmaster.core.outcome import Outcome
+from bandmaster.errors import StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.multifidelity.budgets import as_count, exact
 from bandmaster.multifidelity.table import render
 
-__all__ = ["TabledIterGenerator", "fits", "name_of"]
+__all__ = ["TabledIterGenerator"]
 
 
 class TabledIterGenerator(IterGenerator):
-    """Knows how much work a number of brackets is.
+    """Knows how much work a number of brackets is, which jobs are out, and what is allowed.
+
+    Subclasses say what comes next (`_decide_next`), and what a job's start and end change.
 
     Parameters
     ----------
@@ -26,6 +32,12 @@ class TabledIterGenerator(IterGenerator):
 
     def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
         self._table = [list(rungs) for rungs in table]
+        self._n_iterations: int | None = None
+        self._closed = False
+        self._begun = 0  # brackets
+        self._out: dict[int, int] = {}  # job number → bracket
+        self._last_job = -1
+        self._action: Action | None = None  # what `next` answers until the state changes
 
     def get_budgets(self) -> tuple[float, ...]:
         """Return all budgets that occur, ascending."""
@@ -55,6 +67,91 @@ class TabledIterGenerator(IterGenerator):
         total = sum((n * exact(b, "budget") for b, n in counts.items()), Fraction(0))
         return int(total) if all(isinstance(b, int) for b in counts) else float(total)
 
+    def plan(self, n_iterations: int | None) -> None:
+        """Say how many brackets to run in all; None is no limit (also before the first call).
+
+        Brackets that have begun are finished, even if there are more of them. `close_intake` is
+        taken back for brackets that have not begun.
+
+        Raises
+        ------
+        ConfigurationError
+            When it is no count.
+        """
+        if n_iterations is not None:
+            n_iterations = as_count(n_iterations, "n_iterations", least=0)
+        self._n_iterations = n_iterations
+        self._closed = False
+        self._action = None
+
+    def close_intake(self) -> None:
+        """Learn that no new trial may start any more; called again it changes nothing."""
+        self._closed = True
+        self._action = None
+
+    def next(self) -> Action:
+        """Return New, Promote, Wait (while jobs are out and nothing may start) or Done."""
+        if self._action is None:
+            self._action = self._decide_next()
+        return self._action
+
+    def issued(self, job: Job) -> None:
+        """Learn that the last answer of `next` became `job`.
+
+        Raises
+        ------
+        StudyError
+            When the job is not what `next` answers.
+        """
+        action = self.next()
+        if not _fits(job, action) or job.number in self._out:
+            out = "it is out already; " if job.number in self._out else ""
+            raise StudyError(f"{_name(job)} was issued, but {out}the next action is {action!r}")
+        self._out[job.number] = self._started(job, new=isinstance(action, New))
+        self._last_job = max(self._last_job, job.number)
+        self._action = None
+
+    def observe(self, job: Job, outcome: Outcome) -> None:
+        """Learn how a job ended.
+
+        Raises
+        ------
+        UnknownJobError
+            When no such job is out.
+        """
+        bracket = self._out.pop(job.number, None)
+        if bracket is None:
+            raise UnknownJobError(
+                f"{_name(job)} ended with {outcome.status.value!r}, but it is not out: "
+                + (
+                    "it has ended before"
+                    if job.number <= self._last_job
+                    else f"the last job issued is {self._last_job}"
+                    if self._last_job >= 0
+                    else "no job was issued yet"
+                )
+            )
+        self._ended(bracket, job, self.objectives.rank(outcome), outcome.checkpoint)
+        self._action = None
+
+    @property
+    def _may_begin(self) -> bool:
+        """Whether another bracket may begin."""
+        planned = self._n_iterations
+        return not self._closed and (planned is None or self._begun < planned)
+
+    @abc.abstractmethod
+    def _decide_next(self) -> Action:
+        """Return what `next` answers in this state."""
+
+    @abc.abstractmethod
+    def _started(self, job: Job, *, new: bool) -> int:
+        """Count a job in, which is what `next` answered; return its bracket."""
+
+    @abc.abstractmethod
+    def _ended(self, bracket: int, job: Job, rank: Rank | None, checkpoint: str | None) -> None:
+        """Count a job out; it ended badly if it has no rank."""
+
     def _signature(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -62,8 +159,7 @@ class TabledIterGenerator(IterGenerator):
         return f"{self._signature()}\n{render(self._table)}"
 
 
-def fits(job: Job, action: Action) -> bool:
-    """Return whether a job is what an action asks for."""
+def _fits(job: Job, action: Action) -> bool:
     if not isinstance(action, (New, Promote)):
         return False
     if isinstance(action, Promote) and job.trial != action.trial:
@@ -71,8 +167,7 @@ def fits(job: Job, action: Action) -> bool:
     return (job.bracket, job.rung, job.budget) == (action.bracket, action.rung, action.budget)
 
 
-def name_of(job: Job) -> str:
-    """Return a job's name for messages."""
+def _name(job: Job) -> str:
     return (
         f"job {job.number} (trial {job.trial}, attempt {job.attempt}, bracket {job.bracket}, "
         f"rung {job.rung}, budget {job.budget!r})"

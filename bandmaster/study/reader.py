@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
-from typing import Any, NoReturn
+from collections.abc import Collection
+from typing import NoReturn
 
-from bandmaster.core.decisions import Action, Decision
+from bandmaster.core.decisions import Action
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.events import StudyCreated
 from bandmaster.core.history import History
@@ -172,13 +172,3 @@ class _NoGenerator(IterGenerator):
 
     def get_table(self) -> list[list[tuple[int, float]]]:
         return []
-
-    def reported(
-        self,
-        job: Job,
-        metrics: Mapping[str, Any],
-        loss: float | None,
-        step: int,
-        decision: Decision,
-    ) -> None:
-        pass
