@@ -15,6 +15,7 @@ from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.etpe import ETPEOptimizer
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import modelled_budget
+from bandmaster.optimizers.transfer import imported
 from bandmaster.space import Space
 
 __all__ = ["AutoOptimizer", "Choice"]
@@ -109,7 +110,7 @@ class AutoOptimizer(Optimizer):
 
     def _seconds(self) -> float:
         """Return how long an evaluation of this study takes on average."""
-        own = self.history.column("trial") >= 0
+        own = ~imported(self.history)
         seconds = self.history.column("finished")[own] - self.history.column("started")[own]
         return float(seconds.mean()) if len(seconds) else 0.0
 
@@ -129,16 +130,15 @@ class AutoOptimizer(Optimizer):
         engine = self._engines.get(name)
         if engine is None:
             engine = self._engines[name] = self._make(name)
-            engine.prior = self.prior
             engine.initialize(self.space, self.budgets, leader=self)
         return engine
 
     def _make(self, name: str) -> Optimizer:
         if name == "ETPE":
-            return ETPEOptimizer(n_startup=self.n_startup)
+            return ETPEOptimizer(n_startup=self.n_startup, prior=self.prior)
         from bandmaster.optimizers.gp import GPOptimizer
 
-        return GPOptimizer(n_startup=self.n_startup)
+        return GPOptimizer(n_startup=self.n_startup, prior=self.prior)
 
 
 def _surrogate(space: Space) -> Choice:

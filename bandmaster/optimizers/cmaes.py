@@ -16,15 +16,14 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.cmaes_distribution import Distribution, Layout, load_cmaes
+from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.population import (
     Units,
-    first_unseen,
     fitness,
     populated_budget,
-    startup_row,
 )
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.unseen import draw_unseen
+from bandmaster.optimizers.unseen import draw_unseen, first_unseen
 
 __all__ = ["CMAESOptimizer"]
 

@@ -14,10 +14,11 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.pareto import crowding, undominated
-from bandmaster.optimizers.population import Units, first_unseen, fitness, startup_row
+from bandmaster.optimizers.population import Units, fitness
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.unseen import draw_unseen
+from bandmaster.optimizers.unseen import first_unseen, propose_unseen
 
 __all__ = ["DEOptimizer"]
 
@@ -127,15 +128,11 @@ class DEOptimizer(Optimizer):
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
         rng = key.rng("de")
-        row = None
         if key.number < self.population_size:
             row = startup_row(self, key, self.population_size, "de-design")
         else:
             row = self._evolve(budget, key.number % self.population_size, rng)
-        model_based = row is not None and key.number >= self.population_size
-        if row is None:
-            row = draw_unseen(self, rng)
-        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
+        return propose_unseen(self, row, rng, modelled=key.number >= self.population_size)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked."""

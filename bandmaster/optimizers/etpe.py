@@ -16,13 +16,14 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.axes import Axes
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.moves import draw_candidates
 from bandmaster.optimizers.parzen import Density, bandwidths
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import Evidence, Split, feasibility, gather, modelled_budget, split
 from bandmaster.optimizers.targets import Targets
 from bandmaster.optimizers.transfer import Transfer, imported
-from bandmaster.optimizers.unseen import draw_unseen
+from bandmaster.optimizers.unseen import first_unseen, propose_unseen
 
 __all__ = ["ETPEOptimizer"]
 
@@ -56,7 +57,6 @@ class ETPEOptimizer(Optimizer):
         The share of observations that are good, at most 25 of them.
     n_candidates : int, default 64
         Points drawn from l for a proposal.
-
     prior : Prior, optional
         Beliefs about good regions.
 
@@ -126,10 +126,7 @@ class ETPEOptimizer(Optimizer):
         row = (
             self._startup(key, rng) if evidence is None else self._modelled(evidence, pending, rng)
         )
-        model_based = evidence is not None and row is not None
-        if row is None:
-            row = draw_unseen(self, rng)
-        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
+        return propose_unseen(self, row, rng, modelled=evidence is not None)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked."""
@@ -149,7 +146,7 @@ class ETPEOptimizer(Optimizer):
     ) -> FloatArray | None:
         with one_thread():
             rows = self._candidates(evidence, pending, rng)
-        return self._first_unseen(rows)
+        return first_unseen(self, rows)
 
     def _candidates(
         self, evidence: Evidence, pending: Collection[Job], rng: np.random.Generator
@@ -192,19 +189,9 @@ class ETPEOptimizer(Optimizer):
         """Return the trial's point of the initial design, or a random one."""
         row = None
         if key.number < self.n_startup:
-            design = key.block_rng("etpe-design", 0)
-            strata = np.array([design.permutation(self.n_startup) for _ in range(self.space.dim)])
-            cube = (strata.T + design.random((self.n_startup, self.space.dim))) / self.n_startup
-            row = self._first_unseen(self._legal(self.start_from(cube[[key.number]], key.number)))
+            row = startup_row(self, key, self.n_startup, "etpe-design")
         if row is not None:
             return row
         if self._bound_prior is None:
-            return self._first_unseen(self.space.sample(1, rng))
-        points = rng.random((8, self.space.dim))
-        return self._first_unseen(self._legal(self.start_from(points, key.number)))
-
-    def _legal(self, rows: FloatArray) -> FloatArray:
-        return rows[self.space.legal(rows)]
-
-    def _first_unseen(self, rows: FloatArray) -> FloatArray | None:
-        return next((row for row in rows if not self.seen(row)), None)
+            return first_unseen(self, self.space.sample(1, rng))
+        return first_unseen(self, self.start_from(rng.random((8, self.space.dim)), key.number))

@@ -14,11 +14,12 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.forest_model import Acquisition, ForestModel
 from bandmaster.optimizers.forest_search import ForestSearch
-from bandmaster.optimizers.population import Units, first_unseen, startup_row
+from bandmaster.optimizers.population import Units
 from bandmaster.optimizers.prior import Prior
-from bandmaster.optimizers.unseen import draw_unseen
+from bandmaster.optimizers.unseen import first_unseen, propose_unseen
 
 __all__ = ["ForestOptimizer"]
 
@@ -124,17 +125,15 @@ class ForestOptimizer(Optimizer):
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
         rng = key.rng("forest")
-        row, model_based = None, False
+        row, modelled = None, False
         if len(self.history) < self.n_startup:
             if key.number < self.n_startup:
                 row = startup_row(self, key, self.n_startup, "forest-design")
         elif rng.random() >= self.random_share:
             with one_thread():
                 row = self._improving(pending, key, rng)
-            model_based = row is not None
-        if row is None:
-            row = draw_unseen(self, rng)
-        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
+            modelled = True
+        return propose_unseen(self, row, rng, modelled=modelled)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked."""

@@ -28,7 +28,7 @@ from bandmaster.optimizers.gp_acquisition import (
 from bandmaster.optimizers.gp_surrogates import Source, Surrogates
 from bandmaster.optimizers.pareto import undominated
 from bandmaster.optimizers.prior import Prior
-from bandmaster.optimizers.unseen import draw_unseen
+from bandmaster.optimizers.unseen import first_unseen, propose_unseen
 
 __all__ = ["GPOptimizer"]
 
@@ -123,8 +123,7 @@ class GPOptimizer(Optimizer):
             self.space, n_candidates=self.n_candidates, n_steps=self.n_steps
         )
         self._surrogates = Surrogates(self._inputs, self.history, self.n_startup, self.growth)
-        self._etpe = ETPEOptimizer(n_startup=self.n_startup)
-        self._etpe.prior = self.prior
+        self._etpe = ETPEOptimizer(n_startup=self.n_startup, prior=self.prior)
         self._etpe.initialize(self.space, self.budgets, leader=self)
 
     def tell(self, evaluation: Evaluation) -> None:
@@ -144,11 +143,7 @@ class GPOptimizer(Optimizer):
         with one_thread():
             acquisition, incumbents = self._acquisition(sources, pending, rng)
             found = self._search.best(acquisition, incumbents, rng, effort=effort)
-        row = next((row for row in found if not self.seen(row)), None)
-        model_based = row is not None
-        if row is None:
-            row = draw_unseen(self, rng)
-        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
+        return propose_unseen(self, first_unseen(self, found), rng, modelled=True)
 
     def _acquisition(
         self, sources: list[Source], pending: Collection[Job], rng: np.random.Generator

@@ -1,4 +1,4 @@
-"""What the evolutionary optimizers share: fitness, units, first populations, picking."""
+"""What the evolutionary optimizers share: fitness, and points that can be added."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bandmaster.core.history import History
-from bandmaster.core.randomness import Key
-from bandmaster.optimizers.base import Optimizer
 from bandmaster.optimizers.pareto import best_first
 from bandmaster.optimizers.targets import Targets
 from bandmaster.space import Space
 
-__all__ = ["Units", "first_unseen", "fitness", "populated_budget", "startup_row"]
+__all__ = ["Units", "fitness", "populated_budget"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -133,28 +131,3 @@ class Units:
                 known[rng.integers(len(known), size=len(at))] if len(known) else drawn[at, j]
             )
         return result
-
-
-def startup_row(optimizer: Optimizer, key: Key, n: int, stream: str) -> FloatArray | None:
-    """Return the trial's point of a Latin hypercube of `n`, None where it is illegal or seen."""
-    space = optimizer.space
-    design = key.block_rng(stream, key.number // n)
-    strata = np.array([design.permutation(n) for _ in range(space.dim)])
-    cube = (strata.T + design.random((n, space.dim))) / n
-    row = optimizer.start_from(cube[[key.number % n]], key.number)
-    return first_unseen(optimizer, row)
-
-
-def first_unseen(optimizer: Optimizer, rows: FloatArray) -> FloatArray | None:
-    """Return the first row that is legal and was never issued, as the study will encode it."""
-    space = optimizer.space
-    if space.forbidden:
-        rows = rows[space.legal(rows)]
-    for row in rows:
-        if optimizer.seen(row):
-            continue
-        # A float's code may change in its last bit when its value is encoded again.
-        canonical = space.encode_one(space.decode_one(row))
-        if not optimizer.seen(canonical):
-            return canonical
-    return None

@@ -13,15 +13,15 @@ from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.population import (
     Units,
-    first_unseen,
     fitness,
     populated_budget,
-    startup_row,
 )
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.unseen import draw_unseen
+from bandmaster.optimizers.transfer import imported
+from bandmaster.optimizers.unseen import first_unseen, propose_unseen
 
 __all__ = ["RegularizedEvolutionOptimizer"]
 
@@ -100,10 +100,7 @@ class RegularizedEvolutionOptimizer(Optimizer):
             row = self._offspring(budget, rng)
         else:
             row = startup_row(self, key, self.population_size, "regularized-evolution-design")
-        model_based = started and row is not None
-        if row is None:
-            row = draw_unseen(self, rng)
-        return Suggestion(self.space.decode_one(row), {"model_based_pick": model_based})
+        return propose_unseen(self, row, rng, modelled=started)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the history when asked."""
@@ -114,7 +111,7 @@ class RegularizedEvolutionOptimizer(Optimizer):
         if populated is None or not len(self._units.free):
             return None
         rows = self.history.at_budget(populated)
-        own = rows[self.history.column("trial")[rows] >= 0]
+        own = rows[~imported(self.history)[rows]]
         # Evaluations of another study may be on another scale.
         alive = (own if len(own) >= self.tournament_size else rows)[-self.population_size :]
         drawn = rng.permutation(len(alive))[: self.tournament_size]

@@ -1,4 +1,4 @@
-"""Drawing configurations that were never issued."""
+"""Proposing configurations that were never issued."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bandmaster.errors import SpaceExhaustedError
-from bandmaster.optimizers.base import Optimizer
+from bandmaster.optimizers.base import Optimizer, Suggestion
 
-__all__ = ["draw_unseen"]
+__all__ = ["draw_unseen", "first_unseen", "propose_unseen"]
 
 _BATCHES, _BATCHES_OF_INFINITE = 4, 64
 _BATCH = 64
@@ -60,3 +60,49 @@ def draw_unseen(optimizer: Optimizer, rng: np.random.Generator) -> npt.NDArray[n
     if found is None:  # the number of configurations is an upper bound in some large spaces
         raise SpaceExhaustedError(f"all {optimizer.n_seen} configurations were proposed")
     return found
+
+
+def first_unseen(
+    optimizer: Optimizer, rows: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64] | None:
+    """Return the first row that is legal and was never issued, as the study will encode it."""
+    space = optimizer.space
+    if space.forbidden:
+        rows = rows[space.legal(rows)]
+    for row in rows:
+        if optimizer.seen(row):
+            continue
+        # A float's code may change in its last bit when its value is encoded again.
+        canonical = space.encode_one(space.decode_one(row))
+        if not optimizer.seen(canonical):
+            return canonical
+    return None
+
+
+def propose_unseen(
+    optimizer: Optimizer,
+    row: npt.NDArray[np.float64] | None,
+    rng: np.random.Generator,
+    *,
+    modelled: bool,
+) -> Suggestion:
+    """Suggest a row, or a random one that was never issued where there is none.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    row : float64 (dim,), optional
+        Legal and unseen.
+    rng : numpy.random.Generator
+    modelled : bool
+        Whether `row` comes from a model.
+
+    Raises
+    ------
+    SpaceExhaustedError
+        As `draw_unseen`.
+    """
+    info = {"model_based_pick": modelled and row is not None}
+    if row is None:
+        row = draw_unseen(optimizer, rng)
+    return Suggestion(optimizer.space.decode_one(row), info)
