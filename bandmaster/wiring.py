@@ -20,6 +20,7 @@ from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.progress import make_progress
+from bandmaster.study.binding import check_generator
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import (
     GRACE,
@@ -58,11 +59,7 @@ def make_generator(generator: IterGenerator | None) -> IterGenerator:
     """Return the iteration generator; None is a flat search at budget 1."""
     if generator is None:
         return FlatIterGenerator()
-    if not isinstance(generator, IterGenerator):
-        raise ConfigurationError(
-            "an iteration generator is an instance such as HyperBandIterGenerator(min_budget=1, "
-            f"max_budget=81, eta=3), got {generator!r}"
-        )
+    check_generator(generator)
     return generator
 
 

@@ -10,9 +10,9 @@ from typing import ClassVar, NamedTuple
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
-from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.etpe import ETPEOptimizer
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import modelled_budget
 from bandmaster.optimizers.transfer import imported
@@ -60,8 +60,7 @@ class AutoOptimizer(Optimizer):
     trusted: ClassVar[bool] = True
 
     def __init__(self, *, n_startup: int = 10, prior: Prior | None = None) -> None:
-        if n_startup < 2:
-            raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
+        check_least("n_startup", n_startup, 2)
         self.n_startup = n_startup
         self.prior = prior
 

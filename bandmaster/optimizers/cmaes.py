@@ -13,10 +13,10 @@ import numpy.typing as npt
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
-from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.cmaes_distribution import Distribution, Layout, load_cmaes
 from bandmaster.optimizers.design import startup_row
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.population import (
     Units,
     fitness,
@@ -108,8 +108,8 @@ class CMAESOptimizer(Optimizer):
     trusted: ClassVar[bool] = True
 
     def __init__(self, *, population_size: int | None = None) -> None:
-        if population_size is not None and population_size < _LEAST:
-            raise ConfigurationError(f"population_size must be at least 5, got {population_size}")
+        if population_size is not None:
+            check_least("population_size", population_size, _LEAST)
         load_cmaes()
         self.population_size = population_size
 

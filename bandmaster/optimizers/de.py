@@ -15,6 +15,7 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.design import startup_row
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.pareto import crowding, undominated
 from bandmaster.optimizers.population import Units, fitness
 from bandmaster.optimizers.targets import Targets
@@ -107,8 +108,7 @@ class DEOptimizer(Optimizer):
         mutation_factor: float = 0.5,
         crossover_rate: float = 0.5,
     ) -> None:
-        if population_size < _PARENTS:
-            raise ConfigurationError(f"population_size must be at least 4, got {population_size}")
+        check_least("population_size", population_size, _PARENTS)
         if not 0 < mutation_factor <= 2:
             raise ConfigurationError(f"mutation_factor must be in (0, 2], got {mutation_factor}")
         if not 0 < crossover_rate <= 1:

@@ -18,6 +18,7 @@ from bandmaster.optimizers.axes import Axes
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.moves import draw_candidates
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.parzen import Density, bandwidths
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import Evidence, Split, feasibility, gather, modelled_budget, split
@@ -98,12 +99,10 @@ class ETPEOptimizer(Optimizer):
         n_candidates: int = 64,
         prior: Prior | None = None,
     ) -> None:
-        if n_startup < 2:
-            raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
+        check_least("n_startup", n_startup, 2)
         if not 0 < gamma < 1:
             raise ConfigurationError(f"gamma must be between 0 and 1, got {gamma}")
-        if n_candidates < 1:
-            raise ConfigurationError(f"n_candidates must be at least 1, got {n_candidates}")
+        check_least("n_candidates", n_candidates, 1)
         self.n_startup = n_startup
         self.gamma = gamma
         self.n_candidates = n_candidates

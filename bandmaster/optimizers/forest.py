@@ -17,6 +17,7 @@ from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.forest_model import Acquisition, ForestModel
 from bandmaster.optimizers.forest_search import ForestSearch
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.population import Units
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.unseen import first_unseen, propose_unseen
@@ -96,14 +97,11 @@ class ForestOptimizer(Optimizer):
         n_candidates: int = 768,
         prior: Prior | None = None,
     ) -> None:
-        if n_startup < 2:
-            raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
-        if n_trees < 2:
-            raise ConfigurationError(f"n_trees must be at least 2, got {n_trees}")
+        check_least("n_startup", n_startup, 2)
+        check_least("n_trees", n_trees, 2)
         if not 0 <= random_share <= 1:
             raise ConfigurationError(f"random_share must be between 0 and 1, got {random_share}")
-        if n_candidates < 3:
-            raise ConfigurationError(f"n_candidates must be at least 3, got {n_candidates}")
+        check_least("n_candidates", n_candidates, 3)
         self.n_startup = n_startup
         self.n_trees = n_trees
         self.random_share = random_share

@@ -26,6 +26,7 @@ from bandmaster.optimizers.gp_acquisition import (
     Term,
 )
 from bandmaster.optimizers.gp_surrogates import Source, Surrogates
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.pareto import undominated
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.unseen import first_unseen, propose_unseen
@@ -97,12 +98,9 @@ class GPOptimizer(Optimizer):
         growth: float = 1.1,
         prior: Prior | None = None,
     ) -> None:
-        if n_startup < 2:
-            raise ConfigurationError(f"n_startup must be at least 2, got {n_startup}")
-        if n_candidates < 3:
-            raise ConfigurationError(f"n_candidates must be at least 3, got {n_candidates}")
-        if n_steps < 0:
-            raise ConfigurationError(f"n_steps must be at least 0, got {n_steps}")
+        check_least("n_startup", n_startup, 2)
+        check_least("n_candidates", n_candidates, 3)
+        check_least("n_steps", n_steps, 0)
         if max_points < n_startup:
             raise ConfigurationError(
                 f"max_points must be at least n_startup = {n_startup}, got {max_points}"

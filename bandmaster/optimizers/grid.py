@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.sequence import SequenceOptimizer
 
 __all__ = ["GridOptimizer"]
@@ -36,8 +37,7 @@ class GridOptimizer(SequenceOptimizer):
     """
 
     def __init__(self, *, n_points: int = 10, shuffle: bool = False) -> None:
-        if n_points < 1:
-            raise ConfigurationError(f"n_points must be at least 1, got {n_points}")
+        check_least("n_points", n_points, 1)
         self.n_points = n_points
         self.shuffle = shuffle
 

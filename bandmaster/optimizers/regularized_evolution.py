@@ -14,6 +14,7 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.design import startup_row
+from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.population import (
     Units,
     fitness,
@@ -76,8 +77,7 @@ class RegularizedEvolutionOptimizer(Optimizer):
     trusted: ClassVar[bool] = True
 
     def __init__(self, *, population_size: int = 20, tournament_size: int = 10) -> None:
-        if population_size < 2:
-            raise ConfigurationError(f"population_size must be at least 2, got {population_size}")
+        check_least("population_size", population_size, 2)
         if not 1 <= tournament_size <= population_size:
             raise ConfigurationError(
                 f"tournament_size must be between 1 and population_size ({population_size}), "

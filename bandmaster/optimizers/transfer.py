@@ -8,7 +8,7 @@ import numpy.typing as npt
 from bandmaster.core.history import History
 from bandmaster.space import Space
 
-__all__ = ["Transfer", "imported", "row_weights"]
+__all__ = ["Transfer", "imported"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -25,19 +25,6 @@ def imported(history: History) -> BoolArray:
     """Return which rows of a history came from another study, bool (n,): their trial is below 0."""
     mask: BoolArray = history.column("trial") < 0
     return mask
-
-
-def row_weights(space: Space, history: History) -> FloatArray:
-    """Return how much each row of a history counts, float64 (n,): 1 for the study's own.
-
-    Imported rows share one weight, 1 while nothing speaks against them. As soon as the study has
-    results of its own it is how much better than chance the imported ones order them, budget by
-    budget: with w of p pairs wrong it is ``max(0, 1 - 2 w / (p + 6))`` (after the ranking weights
-    of Feurer et al. 2018). What they say of a configuration is the mean rank of its nearest
-    neighbours among them. With n own results it is ``3 / (3 + n)`` of that: who has results of
-    its own can do without.
-    """
-    return Transfer(space).weights(history)
 
 
 class Transfer:
@@ -82,7 +69,15 @@ class Transfer:
         return self._shares
 
     def weights(self, history: History) -> FloatArray:
-        """Return how much each row counts; see `row_weights`."""
+        """Return how much each row of a history counts, float64 (n,): 1 for the study's own.
+
+        Imported rows share one weight, 1 while nothing speaks against them. As soon as the study
+        has results of its own it is how much better than chance the imported ones order them,
+        budget by budget: with w of p pairs wrong it is ``max(0, 1 - 2 w / (p + 6))`` (after the
+        ranking weights of Feurer et al. 2018). What they say of a configuration is the mean rank of
+        its nearest neighbours among them. With n own results it is ``3 / (3 + n)`` of that: who has
+        results of its own can do without.
+        """
         theirs = imported(history)
         weights = np.ones(len(theirs))
         if theirs.any():

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
+from msgspec.structs import replace
 
 from bandmaster.core.clock import ManualClock
 from bandmaster.core.decisions import Decision
@@ -292,10 +293,7 @@ class _Simulation:
         assert worker.run is not None
         outcome = outcome_of(worker.run.returned)
         if worker.run.checkpoint is not None:
-            outcome = Outcome(
-                outcome.status, outcome.loss, outcome.metrics, outcome.info, outcome.error,
-                worker.run.checkpoint,
-            )  # fmt: skip
+            outcome = replace(outcome, checkpoint=worker.run.checkpoint)
         self._end(worker, outcome)
 
     def _fail(self, worker: _Worker) -> None:

@@ -9,7 +9,7 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 
-__all__ = ["bind", "check_same"]
+__all__ = ["bind", "check_generator", "check_same"]
 
 
 def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
@@ -25,11 +25,7 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
             f"the optimizer must be an Optimizer, got {optimizer!r}: make one, or use "
             "get_optimizer(name)"
         )
-    if not isinstance(generator, IterGenerator):
-        raise ConfigurationError(
-            "an iteration generator is an instance such as HyperBandIterGenerator(min_budget=1, "
-            f"max_budget=81, eta=3), got {generator!r}"
-        )
+    check_generator(generator)
     budgets = generator.get_budgets()
     if not optimizer.initialized:
         optimizer.initialize(space, budgets)
@@ -47,6 +43,15 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
         raise ConfigurationError(
             f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
             f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
+        )
+
+
+def check_generator(generator: object) -> None:
+    """Raise ConfigurationError unless it is an iteration generator (a class or name is none)."""
+    if not isinstance(generator, IterGenerator):
+        raise ConfigurationError(
+            "an iteration generator is an instance such as HyperBandIterGenerator(min_budget=1, "
+            f"max_budget=81, eta=3), got {generator!r}"
         )
 
 

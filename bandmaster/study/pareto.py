@@ -10,6 +10,7 @@ import numpy as np
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.errors import ConfigurationError
+from bandmaster.optimizers.pareto import undominated as on_front
 from bandmaster.study.rows import loss_of
 
 __all__ = ["choose_metrics", "find_front", "metric_value", "undominated"]
@@ -81,25 +82,5 @@ def undominated(points: np.ndarray) -> list[int]:
         Smaller is better. A row is dominated by one that is nowhere larger and somewhere smaller;
         equal rows do not dominate each other.
     """
-    unique, which = np.unique(points, axis=0, return_inverse=True)  # sorted by columns
-    if points.shape[1] == 2:
-        lowest = np.minimum.accumulate(unique[:, 1])
-        first = np.append(True, unique[1:, 1] < lowest[:-1])
-    else:
-        first = _undominated_rows(unique)
-    which = which.reshape(-1)  # some versions of numpy give it another shape
-    order = np.argsort(which, kind="stable")
-    return [int(row) for row in order if first[which[row]]]
-
-
-def _undominated_rows(unique: np.ndarray) -> np.ndarray:
-    """Say of rows that differ and are sorted whether any row before dominates each, shape (n,)."""
-    front = np.empty_like(unique)
-    kept = np.zeros(len(unique), dtype=bool)
-    size = 0
-    for row, point in enumerate(unique):
-        kept[row] = not (front[:size] <= point).all(axis=1).any()
-        if kept[row]:
-            front[size] = point
-            size += 1
-    return kept
+    order = np.lexsort(points.T[::-1])
+    return [int(row) for row in order[on_front(points)[order]]]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bandmaster.optimizers import RandomOptimizer
-from bandmaster.optimizers.transfer import Transfer, imported, row_weights
+from bandmaster.optimizers.transfer import Transfer, imported
 from bandmaster.space import Categorical, Condition, Equals, Float, Integer, Ordinal, Space
 from bandmaster.testing.driver import Driver
 
@@ -45,7 +45,7 @@ def study(
 
 def weight(driver: Driver) -> float:
     history = driver.optimizer.history
-    weights = row_weights(SPACE, history)
+    weights = Transfer(SPACE).weights(history)
     theirs = imported(history)
     assert (weights[~theirs] == 1.0).all()
     assert 1 == len(set(weights[theirs]))
@@ -81,7 +81,7 @@ def test_it_is_believed_until_something_speaks_against_it() -> None:
 
 def test_only_imported_rows_are_weighted() -> None:
     """A study that imported nothing has weights of 1, and failures are ordered like all others."""
-    assert [1.0] * 20 == row_weights(SPACE, study(loss, 0).optimizer.history).tolist()
+    assert [1.0] * 20 == Transfer(SPACE).weights(study(loss, 0).optimizer.history).tolist()
     failing = study(loss)
     for _ in range(10):
         failing.finish(failing.start(), None)
@@ -97,7 +97,7 @@ def test_remembering_changes_nothing() -> None:
         if i == 25:
             driver.borrow(SPACE.default_config(), 3.0, budget=1.0)
         history = driver.optimizer.history
-        expected = row_weights(SPACE, history)
+        expected = Transfer(SPACE).weights(history)
         assert expected.tolist() == transfer.weights(history).tolist()
 
 
