@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bandmaster.optimizers.auto import AutoOptimizer
     from bandmaster.optimizers.base import Optimizer, Suggestion
     from bandmaster.optimizers.cmaes import CMAESOptimizer
+    from bandmaster.optimizers.cost import Cost
     from bandmaster.optimizers.de import DEOptimizer
     from bandmaster.optimizers.etpe import ETPEOptimizer
     from bandmaster.optimizers.forest import ForestOptimizer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AutoOptimizer",
     "CMAESOptimizer",
+    "Cost",
     "DEOptimizer",
     "ETPEOptimizer",
     "ForestOptimizer",
@@ -46,6 +48,7 @@ __all__ = [
 _HOME = {
     "AutoOptimizer": "bandmaster.optimizers.auto",
     "CMAESOptimizer": "bandmaster.optimizers.cmaes",
+    "Cost": "bandmaster.optimizers.cost",
     "DEOptimizer": "bandmaster.optimizers.de",
     "ETPEOptimizer": "bandmaster.optimizers.etpe",
     "ForestOptimizer": "bandmaster.optimizers.forest",

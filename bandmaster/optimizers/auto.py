@@ -11,6 +11,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
 from bandmaster.core.randomness import Key
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.cost import Cost, as_cost
 from bandmaster.optimizers.etpe import ETPEOptimizer
 from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.prior import Prior
@@ -45,6 +46,9 @@ class AutoOptimizer(Optimizer):
         Evaluations that a budget needs before it is modelled.
     prior : Prior, optional
         Beliefs about good regions.
+    cost : str or Cost, optional
+        Improvements are sought where they are cheap: ``"duration"``, or the name of a metric
+        (`bandmaster.optimizers.cost`).
 
     Raises
     ------
@@ -59,10 +63,17 @@ class AutoOptimizer(Optimizer):
 
     trusted: ClassVar[bool] = True
 
-    def __init__(self, *, n_startup: int = 10, prior: Prior | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        n_startup: int = 10,
+        prior: Prior | None = None,
+        cost: str | Cost | None = None,
+    ) -> None:
         check_least("n_startup", n_startup, 2)
         self.n_startup = n_startup
         self.prior = prior
+        self.cost = as_cost(cost)
 
     def setup(self) -> None:
         """Forget the engines of another space."""
@@ -134,10 +145,10 @@ class AutoOptimizer(Optimizer):
 
     def _make(self, name: str) -> Optimizer:
         if name == "ETPE":
-            return ETPEOptimizer(n_startup=self.n_startup, prior=self.prior)
+            return ETPEOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
         from bandmaster.optimizers.gp import GPOptimizer
 
-        return GPOptimizer(n_startup=self.n_startup, prior=self.prior)
+        return GPOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
 
 
 def _surrogate(space: Space) -> Choice:

@@ -14,6 +14,7 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.cost import Cost, Costs, as_cost
 from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.forest_model import Acquisition, ForestModel
 from bandmaster.optimizers.forest_search import ForestSearch
@@ -47,6 +48,9 @@ class ForestOptimizer(Optimizer):
         from the best it goes on in smaller and larger steps.
     prior : Prior, optional
         Where a user believes the good configurations to be.
+    cost : str or Cost, optional
+        Improvements are sought where they are cheap: ``"duration"``, or the name of a metric
+        (`bandmaster.optimizers.cost`).
 
     Raises
     ------
@@ -96,6 +100,7 @@ class ForestOptimizer(Optimizer):
         random_share: float = 0.05,
         n_candidates: int = 768,
         prior: Prior | None = None,
+        cost: str | Cost | None = None,
     ) -> None:
         check_least("n_startup", n_startup, 2)
         check_least("n_trees", n_trees, 2)
@@ -107,6 +112,7 @@ class ForestOptimizer(Optimizer):
         self.random_share = random_share
         self.n_candidates = n_candidates
         self.prior = prior
+        self.cost = as_cost(cost)
 
     def setup(self) -> None:
         """Prepare for the space."""
@@ -117,6 +123,7 @@ class ForestOptimizer(Optimizer):
             n_near=self.n_candidates - self.n_candidates // 3,
             n_moves=self.n_candidates // 32,
         )
+        self._costs = None if self.cost is None else Costs(self.cost, self.space, self.history)
         self._model = ForestModel(self.space, self.history, self.n_trees)
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
@@ -129,7 +136,7 @@ class ForestOptimizer(Optimizer):
                 row = startup_row(self, key, self.n_startup, "forest-design")
         elif rng.random() >= self.random_share:
             with one_thread():
-                row = self._improving(pending, key, rng)
+                row = self._improving(budget, pending, key, rng)
             modelled = True
         return propose_unseen(self, row, rng, modelled=modelled)
 
@@ -137,16 +144,21 @@ class ForestOptimizer(Optimizer):
         """Learn from the history when asked."""
 
     def _improving(
-        self, pending: Collection[Job], key: Key, rng: np.random.Generator
+        self, budget: float, pending: Collection[Job], key: Key, rng: np.random.Generator
     ) -> FloatArray | None:
         beliefs = self._model.beliefs(key.seed)
         if beliefs is None or not len(self._units.free):
             return None
         out = np.array([job.vector for job in pending if job.vector is not None])
         acquisition = Acquisition(beliefs, out.reshape(-1, self.space.dim), rng)
+        price = None if self._costs is None else self._costs.term(budget, key)
         n = len(self.history)
         found = self._search.best(
-            lambda rows: acquisition(rows) + self.log_prior(rows, n),
+            lambda rows: (
+                acquisition(rows)
+                + self.log_prior(rows, n)
+                + (0.0 if price is None else price(rows))
+            ),
             self.history.vectors[beliefs.incumbents[:_INCUMBENTS]],
             rng,
         )

@@ -17,6 +17,7 @@ from bandmaster.models.gp_ensemble import Predictor
 from bandmaster.models.gp_inputs import Inputs
 from bandmaster.optimizers.acquisition_search import AcquisitionSearch
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.cost import Cost, Costs, as_cost
 from bandmaster.optimizers.etpe import ETPEOptimizer
 from bandmaster.optimizers.gp_acquisition import (
     Feasibility,
@@ -59,6 +60,9 @@ class GPOptimizer(Optimizer):
         Hyper-parameters are fitted anew when the evaluations have grown by this factor.
     prior : Prior, optional
         Beliefs about good regions.
+    cost : str or Cost, optional
+        Improvements are sought where they are cheap: ``"duration"``, or the name of a metric
+        (`bandmaster.optimizers.cost`).
 
     Raises
     ------
@@ -97,6 +101,7 @@ class GPOptimizer(Optimizer):
         max_points: int = 500,
         growth: float = 1.1,
         prior: Prior | None = None,
+        cost: str | Cost | None = None,
     ) -> None:
         check_least("n_startup", n_startup, 2)
         check_least("n_candidates", n_candidates, 3)
@@ -113,6 +118,7 @@ class GPOptimizer(Optimizer):
         self.max_points = max_points
         self.growth = growth
         self.prior = prior
+        self.cost = as_cost(cost)
 
     def setup(self) -> None:
         """Prepare features, models and the successor."""
@@ -120,8 +126,9 @@ class GPOptimizer(Optimizer):
         self._search = AcquisitionSearch(
             self.space, n_candidates=self.n_candidates, n_steps=self.n_steps
         )
+        self._costs = None if self.cost is None else Costs(self.cost, self.space, self.history)
         self._surrogates = Surrogates(self._inputs, self.history, self.n_startup, self.growth)
-        self._etpe = ETPEOptimizer(n_startup=self.n_startup, prior=self.prior)
+        self._etpe = ETPEOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
         self._etpe.initialize(self.space, self.budgets, leader=self)
 
     def tell(self, evaluation: Evaluation) -> None:
@@ -139,12 +146,17 @@ class GPOptimizer(Optimizer):
         rng = key.rng("gp")
         effort = min(1.0, _LIGHT / self._surrogates.weight(sources))
         with one_thread():
-            acquisition, incumbents = self._acquisition(sources, pending, rng)
+            price = None if self._costs is None else self._costs.term(budget, key)
+            acquisition, incumbents = self._acquisition(sources, pending, rng, price)
             found = self._search.best(acquisition, incumbents, rng, effort=effort)
         return propose_unseen(self, first_unseen(self, found), rng, modelled=True)
 
     def _acquisition(
-        self, sources: list[Source], pending: Collection[Job], rng: np.random.Generator
+        self,
+        sources: list[Source],
+        pending: Collection[Job],
+        rng: np.random.Generator,
+        price: Term | None,
     ) -> tuple[Sum, FloatArray]:
         """Return what to maximise and the rows around which to look closer, the best first."""
         targets = self._surrogates.targets
@@ -181,6 +193,8 @@ class GPOptimizer(Optimizer):
         failure = self._surrogates.failure(own, out)
         if failure is not None:
             terms.append(Feasibility(failure))
+        if price is not None:
+            terms.append(price)
         n = max(len(source.rows) for source in own)
         acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
         return acquisition, rows[order[:_INCUMBENTS]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Collection
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.job import Job
+from bandmaster.core.outcome import Outcome
 from bandmaster.core.randomness import Key
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers import (
     AutoOptimizer,
     CMAESOptimizer,
+    Cost,
     DEOptimizer,
     ETPEOptimizer,
     ForestOptimizer,
@@ -77,6 +80,34 @@ class TestGP(OptimizerSuite):
         return GPOptimizer(n_startup=9, n_candidates=6, n_steps=1, max_points=11, growth=9.0)
 
 
+class _Priced(OptimizerSuite):
+    """With costs, which the suite's evaluations do not have by themselves."""
+
+    @pytest.fixture(autouse=True)
+    def costs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give every evaluation a duration that its configuration and budget decide."""
+        of = Outcome.timed
+
+        def evaluation(job: Job, outcome: Outcome) -> Evaluation:
+            seconds = job.budget * (1 + zlib.crc32(repr(sorted(job.config.items())).encode()) % 97)
+            return made(job, of(outcome, 0.0, seconds, ""))
+
+        made = Evaluation.of
+        monkeypatch.setattr(Evaluation, "of", evaluation)
+
+
+class TestPricedETPE(_Priced):
+    def make(self) -> Optimizer:
+        return ETPEOptimizer(n_startup=4, cost="duration")
+
+
+class TestPricedGP(_Priced):
+    def make(self) -> Optimizer:
+        return GPOptimizer(
+            n_startup=9, n_candidates=6, n_steps=1, max_points=11, growth=9.0, cost=Cost(total=1e5)
+        )
+
+
 class TestCMAES(OptimizerSuite):
     def make(self) -> Optimizer:
         return CMAESOptimizer(population_size=10)
@@ -97,6 +128,11 @@ class TestForest(OptimizerSuite):
 
     def make(self) -> Optimizer:
         return ForestOptimizer(n_trees=2, n_candidates=3, random_share=0.5)
+
+
+class TestPricedForest(TestForest, _Priced):
+    def make(self) -> Optimizer:
+        return ForestOptimizer(n_trees=2, n_candidates=3, random_share=0.5, cost="duration")
 
 
 class TestRegularizedEvolution(OptimizerSuite):
