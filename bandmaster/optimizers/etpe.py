@@ -175,9 +175,7 @@ class ETPEOptimizer(Optimizer):
         features = axes.features(axes.to_unit(rows))
         score = good.log(features) - bad.log(features)
         if price is not None:
-            # The expected improvement, which the ratio only orders (Bergstra et al., eq. 15).
-            share = min(len(data.good) / data.n, 0.5)
-            score = price(rows) - np.logaddexp(math.log(share), math.log1p(-share) - score)
+            score += price(rows)
         score += self.log_prior(rows, data.n)
         for share, met in feasibility(evidence, max_rows=_MAX_FEASIBLE, rng=rng):
             inside, outside = self._densities(met, spread)

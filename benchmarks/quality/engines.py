@@ -3,7 +3,8 @@
 ``NAME[:option=value[,option=value]...][@label]``. An option of the constructor is passed to it. An
 option with a dot is a constant of a module of the optimizers (``parzen._CAP``) that is replaced
 while the engine plays: so a choice that is no option has its ablation too. A label only tells
-apart: ``ETPE@before`` and ``ETPE@after`` are the same engine at two times.
+apart: ``ETPE@before`` and ``ETPE@after`` are the same engine at two times. ``cost=duration/500``
+is a `Cost` with a total.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from importlib import import_module
 from typing import Any
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.optimizers import get_optimizer
+from bandmaster.optimizers import Cost, get_optimizer
 from bandmaster.optimizers.base import Optimizer
 from benchmarks.quality import peers
 
@@ -94,12 +95,17 @@ def engine(spec: Spec, *, seed: int) -> Iterator[Optimizer]:
             peer = optimizer = peers.make(spec.name, seed=seed, **spec.arguments)
             undo.callback(peer.close)
         elif spec.arguments:
-            optimizer = type(get_optimizer(spec.name))(**spec.arguments)
+            optimizer = type(get_optimizer(spec.name))(**_options(spec.arguments))
         else:
             optimizer = get_optimizer(spec.name)
         for key, value in spec.constants.items():
             undo.enter_context(_replaced(key, value))
         yield optimizer
+
+
+def _options(arguments: dict[str, Any]) -> dict[str, Any]:
+    of, slash, total = str(arguments.get("cost", "")).partition("/")
+    return {**arguments, "cost": Cost(of, total=float(total))} if slash else arguments
 
 
 @contextlib.contextmanager

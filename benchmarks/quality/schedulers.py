@@ -33,8 +33,8 @@ class Scheduler(Protocol):
     def next(self) -> Task | None:
         """Return what to run now, or None as long as nothing may start."""
 
-    def tell(self, task: Task, loss: float) -> None:
-        """Hand over a loss; NaN is a failure."""
+    def tell(self, task: Task, loss: float, seconds: float) -> None:
+        """Hand over a loss, and how long that took; NaN is a failure."""
 
 
 class StudyScheduler:
@@ -51,11 +51,12 @@ class StudyScheduler:
         job = self.study.ask()
         return None if job is None else Task(job.config, job.budget, job)
 
-    def tell(self, task: Task, loss: float) -> None:
+    def tell(self, task: Task, loss: float, seconds: float) -> None:
         """Tell the study."""
         job: Job = task.handle
         ok = math.isfinite(loss)
-        self.study.tell(job, Outcome(Status.OK if ok else Status.FAILED, loss if ok else None))
+        outcome = Outcome(Status.OK if ok else Status.FAILED, loss if ok else None)
+        self.study.tell(job, outcome.timed(0.0, seconds, ""))
 
 
 def make_generator(name: str, bench: Bench, seed: int) -> IterGenerator:

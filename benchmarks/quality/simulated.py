@@ -39,7 +39,7 @@ def simulated(
         Seconds of wall-clock time.
     """
     unit = bench.full_seconds()
-    running: list[tuple[float, int, Task]] = []
+    running: list[tuple[float, int, Task, float]] = []
     now, n_started, n_finished = 0.0, 0, 0
     best, best_budget = math.inf, -math.inf
     deadline = time.perf_counter() + cap
@@ -50,17 +50,17 @@ def simulated(
             if task is None:
                 break
             curve.asks.append(time.process_time() - before)
-            end = now + bench.seconds(task.config, task.budget) / unit
-            heapq.heappush(running, (end, n_started, task))
+            seconds = bench.seconds(task.config, task.budget)
+            heapq.heappush(running, (now + seconds / unit, n_started, task, seconds))
             n_started += 1
         if not running:
             return
-        now, _, task = heapq.heappop(running)
+        now, _, task, seconds = heapq.heappop(running)
         if now > length * (1 + 1e-9):
             return
         n_finished += 1
         loss = bench.problem(task.config, task.budget)
-        scheduler.tell(task, loss)
+        scheduler.tell(task, loss, seconds)
         if task.budget >= best_budget and math.isfinite(loss):
             if task.budget > best_budget or loss < best:
                 best, best_budget = loss, task.budget

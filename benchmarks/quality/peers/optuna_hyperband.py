@@ -58,7 +58,7 @@ class OptunaHyperband:
             rung = min(pruner._get_bracket_id(self.study, frozen), len(self.rungs) - 1)
         return Task(config, self.rungs[rung], (trial, rung))
 
-    def tell(self, task: Task, loss: float) -> None:
+    def tell(self, task: Task, loss: float, seconds: float) -> None:
         """Report; let the trial go on, or end it."""
         trial, rung = task.handle
         if not math.isfinite(loss):

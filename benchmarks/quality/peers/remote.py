@@ -215,7 +215,7 @@ class DEHBScheduler:
         answer = self.peer.say("next")
         return Task(self.peer.decode(answer["values"]), answer["budget"], answer["trial"])
 
-    def tell(self, task: Task, loss: float) -> None:
+    def tell(self, task: Task, loss: float, seconds: float) -> None:
         """Tell; a NaN is a failure."""
         told = loss if math.isfinite(loss) else None
         self.peer.learn(task.handle, task.config, task.budget, told)

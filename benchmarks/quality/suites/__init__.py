@@ -38,6 +38,7 @@ SUITES: dict[str, tuple[str, str, int]] = {
     "live": ("live", "all", 50),
     "live-quick": ("live", "quick", 50),
     "mf-counting-ones": ("synthetic", "fidelity", 50),
+    "mf-cost": ("synthetic", "costly", 50),
     "mf-lcbench": ("yahpo", "mf-lcbench", 50),
     "mf-xgboost": ("yahpo", "mf-rbv2_xgboost", 50),
 }

@@ -63,7 +63,7 @@ class Script:
         x, budget = self.tasks.pop(0)
         return Task({"x": x, "y": 0.0}, budget, None)
 
-    def tell(self, task: Task, loss: float) -> None:
+    def tell(self, task: Task, loss: float, seconds: float) -> None:
         """Note it."""
         self.told.append((task.config["x"], task.budget))
 
@@ -105,6 +105,15 @@ def test_several_budgets_are_played_by_a_generator() -> None:
     assert "" == record.error
     assert record.y[-1] >= counting_ones().optimum
     assert max(record.x) <= 2.0
+
+
+def test_engines_learn_what_evaluations_cost() -> None:
+    """On the virtual clock, an engine that cares for costs gets more evaluations done."""
+    done = {
+        engine: len(play(("mf-hartmann6-dear", engine, 0, 1, 30.0)).losses)
+        for engine in ("ETPE+Flat", "ETPE:cost=duration/300+Flat")
+    }
+    assert done["ETPE:cost=duration/300+Flat"] > done["ETPE+Flat"]
 
 
 def test_only_what_all_engines_have_is_compared() -> None:
