@@ -36,6 +36,7 @@ class Table:
         self.size = len(prior)
         self.ordered = edges is not None
         self.edges = np.empty(0) if edges is None else edges
+        self.inner = self.edges[1:-1].copy()
         self.diagonal = np.diag_indices(self.size)
         # A choice of weight 0 keeps probability 0.
         self.log_prior = np.log(np.maximum(prior, 1e-300))
@@ -61,6 +62,8 @@ class Axes:
     tables : list of Table
     n_features : int
         Columns of `features`: three a float, one a value of every table.
+    all_active : bool
+        Whether no parameter depends on another.
     distances, distance_columns : float64 and intp (c,)
         From the middles to the edges of the cells of all ordered tables, and whose they are.
     """
@@ -101,6 +104,8 @@ class Axes:
         columns = [np.full(len(t.distances), t.column) for t in self.tables]
         self.distance_columns = np.concatenate([np.empty(0, dtype=np.intp), *columns])
         self._skewed = _quantiles(space)
+        self._conditional = space.is_conditional.tolist()
+        self.all_active = not space.is_conditional.any()
 
     def to_unit(self, rows: FloatArray) -> FloatArray:
         """Return encoded rows with the codes of ordinals on [0, 1]; NaN stays."""
@@ -143,12 +148,16 @@ class Axes:
         result = np.empty((len(self.tables), len(unit)), dtype=np.intp)
         for i, table in enumerate(self.tables):
             x = unit[:, table.column]
+            if table.ordered:
+                result[i] = table.inner.searchsorted(x, side="right")
+            if not self._conditional[table.column]:
+                if not table.ordered:
+                    result[i] = x
+                continue
             known = ~np.isnan(x)
             if not table.ordered:
-                index = np.where(known, x, 0).astype(np.intp)
-            else:
-                index = np.searchsorted(table.edges[1:-1], x, side="right")
-            result[i] = np.where(known, index, table.size)
+                result[i] = np.where(known, x, 0)
+            result[i, ~known] = table.size
         return result
 
     def features(self, unit: FloatArray) -> FloatArray:
@@ -167,6 +176,9 @@ class Axes:
             result[:, 2 * f : 3 * f] = active
         rows = np.arange(n)
         for i, index in enumerate(self.indices(unit)):
+            if self.all_active:
+                result[rows, self.offsets[i] + index] = 1.0
+                continue
             active = index < self.tables[i].size
             result[rows[active], self.offsets[i] + index[active]] = 1.0
         return result

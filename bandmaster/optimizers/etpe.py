@@ -190,10 +190,8 @@ class ETPEOptimizer(Optimizer):
         good, bad = axes.to_unit(data.good), axes.to_unit(data.bad)
         sigma = bandwidths(axes, good, data.weights, data.n, spread)
         share = _BAD_PRIOR / len(good) * max(float(data.bad_weights.sum()), 1.0)
-        return (
-            Density(axes, good, data.weights, sigma, 1.0),
-            Density(axes, bad, data.bad_weights, sigma, share),
-        )
+        first = Density(axes, good, data.weights, sigma, 1.0)
+        return first, first.sibling(bad, data.bad_weights, share)
 
     def _startup(self, key: Key, rng: np.random.Generator) -> FloatArray | None:
         """Return the trial's point of the initial design, or a random one."""

@@ -98,15 +98,21 @@ class Density:
         prior_weight: float,
     ) -> None:
         self._axes, self.unit, self.sigma = axes, unit, sigma
+        self._ordered: list[FloatArray] | None = None
         total = np.append(weights, prior_weight)
         self.weights = total / total.sum()
         self.smoothing = 1.0 / (len(unit) + 1.0)
 
+    def sibling(self, unit: FloatArray, weights: FloatArray, prior_weight: float) -> Density:
+        """Return a density of other observations with the same bandwidths."""
+        made = Density(self._axes, unit, weights, self.sigma, prior_weight)
+        made._ordered = self._ordered = self._ordered_tables()
+        return made
+
     def log(self, features: FloatArray) -> FloatArray:
         """Return the log density at points given by `Axes.features`, shape (m,)."""
         # Single precision costs half, and with bandwidths of at least 0.01 an error of 1e-3.
-        kernels = self._kernels().astype(np.float32)
-        logs = features.astype(np.float32) @ kernels.T
+        logs = features.astype(np.float32) @ self._kernels().T
         logs += np.log(np.maximum(self.weights, 1e-30)).astype(np.float32)
         top = logs.max(axis=1)
         logs -= top[:, None]
@@ -114,22 +120,26 @@ class Density:
         result: FloatArray = top.astype(np.float64) + np.log(mass)
         return result
 
-    def _kernels(self) -> FloatArray:
+    def _kernels(self) -> npt.NDArray[np.float32]:
         """Return the coefficients of every kernel, the prior last; shape (n + 1, n_features)."""
         axes, n = self._axes, len(self.unit)
-        result = np.zeros((n + 1, axes.n_features))
+        result = np.zeros((n + 1, axes.n_features), dtype=np.float32)
         f, indices = len(axes.floats), axes.indices(self.unit)
         if f:
             mu = self.unit[:, axes.floats]
-            active = ~np.isnan(mu)
-            mu = np.where(active, mu, 0.0)
+            absent = None if axes.all_active else np.isnan(mu)
+            if absent is not None:
+                mu[absent] = 0.0
             sigma = self.sigma[axes.floats]
             inverse = 1.0 / sigma**2
-            mass = _ndtr((1.0 - mu) / sigma) - _ndtr(-mu / sigma)
-            norm = np.log(sigma * math.sqrt(2 * math.pi) * mass)
-            result[:n, :f] = active * (-0.5 * inverse)
+            below, above = _ndtr(np.array([-mu, 1.0 - mu]) / sigma)
+            norm = np.log(sigma * math.sqrt(2 * math.pi) * (above - below))
+            result[:n, :f] = -0.5 * inverse
             result[:n, f : 2 * f] = mu * inverse
-            result[:n, 2 * f : 3 * f] = np.where(active, -0.5 * mu * mu * inverse - norm, 0.0)
+            result[:n, 2 * f : 3 * f] = -0.5 * mu * mu * inverse - norm
+            if absent is not None:
+                result[:n, :f][absent] = 0.0
+                result[:n, 2 * f : 3 * f][absent] = 0.0
         for i, logs in enumerate(self._tables()):
             block = result[:, axes.offsets[i] : axes.offsets[i + 1]]
             block[:n] = logs[indices[i]]
@@ -138,23 +148,40 @@ class Density:
 
     def _tables(self) -> list[FloatArray]:
         """Return each table's log probabilities: a row an observed value, the last for inactive."""
+        if self._ordered is None:
+            self._ordered = self._ordered_tables()
+        ordered = iter(self._ordered)
+        result = []
+        for table in self._axes.tables:
+            if table.ordered:
+                result.append(next(ordered))
+                continue
+            k = table.size
+            mass = np.empty((k, k))
+            mass[:] = self.smoothing * table.prior
+            mass[table.diagonal] += 1.0 - self.smoothing
+            logs = np.empty((k + 1, k))
+            np.log(np.maximum(mass, 1e-300), out=logs[:k])
+            logs[k] = table.log_prior
+            result.append(logs)
+        return result
+
+    def _ordered_tables(self) -> list[FloatArray]:
+        """Return those of the tables whose values have an order: bandwidths are all they need."""
         axes = self._axes
-        # All cells of all ordered tables go through the distribution function at once.
+        # All cells of all tables go through the distribution function at once.
         cumulated = _ndtr(axes.distances / self.sigma[axes.distance_columns])
         result, start = [], 0
         for table in axes.tables:
+            if not table.ordered:
+                continue
             k = table.size
+            block = cumulated[start : start + k * (k + 1)].reshape(k, k + 1)
+            start += k * (k + 1)
+            mass = np.maximum(block[:, 1:] - block[:, :-1], 1e-12)
             logs = np.empty((k + 1, k))
+            np.log(mass / mass.sum(axis=1, keepdims=True), out=logs[:k])
             logs[k] = table.log_prior
-            if table.ordered:
-                block = cumulated[start : start + k * (k + 1)].reshape(k, k + 1)
-                start += k * (k + 1)
-                mass = np.maximum(block[:, 1:] - block[:, :-1], 1e-12)
-                logs[:k] = np.log(mass / mass.sum(axis=1, keepdims=True))
-            else:
-                mass = np.tile(self.smoothing * table.prior, (k, 1))
-                mass[table.diagonal] += 1.0 - self.smoothing
-                logs[:k] = np.log(np.maximum(mass, 1e-300))
             result.append(logs)
         return result
 
