@@ -41,6 +41,8 @@ _BROADER = 1.5  # so many times that with several budgets: lower ones are noise 
 # With so many jobs out half as many observations are good: there are fewer steps to a good place,
 # so they must be longer.
 _GREEDIER = 20
+# With so many jobs out half of the candidates are drawn around means of good observations.
+_JOINING = 8
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 
@@ -54,7 +56,8 @@ class ETPEOptimizer(Optimizer):
     ----------
     n_startup : int, default 10
         Evaluations that a budget needs before it is modelled. The first trials are a Latin
-        hypercube of so many points; more are drawn at random until there is a model.
+        hypercube of so many points; while others are out more such follow until there is a model,
+        else random ones.
     gamma : float, default 0.15
         The share of observations that are good, at most 25 of them.
     n_candidates : int, default 64
@@ -130,7 +133,7 @@ class ETPEOptimizer(Optimizer):
         if modelled_budget(self.history, self.n_startup) is not None:
             evidence = self._gather()
         if evidence is None:
-            row = self._startup(key, rng)
+            row = self._startup(pending, key, rng)
         else:
             with one_thread():
                 price = None if self._costs is None else self._costs.term(budget, key)
@@ -166,7 +169,8 @@ class ETPEOptimizer(Optimizer):
             _BROADER if evidence.n_budgets > 1 else 1.0
         )
         good, bad = self._densities(data, spread)
-        rows = draw_candidates(axes, good, self.n_candidates, rng)
+        joined = len(pending) / (len(pending) + _JOINING)
+        rows = draw_candidates(axes, good, self.n_candidates, rng, joined=joined)
         if self._bound_prior is not None:
             believed = self.from_unit(rng.random((self.n_candidates, self.space.dim)))
             rows = np.vstack([rows, believed])
@@ -193,10 +197,12 @@ class ETPEOptimizer(Optimizer):
         first = Density(axes, good, data.weights, sigma, 1.0)
         return first, first.sibling(bad, data.bad_weights, share)
 
-    def _startup(self, key: Key, rng: np.random.Generator) -> FloatArray | None:
-        """Return the trial's point of the initial design, or a random one."""
+    def _startup(
+        self, pending: Collection[Job], key: Key, rng: np.random.Generator
+    ) -> FloatArray | None:
+        """Return the trial's point of a design, or a random one."""
         row = None
-        if key.number < self.n_startup:
+        if pending or key.number < self.n_startup:
             row = startup_row(self, key, self.n_startup, "etpe-design")
         if row is not None:
             return row

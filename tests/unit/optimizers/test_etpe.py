@@ -50,6 +50,15 @@ def test_first_trials_are_a_latin_hypercube() -> None:
         assert list(range(10)) == sorted((column * 10).astype(int))
 
 
+def test_while_trials_are_out_designs_follow_each_other() -> None:
+    """Of thirty trials before any result, each ten in a row are a Latin hypercube."""
+    driver = Driver(ETPEOptimizer(), PLANE)
+    vectors = np.array([driver.start().vector for _ in range(30)]).reshape(3, 10, 2)
+    for block in vectors:
+        for column in block.T:
+            assert list(range(10)) == sorted((column * 10).astype(int))
+
+
 def test_says_when_a_model_proposed() -> None:
     """Proposals are model based from the moment on that ten evaluations finished."""
     driver = Driver(ETPEOptimizer(), PLANE)

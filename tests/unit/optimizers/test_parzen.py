@@ -58,13 +58,28 @@ def test_a_float_integrates_to_one(n: int, seed: int) -> None:
     assert 1.0 == pytest.approx(np.exp(density.log(axes.features(grid[:, None]))).mean(), rel=1e-3)
 
 
-@given(n=st.integers(0, 10), seed=st.integers(0, 99))
-def test_samples_are_legal_and_follow_the_prior(n: int, seed: int) -> None:
+@given(n=st.integers(0, 10), seed=st.integers(0, 99), joined=st.sampled_from([0.0, 0.5, 1.0]))
+def test_samples_are_legal_and_follow_the_prior(n: int, seed: int, joined: float) -> None:
     """What is drawn is legal; a choice of weight 0 that was never observed is never drawn."""
     axes, density = _density(FINITE, n, seed)
-    rows = draw_candidates(axes, density, 50, np.random.default_rng(seed))
+    rows = draw_candidates(axes, density, 50, np.random.default_rng(seed), joined=joined)
     assert FINITE.legal(rows).all()
     assert 1.0 not in rows[:, 0]
+
+
+def test_joined_candidates_lie_between_the_kernels() -> None:
+    """Means of eight kernels are nearer to the middle of all, and choices stay observed ones."""
+    space = Space([Float("x", 0, 1), Categorical("c", ("p", "q", "r"))])
+    axes = Axes(space)
+    unit = np.array([[0.2, 0.0], [0.8, 2.0]] * 10)
+    density = Density(axes, unit, np.ones(20), np.full(2, 0.01), 1e-9)
+    alone, joined = (
+        draw_candidates(axes, density, 1000, np.random.default_rng(0), joined=share)
+        for share in (0.0, 1.0)
+    )
+    assert 0.3 == pytest.approx(alone[:, 0].std(), abs=0.02)
+    assert 0.3 / 8**0.5 == pytest.approx(joined[:, 0].std(), abs=0.02)
+    assert 0.25 > (joined[:, 1] == 1).mean()
 
 
 def test_log_is_finite_far_from_everything() -> None:
