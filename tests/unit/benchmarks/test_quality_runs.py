@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bandmaster.optimizers import Optimizer, get_optimizer
+from bandmaster.optimizers import Cost, ETPEOptimizer, Optimizer, get_optimizer
 from bandmaster.testing.problems import branin, counting_ones
 from benchmarks.quality import ablations, cli, report, suites
 from benchmarks.quality.asktime import ask_times, measure
@@ -15,7 +15,7 @@ from benchmarks.quality.bench import Bench
 from benchmarks.quality.curve import Curve
 from benchmarks.quality.engines import engine, parse
 from benchmarks.quality.runs import play
-from benchmarks.quality.schedulers import Task
+from benchmarks.quality.schedulers import StudyScheduler, Task
 from benchmarks.quality.sequential import sequential
 from benchmarks.quality.simulated import simulated
 from benchmarks.quality.table import Results
@@ -107,13 +107,22 @@ def test_several_budgets_are_played_by_a_generator() -> None:
     assert max(record.x) <= 2.0
 
 
-def test_engines_learn_what_evaluations_cost() -> None:
-    """On the virtual clock, an engine that cares for costs gets more evaluations done."""
-    done = {
-        engine: len(play(("mf-hartmann6-dear", engine, 0, 1, 30.0)).losses)
-        for engine in ("ETPE+Flat", "ETPE:cost=duration/300+Flat")
-    }
-    assert done["ETPE:cost=duration/300+Flat"] > done["ETPE+Flat"]
+def test_the_study_learns_what_evaluations_cost() -> None:
+    """On the virtual clock the optimizer's history has the durations that the problem says."""
+    bench, optimizer = suites.load("mf-hartmann6-dear"), get_optimizer("Random")
+    scheduler = StudyScheduler(bench, optimizer, "Flat", 0)
+    simulated(bench, scheduler, workers=2, length=20, curve=Curve())
+    history = optimizer.history
+    seconds = history.column("finished") - history.column("started")
+    assert len(history) > 3
+    assert [100.0 ** (1 - e.config["x0"]) for e in history] == pytest.approx(seconds.tolist())
+
+
+def test_a_cost_may_have_a_total() -> None:
+    """`cost=NAME/TOTAL` in an engine's name makes a Cost with a total."""
+    with engine(parse("ETPE:cost=duration/500"), seed=0) as optimizer:
+        assert isinstance(optimizer, ETPEOptimizer)
+        assert Cost("duration", total=500.0) == optimizer.cost
 
 
 def test_only_what_all_engines_have_is_compared() -> None:
