@@ -22,6 +22,10 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("prior counts three times in the bad density", "ETPE:etpe._BAD_PRIOR=1.0"),
         ("64 candidates, not 24", "ETPE:n_candidates=24"),
         ("10 start-up points, not 20", "ETPE:n_startup=20"),
+        # These say something with --workers 32 only; one at a time they are the engine itself.
+        ("many out: candidates around means", "ETPE:etpe._JOINING=1000000000"),
+        ("many out: fewer good ones", "ETPE:etpe._GREEDIER=1000000000"),
+        ("pending trials weigh 0.3, not 1", "ETPE:split._OUT=1.0"),
     ),
     "GP": (
         ("candidates are improved by gradients", "GP:n_steps=0"),
