@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeVar
 
 from bandmaster.asynccomm import protocol
@@ -332,15 +333,14 @@ class Dispatcher:
 
     def _report(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
-        job, attempt, metrics, step = protocol.read_report(payload)
+        job, attempt, metrics, step, saved = protocol.read_report(payload)
         held = session.held
         if held is None or (held.job, held.attempt) != (job, attempt):
             return pack(Decision.STOP.value)
         self._losses.heard(job, attempt)
+        tell = partial(self.study.report, job, metrics, attempt=attempt, step=step)
         decision = self._guarded(
-            lambda: self.study.report(job, metrics, step=step, attempt=attempt),
-            Decision.STOP,
-            raises=(CodecError,),
+            partial(tell, checkpoint=saved), Decision.STOP, raises=(CodecError,)
         )
         self._storing.hold(peer)
         if (job, attempt) in self._asked:

@@ -50,7 +50,7 @@ __all__ = [
     "write_wait",
 ]
 
-VERSION = 1
+VERSION = 2
 """Of these messages; a worker and a dispatcher must agree on it."""
 
 DISPATCHER = "bandmaster.dispatcher"
@@ -285,13 +285,13 @@ def write_stop(reason: str) -> bytes:
     return pack([STOP, reason])
 
 
-def read_report(payload: bytes) -> tuple[int, int, Mapping[str, Any], int]:
-    """Read a report: job, attempt, metrics, step."""
+def read_report(payload: bytes) -> tuple[int, int, Mapping[str, Any], int, str | None]:
+    """Read a report: job, attempt, metrics, step and the name of a checkpoint, if there is one."""
     match unpack(payload):
-        case [int(job), int(attempt), dict(metrics), int(step)] if all(
+        case [int(job), int(attempt), dict(metrics), int(step), str() | None as checkpoint] if all(
             type(name) is str for name in metrics
         ):
-            return job, attempt, metrics, step
+            return job, attempt, metrics, step, checkpoint
     raise ProtocolError("a report with other fields than expected")
 
 

@@ -278,8 +278,10 @@ class WorkerLoop:
             if not (self._dropped and outcome.status is Status.STOPPED):
                 self._finished = ticket, outcome
 
-    def _report(self, job: Job, metrics: Mapping[str, Any], step: int) -> Decision:
-        payload = pack([job.number, job.attempt, native(metrics, path="metrics"), step])
+    def _report(
+        self, job: Job, metrics: Mapping[str, Any], step: int, checkpoint: str | None
+    ) -> Decision:
+        payload = pack([job.number, job.attempt, native(metrics, path="metrics"), step, checkpoint])
         with self._state:
             running, client = self._running, self._client
             stopped = self._stop is not None and not self._draining

@@ -10,7 +10,7 @@ from bandmaster.core.clock import Clock
 from bandmaster.core.context import Context, EvaluationEnded
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
-from bandmaster.core.verdict import failure_of, outcome_of, stopped_with
+from bandmaster.core.verdict import ended_with, failure_of, outcome_of
 from bandmaster.errors import ConfigurationError
 
 __all__ = ["Objective", "evaluate"]
@@ -114,8 +114,14 @@ def evaluate(
     started = clock()
     try:
         returned = objective(job, context)
-        return outcome_of(returned, started=started, finished=clock(), worker=context.worker)
+        return outcome_of(
+            returned, started=started, finished=clock(), worker=context.worker,
+            checkpoint=context.saved,
+        )  # fmt: skip
     except EvaluationEnded as ended:
-        return stopped_with(ended.metrics).timed(started, clock(), context.worker)
+        outcome = ended_with(ended.metrics, ended.decision)
+        return outcome.timed(started, clock(), context.worker, context.saved)
     except catch as error:
-        return failure_of(error).timed(started, clock(), context.worker)
+        return failure_of(error).timed(started, clock(), context.worker, context.saved)
+    finally:
+        context.close()

@@ -74,7 +74,9 @@ class ASHAStoppingIterGenerator(FlatIterGenerator):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
         """Learn of a report and of what was answered."""
         level = self._level(job, step)

@@ -38,9 +38,12 @@ class IterGenerator(abc.ABC):
     ----------
     objectives : Objectives
         The metrics of the study, which sets it. Default: minimise ``loss``.
+    seed : int
+        The seed of the study, which sets it. Who draws keys each draw by it and by what it is for.
     """
 
     objectives = Objectives()
+    seed: int = 0
 
     @abc.abstractmethod
     def get_budgets(self) -> tuple[float, ...]:
@@ -98,6 +101,15 @@ class IterGenerator(abc.ABC):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
-        """Learn of a report and of what was answered."""
+        """Learn of a report, of what was answered, and of the checkpoint that it left."""
+
+    def needs_checkpoint(self, trial: int) -> bool:
+        """Return whether a trial that has no job out may still go on from its newest checkpoint.
+
+        Or another one from there. What is not needed may be deleted. Default: True.
+        """
+        return True

@@ -47,7 +47,9 @@ class PASHAIterGenerator(ASHAIterGenerator):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
         """Learn of a report and of what was answered."""
         if loss is not None:

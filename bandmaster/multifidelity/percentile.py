@@ -95,7 +95,9 @@ class PercentileStoppingIterGenerator(FlatIterGenerator):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
         """Learn of a report and of what was answered."""
         before = self._progress.get(job.number, _Progress())

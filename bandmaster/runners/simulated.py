@@ -17,7 +17,7 @@ from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.core.randomness import Key
-from bandmaster.core.verdict import outcome_of, stopped_with
+from bandmaster.core.verdict import ended_with, outcome_of
 from bandmaster.errors import ConfigurationError, StudyError
 from bandmaster.runners.fleet import Fleet
 from bandmaster.runners.workload import Run, Workload
@@ -287,7 +287,7 @@ class _Simulation:
         if decision is Decision.CONTINUE:
             self._await_report(worker, job, speed, end)
             return
-        self._end(worker, stopped_with(metrics))
+        self._end(worker, ended_with(metrics, decision))
 
     def _finish(self, worker: _Worker) -> None:
         assert worker.run is not None

@@ -53,6 +53,7 @@ def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:
             action.trial, action.budget, None, info, action.bracket, action.rung, action.checkpoint
         )
     if isinstance(action, Exploit):
+        state.space.validate(action.config)
         return Proposal(
             action.trial, action.budget, dict(action.config), {"exploits": action.donor},
             action.bracket, action.rung, action.checkpoint,

@@ -124,6 +124,7 @@ class StudyState:
         self.name, self.seed, self.created = event.name, event.seed, event.time
         self.objectives = Objectives.from_data(event.objectives)
         self.history.objectives = self.generator.objectives = self.objectives
+        self.generator.seed = self.seed
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
@@ -136,8 +137,10 @@ class StudyState:
     def _issued(self, event: ev.JobIssued) -> None:
         if event.attempt:
             entry = self.open[event.job]
-            entry.job = replace(entry.job, attempt=event.attempt)
-            entry.worker, entry.waiting = event.worker, False
+            # Journals of older versions name no checkpoint here: it was the first attempt's.
+            start = event.checkpoint or entry.job.checkpoint
+            entry.job = replace(entry.job, attempt=event.attempt, checkpoint=start)
+            entry.worker, entry.waiting, entry.reports = event.worker, False, 0
             self.waiting.remove(event.job)
             return
         if event.job != self.n_jobs:
@@ -175,9 +178,11 @@ class StudyState:
     def _reported(self, event: ev.JobReported) -> None:
         entry = self.open[event.job]
         entry.reports += 1
+        entry.checkpoint = event.checkpoint or entry.checkpoint
         self.generator.reported(
-            entry.job, event.metrics, event.loss, event.step, Decision(event.decision)
-        )
+            entry.job, event.metrics, event.loss, event.step,
+            decision=Decision(event.decision), checkpoint=event.checkpoint,
+        )  # fmt: skip
 
     def _finished(self, event: ev.JobFinished) -> None:
         entry = self.open.pop(event.job)

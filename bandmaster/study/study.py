@@ -7,7 +7,10 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from bandmaster.core import events as ev
+from bandmaster.core.checkpoints import step_of
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.codec import native
 from bandmaster.core.decisions import Decision
@@ -300,9 +303,9 @@ class Study(StudyView):
         metrics : Mapping of str to float, or float
             A number is the loss. A loss that is no finite number is none.
         step : int, optional
-            Default: counts this job's reports from 1.
+            Default: counts this job's reports, on from the checkpoint that it started from.
         checkpoint : str, optional
-            Where its state is kept by now.
+            Where its state is kept by now: an attempt that follows a lost one starts there.
 
         Returns
         -------
@@ -322,7 +325,8 @@ class Study(StudyView):
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return Decision.STOP
             loss = state.objectives.loss(told)
-            step = entry.reports + 1 if step is None else step
+            if step is None:
+                step = step_of(entry.job.checkpoint) + entry.reports + 1
             decision = (
                 state.generator.decide(entry.job, told, loss, step)
                 if state.stopped is None
@@ -442,7 +446,7 @@ class Study(StudyView):
         self._commit(
             ev.JobIssued(
                 self._clock(), job.number, job.attempt + 1, worker, job.trial, job.budget, None,
-                {}, job.bracket, job.rung, None, False,
+                {}, job.bracket, job.rung, entry.checkpoint or job.checkpoint, False,
             )
         )  # fmt: skip
         return entry.job
@@ -461,6 +465,10 @@ class Study(StudyView):
     def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
+        if outcome.checkpoint is None:
+            newest = self._state.open[number].checkpoint
+            if newest is not None:
+                outcome = replace(outcome, checkpoint=newest)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
 
     def _retry(self, entry: OpenJob, outcome: Outcome) -> bool:

@@ -15,6 +15,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Journal
 from bandmaster.study.proposing import propose
+from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
 from bandmaster.study.timings import Timings
 
@@ -39,6 +40,7 @@ class StudyView:
         self.timings = Timings()
         self._state = state
         self._journal = journal
+        state.history.reported = Reported(journal.read)
         self._position = 0
         # Taken by itself: entering a Condition is Python code, where Ctrl-C would leave it locked.
         self._lock = threading.Lock()
@@ -251,5 +253,5 @@ class StudyView:
 def _copy(entry: OpenJob) -> OpenJob:
     return OpenJob(
         entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports,
-        entry.failed,
+        entry.failed, entry.checkpoint,
     )  # fmt: skip

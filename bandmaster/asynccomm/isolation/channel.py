@@ -29,7 +29,7 @@ BROKEN = "broken"  # child → worker: it cannot be loaded; a traceback
 DONE = "done"  # child → worker: the outcome, and whether the child can go on
 FATAL = "fatal"  # child → worker: an exception that is not to be caught; a traceback, the pickle
 LOG = "log"  # child → worker: texts, numbers of a record
-REPORT = "report"  # child → worker: metrics, step; the answer is one of the next two
+REPORT = "report"  # child → worker: metrics, step, checkpoint; the answer is one of the next two
 DECISION = "decision"  # worker → child
 TROUBLE = "trouble"  # worker → child: an exception that the report raises; the pickle
 

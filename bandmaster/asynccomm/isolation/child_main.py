@@ -109,12 +109,14 @@ class _Evaluations:
             self._channel.send(DONE, failed.to_wire(), not _goes_on())
         return True
 
-    def _report(self, job: Job, metrics: Mapping[str, Any], step: int) -> Decision:
+    def _report(
+        self, job: Job, metrics: Mapping[str, Any], step: int, checkpoint: str | None
+    ) -> Decision:
         if os.getpid() != self._pid:
             raise RuntimeError("only the process of the evaluation can report, not a fork of it")
         plain = native(metrics, path="metrics")
         with self._talking:
-            self._channel.send(REPORT, plain, step)
+            self._channel.send(REPORT, plain, step, checkpoint)
             answer = self._channel.receive()
         match answer:
             case (str() as kind, str(decision)) if kind == DECISION:

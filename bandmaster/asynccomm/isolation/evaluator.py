@@ -161,13 +161,15 @@ class Isolated(Evaluator):
                         logger.debug("job %d has left things behind: a new process", job.number)
                         self._discard()
                     return outcome
-                case (str() as kind, dict(metrics), int(step)) if kind == REPORT:
+                case (str() as kind, dict(metrics), int(step), str() | None as saved) if (
+                    kind == REPORT
+                ):
                     if deadline is None and watch is None:
-                        _answer(inmate, context, metrics, step)
+                        _answer(inmate, context, metrics, step, saved)
                         continue
                     # A master that is gone may take minutes, and the limits hold meanwhile.
                     asking = threading.Thread(
-                        target=_answer, args=(inmate, context, metrics, step), name="report",
+                        target=_answer, args=(inmate, context, metrics, step, saved), name="report",
                         daemon=True,
                     )  # fmt: skip
                     asking.start()
@@ -351,12 +353,14 @@ class _Over(Exception):
         self.outcome = outcome
 
 
-def _answer(inmate: Inmate, context: Context, metrics: dict[str, Any], step: int) -> None:
+def _answer(
+    inmate: Inmate, context: Context, metrics: dict[str, Any], step: int, saved: str | None
+) -> None:
     """Pass a report on, and its answer back."""
     try:
         answer: tuple[str, Any] = (
             DECISION,
-            context.report(metrics, step=step, auto_stop=False).value,
+            context.pass_on(metrics, step, saved).value,
         )
     except BandmasterError as error:  # the evaluation is to see it, as it would elsewhere
         answer = TROUBLE, cloudpickle.dumps(error)

@@ -75,13 +75,13 @@ def _read_hello(data: object) -> Hello:
 
 
 def test_golden_bytes() -> None:
-    """The bytes on the wire are those of version 1; to change them, raise `protocol.VERSION`."""
+    """The bytes on the wire are those of version 2; to change them, raise `protocol.VERSION`."""
     ticket = Ticket("s", 7, 1)
     outcome = Outcome(Status.OK, 0.5, {"m": 1.0}, "i", None, None, 1.0, 2.0, "w")
-    assert 1 == protocol.VERSION
+    assert 2 == protocol.VERSION
     hello = Hello("r", "w", "h", 3, "c", ticket, ((ticket, outcome),))
     assert (
-        "9801a172a177a16803a16393a17307019192"
+        "9802a172a177a16803a16393a17307019192"
         "93a173070199a26f6bcb3fe000000000000081a16dcb3ff0000000000000a169c0c0"
         "cb3ff0000000000000cb4000000000000000a177" == hello.encode().hex()
     )
@@ -98,4 +98,5 @@ def test_golden_bytes() -> None:
     assert "9200c0" == protocol.write_wait().hex()
     assert "9202a3627965" == protocol.write_stop("bye").hex()
     assert "94a3627965c0c0c0" == Goodbye("bye").encode().hex()
-    assert (7, 1, {"loss": 0.5}, 2) == protocol.read_report(pack([7, 1, {"loss": 0.5}, 2]))
+    told = 7, 1, {"loss": 0.5}, 2, "2-0123456789abcdef"
+    assert told == protocol.read_report(pack(list(told)))
