@@ -1,0 +1,16 @@
+"""Where evaluations leave their states. fsspec is imported for stores that are no directory."""
+
+from bandmaster.checkpoints.base import CheckpointStore, ManagedStore, Stored
+from bandmaster.checkpoints.local import DirectoryStore
+from bandmaster.checkpoints.opening import open_store, store_url
+from bandmaster.checkpoints.stored import StoredCheckpoints
+
+__all__ = [
+    "CheckpointStore",
+    "DirectoryStore",
+    "ManagedStore",
+    "Stored",
+    "StoredCheckpoints",
+    "open_store",
+    "store_url",
+]

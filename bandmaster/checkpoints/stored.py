@@ -1,0 +1,88 @@
+"""What an evaluation saves to and loads from, on a store."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bandmaster.checkpoints.archive import read_archive, write_archive
+from bandmaster.checkpoints.base import CheckpointStore
+from bandmaster.checkpoints.drafts import digest_of
+from bandmaster.checkpoints.names import check_name, digest_in
+from bandmaster.checkpoints.trees import remove_tree
+from bandmaster.core.checkpoints import Checkpoints, checkpoint_name
+from bandmaster.core.job import Job
+from bandmaster.errors import BandmasterError, CheckpointError
+
+__all__ = ["StoredCheckpoints"]
+
+
+class StoredCheckpoints(Checkpoints):
+    """Saves to a store, and loads from it what is proven to be what was saved.
+
+    Parameters
+    ----------
+    store : CheckpointStore or callable
+        Or what returns one, called when it is needed first.
+
+    Notes
+    -----
+    What was loaded is unpickled: whoever can write to the store can run code in an evaluation that
+    calls ``context.load()``. The digest in a name proves that the object is the one whose name was
+    reported, not who made it.
+    """
+
+    def __init__(self, store: CheckpointStore | Callable[[], CheckpointStore]) -> None:
+        self._given = store
+        self._store: CheckpointStore | None = store if isinstance(store, CheckpointStore) else None
+        self._unpacked: list[Path] = []
+
+    @property
+    def store(self) -> CheckpointStore:
+        """Where they are kept."""
+        if self._store is None:
+            assert callable(self._given)
+            self._store = self._given()
+        return self._store
+
+    def save(self, thing: object, *, job: Job, step: int) -> str:
+        """Keep a state, or all that is in a directory; return its name."""
+        store = self.store
+        try:
+            with store.draft() as draft:
+                write_archive(draft, thing, job=job, step=step)
+                name = checkpoint_name(step, draft.digest)
+                store.put(draft, name)
+        except OSError as error:
+            raise _ours(error, f"the checkpoint of step {step} cannot be kept") from error
+        return name
+
+    def load(self, name: str) -> object:
+        """Return the state, or the path of a directory that is the caller's own until `close`."""
+        check_name(name)
+        try:
+            with self.store.open(name) as file:
+                if digest_of(file) != digest_in(name):
+                    raise CheckpointError(
+                        f"checkpoint {name} is damaged: what the store has is not what was saved"
+                    )
+                return read_archive(file, self._make_directory)
+        except OSError as error:
+            raise _ours(error, f"checkpoint {name} cannot be loaded") from error
+
+    def close(self) -> None:
+        """Remove the directories that `load` made."""
+        while self._unpacked:
+            remove_tree(self._unpacked.pop())
+
+    def _make_directory(self) -> Path:
+        directory = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoint-"))
+        self._unpacked.append(directory)
+        return directory
+
+
+def _ours(error: OSError, what: str) -> Exception:
+    if isinstance(error, BandmasterError):
+        return error
+    return CheckpointError(f"{what}: {error.strerror or error}")
