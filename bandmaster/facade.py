@@ -340,8 +340,9 @@ class Study(_Study):
         n_jobs = wiring.count_jobs(n_jobs)
         # With one job "flat" means Serial, whatever the generator.
         strategy = wiring.choose_strategy(
-            parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout
-        )
+            parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout,
+            reports=self.generator.needs_reports,
+        )  # fmt: skip
         self.set_plan(
             Plan(
                 n_trials=None if n_trials is None else self.n_trials + n_trials,

@@ -182,6 +182,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         raise ConfigurationError("standby=True needs a storage or a checkpoint_file")
     isolation = isolation_of(isolate, time_limit, memory_limit)
     n_jobs = wiring.count_jobs(n_jobs)
+    generator = wiring.make_generator(multi_fidelity_iter_generator)
     strategy = wiring.choose_strategy(
         parallel_strategy,
         n_jobs,
@@ -189,6 +190,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         auto_identify_serial=auto_identify_serial_strategy,
         isolated=isolate,
         job_timeout=job_timeout,
+        reports=generator.needs_reports,
     )
     limited = n_trials is not None or n_evaluations is not None
     plan = Plan(
@@ -209,7 +211,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     with Study(
         space,
         optimizer=optimizer,
-        generator=multi_fidelity_iter_generator,
+        generator=generator,
         metrics=metrics,
         random_state=random_state,
         max_retries=max_retries,

@@ -98,6 +98,7 @@ def choose_strategy(
     auto_identify_serial: bool = True,
     isolated: bool = False,
     job_timeout: float | None = None,
+    reports: bool = False,
 ) -> str:
     """Return the parallel strategy to use.
 
@@ -114,6 +115,8 @@ def choose_strategy(
         Whether evaluations are to run in processes of their own, which AsyncComm alone does.
     job_timeout : float, optional
         Likewise: who runs an evaluation itself cannot give it up.
+    reports : bool, default False
+        Whether the generator decides by what evaluations report, which batches do not.
 
     Raises
     ------
@@ -140,6 +143,11 @@ def choose_strategy(
         return chosen
     if auto_identify_serial and n_jobs == 1 and flat:
         return "Serial"
+    if reports and chosen == "MapReduce":
+        raise ConfigurationError(
+            "this iteration generator decides by what evaluations report while they run, and "
+            "batches report nothing: use parallel_strategy='AsyncComm', not 'MapReduce'"
+        )
     return chosen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
@@ -43,6 +43,8 @@ class ASHAStoppingIterGenerator(FlatIterGenerator):
     ``n_iterations`` counts trials. The first trial at a rung always goes on. A report without a
     finite loss ranks last.
     """
+
+    needs_reports: ClassVar[bool] = True
 
     def __init__(self, min_budget: float, max_budget: float, eta: float = 3) -> None:
         factor = exact_eta(eta)

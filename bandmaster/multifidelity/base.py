@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from bandmaster.core.decisions import Action, Decision
 from bandmaster.core.job import Job
@@ -40,10 +40,13 @@ class IterGenerator(abc.ABC):
         The metrics of the study, which sets it. Default: minimise ``loss``.
     seed : int
         The seed of the study, which sets it. Who draws keys each draw by it and by what it is for.
+    needs_reports : bool
+        Whether it decides by what evaluations report while they run.
     """
 
     objectives = Objectives()
     seed: int = 0
+    needs_reports: ClassVar[bool] = False
 
     @abc.abstractmethod
     def get_budgets(self) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ import bisect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
@@ -60,6 +60,8 @@ class PercentileStoppingIterGenerator(FlatIterGenerator):
     ``n_iterations`` counts trials. Evaluations are compared at equal steps, so they should report
     at the same ones. A report without a finite loss counts for nothing.
     """
+
+    needs_reports: ClassVar[bool] = True
 
     def __init__(
         self,
