@@ -20,6 +20,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.replay import fold
+from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
 
 __all__ = ["StudyReader"]
@@ -79,6 +80,7 @@ class StudyReader:
             raise
         self.space = space
         self.history = self._state.history
+        self.history.reported = Reported(self._journal.read)
 
     def refresh(self) -> int:
         """Read what has been stored since the last time; return how many evaluations are new.

@@ -84,7 +84,7 @@ def test_wherever_hpbandsters_files_are_cut_off_whole_results_are_read(
         ("a.jsonl", '{"config": {}, "metrics": {"m": "1"}}\n', r"'metrics\.m' is '1'; a number"),
         ("a.jsonl", '{"config": {"__bytes__": "!"}}\n', "__bytes__ does not fit '!'"),
         ("a.jsonl", "[" * 100_000 + "\n\n", "line 1 is no JSON: it is nested too deep"),
-        ("a.jsonl", '{"bandmaster_result": 2}\n', "reads up to format 1: update it"),
+        ("a.jsonl", '{"bandmaster_result": 3}\n', "reads up to format 2: update it"),
         ("a.jsonl", '{"bandmaster_result": 1}\n', "the header is damaged"),
         ("a.jsonl", '{"config": {"x": ' + "[" * 5000 + "]" * 5000 + "}}\n\n", "nested too deep"),
         ("a.csv", 'config.x,loss\n"' + "[" * 5000 + "]" * 5000 + '",1\n', "nested too deep"),
