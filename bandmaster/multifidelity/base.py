@@ -38,14 +38,14 @@ class IterGenerator(abc.ABC):
     ----------
     objectives : Objectives
         The metrics of the study, which sets it. Default: minimise ``loss``.
-    seed : int
+    study_seed : int
         The seed of the study, which sets it. Who draws keys each draw by it and by what it is for.
     needs_reports : bool
         Whether it decides by what evaluations report while they run.
     """
 
     objectives = Objectives()
-    seed: int = 0
+    study_seed: int = 0
     needs_reports: ClassVar[bool] = False
 
     @abc.abstractmethod

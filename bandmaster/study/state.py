@@ -124,7 +124,7 @@ class StudyState:
         self.name, self.seed, self.created = event.name, event.seed, event.time
         self.objectives = Objectives.from_data(event.objectives)
         self.history.objectives = self.generator.objectives = self.objectives
-        self.generator.seed = self.seed
+        self.generator.study_seed = self.seed
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
