@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from bandmaster.errors import CheckpointError
 
@@ -11,7 +12,7 @@ __all__ = ["check_name", "digest_in", "is_name"]
 _NAME = re.compile(r"\d{1,18}-[0-9a-f]{64}")
 
 
-def is_name(name: object) -> bool:
+def is_name(name: object) -> TypeGuard[str]:
     """Whether this is a name as `checkpoint_name` makes it: digits, a dash, hexadecimal digits."""
     return type(name) is str and name.isascii() and _NAME.fullmatch(name) is not None
 
@@ -26,7 +27,6 @@ def check_name(name: object) -> str:
     """
     if not is_name(name):
         raise CheckpointError(f"{name!r:.80} names no checkpoint that a store could have")
-    assert isinstance(name, str)
     return name
 
 
