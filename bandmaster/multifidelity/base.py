@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bandmaster.core.decisions import Action, Decision
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome
+
+if TYPE_CHECKING:
+    from bandmaster.space import Space
 
 __all__ = ["IterGenerator"]
 
@@ -40,12 +43,18 @@ class IterGenerator(abc.ABC):
         The metrics of the study, which sets it. Default: minimise ``loss``.
     study_seed : int
         The seed of the study, which sets it. Who draws keys each draw by it and by what it is for.
+    space : Space or None
+        The search space of the study, which sets it.
+    default_iterations : int or None
+        How many iterations a search has that was given no limit; None: such a search has no end.
     needs_reports : bool
         Whether it decides by what evaluations report while they run.
     """
 
     objectives = Objectives()
     study_seed: int = 0
+    space: Space | None = None
+    default_iterations: ClassVar[int | None] = None
     needs_reports: ClassVar[bool] = False
 
     @abc.abstractmethod

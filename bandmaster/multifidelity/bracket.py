@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from fractions import Fraction
 
 from bandmaster.core.objectives import Rank
+from bandmaster.multifidelity.shapes import further_rungs
 
 __all__ = ["Bracket", "Finisher"]
 
@@ -97,6 +99,13 @@ class Bracket:
             n = self._started
             self._rungs = [(n, lowest), *((max(1, n * m // planned), b) for m, b in further)]
             self._settle()
+
+    def extend(self, budgets: Sequence[float], eta: Fraction) -> None:
+        """Add rungs on top; a bracket that has ended goes on with those that reached its end."""
+        self._rungs = [*self._rungs, *further_rungs(self._rungs, budgets, eta)]
+        if self.ended:
+            self.slots = min(self._rungs[self.rung][0], len(self._queue))
+            self.ended = self.slots == 0
 
     def _settle(self) -> None:
         if self._out or self.slots or self.accepts_new:

@@ -53,6 +53,10 @@ class Ladder:
         self._eta = eta
         self._delayed = delayed
 
+    def extend(self, n_rungs: int) -> None:
+        """Add rungs on top; those who wait in the one that was the last may go on."""
+        self._rungs.extend(_Rung() for _ in range(n_rungs))
+
     def start(self) -> None:
         """A new trial started in the lowest rung."""
         self._rungs[0].out += 1

@@ -31,7 +31,8 @@ class TabledIterGenerator(IterGenerator):
     """
 
     def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
-        self._table = [list(rungs) for rungs in table]
+        self._eras = Eras(table)
+        self._became = ""  # the signature as which it is under way; by default its own
         self._n_iterations: int | None = None
         self._closed = False
         self._begun = 0  # brackets
@@ -42,6 +43,10 @@ class TabledIterGenerator(IterGenerator):
     def get_budgets(self) -> tuple[float, ...]:
         """Return all budgets that occur, ascending."""
         return tuple(sorted({budget for rungs in self._table for _, budget in rungs}))
+
+    @property
+    def _table(self) -> Table:
+        return self._eras.table
 
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
@@ -54,11 +59,10 @@ class TabledIterGenerator(IterGenerator):
     def configs_per_budget(self, n_iterations: int) -> dict[float, int]:
         """Return how many evaluations `n_iterations` brackets make at each budget, ascending."""
         n_iterations = as_count(n_iterations, "n_iterations", least=0)
-        cycles, rest = divmod(n_iterations, len(self._table))
         counts = dict.fromkeys(self.get_budgets(), 0)
-        for i, rungs in enumerate(self._table):
+        for rungs, _, times in self._eras.times(n_iterations):
             for n, budget in rungs:
-                counts[budget] += n * (cycles + (i < rest))
+                counts[budget] += n * times
         return counts
 
     def total_budget(self, n_iterations: int) -> float:
@@ -133,6 +137,60 @@ class TabledIterGenerator(IterGenerator):
             )
         self._ended(bracket, job, self.objectives.rank(outcome), outcome.checkpoint)
         self._action = None
+
+    def begin_as(self, signature: str) -> bool:
+        """Become the same generator with a lower `max_budget`, if it was one."""
+        if signature == self.signature:
+            return True
+        lower = self._lower(signature)
+        if lower is None:
+            return False
+        self._eras = Eras(lower.get_table())
+        self._became = signature
+        self._laid_out()
+        return True
+
+    def extend(self, signature: str) -> None:
+        """Go on with a higher `max_budget`: what has ended goes on as far as one in eta."""
+        target = self if signature == self.signature else self._lower(signature)
+        eta = getattr(self, "eta", None)
+        if target is None or eta is None:
+            raise StudyError(f"{self.signature} cannot become {signature}")
+        table = self._full if target is self else target.get_table()
+        new = self._eras.extend(self._begun, table, exact_eta(eta))
+        self._became = signature
+        self._action = None
+        self._extended(new)
+
+    @property
+    def under_way_as(self) -> str:
+        """The signature that the study knows: its own, unless it has still to be extended."""
+        return self._became or self.signature
+
+    def _lower(self, signature: str) -> TabledIterGenerator | None:
+        """Return the generator with this signature, if only its largest budget is another."""
+        match = _MAX_BUDGET.search(signature)
+        if match is None or not hasattr(self, "max_budget"):
+            return None
+        number = float(match[1]) if set(match[1]) & set(".e") else int(match[1])
+        try:
+            lower = self._with_max_budget(number)
+        except ConfigurationError:
+            return None
+        if lower is None or lower.signature != signature:
+            return None
+        theirs, ours = lower.get_budgets(), {exact(b, "budget") for b in self.get_budgets()}
+        return lower if all(exact(b, "budget") in ours for b in theirs) else None
+
+    def _with_max_budget(self, max_budget: float) -> TabledIterGenerator | None:
+        """Return a fresh generator that differs in its largest budget; None if it has none."""
+        return None
+
+    def _laid_out(self) -> None:
+        """Adapt to a table that was replaced before anything began."""
+
+    def _extended(self, budgets: list[float]) -> None:
+        """Let what has begun go on with further budgets."""
 
     @property
     def _may_begin(self) -> bool:

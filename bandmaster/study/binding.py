@@ -44,6 +44,7 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
             f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
             f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
         )
+    generator.space = space
 
 
 def check_generator(generator: object) -> None:
