@@ -6,6 +6,7 @@ from bandmaster.checkpoints.ledger import Ledger
 from bandmaster.checkpoints.local import DirectoryStore
 from bandmaster.checkpoints.opening import open_store, store_url
 from bandmaster.checkpoints.stored import StoredCheckpoints
+from bandmaster.checkpoints.temporary import temporary_place
 
 __all__ = [
     "CheckpointStore",
@@ -18,4 +19,5 @@ __all__ = [
     "keep_of",
     "open_store",
     "store_url",
+    "temporary_place",
 ]

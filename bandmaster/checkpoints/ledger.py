@@ -43,7 +43,6 @@ class Ledger:
       was thought lost may still end well;
     - the newest of each trial that the iteration generator may still go on from, and what its last
       job was started from while that has left none of its own;
-    - what the generator has decided on, and nobody has started yet;
     - what `Keep` chooses.
 
     Everything else that was ever reported, or came with an outcome, can be deleted by its name.
@@ -77,9 +76,7 @@ class Ledger:
         elif isinstance(event, JobFinished):
             self._finished(event)
 
-    def collect(
-        self, keep: Keep, needs: Callable[[int], bool], pinned: Iterable[str] = ()
-    ) -> list[str]:
+    def collect(self, keep: Keep, needs: Callable[[int], bool]) -> list[str]:
         """Return the names that can be deleted now, and forget them.
 
         Parameters
@@ -88,12 +85,10 @@ class Ledger:
         needs : callable
             Whether a trial, or another one from there, may still go on from its newest checkpoint
             (`IterGenerator.needs_checkpoint`). Once it is False it stays so.
-        pinned : iterable of str
-            Further names that are needed.
         """
         if keep.all:
             return []
-        needed = {*pinned, *self._of_jobs(), *self._of_policy(keep)}
+        needed = {*self._of_jobs(), *self._of_policy(keep)}
         for number, trial in self._trials.items():
             if needs(number):
                 if trial.names:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from bandmaster.checkpoints import Ledger
 from bandmaster.core import events as ev
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluation import Evaluation
@@ -49,6 +50,7 @@ class StudyState:
         self.seed = 0
         self.created = 0.0
         self.objectives = Objectives()
+        self.ledger = Ledger()
         self.plan = Plan()
         self.trials: list[Trial] = []
         self.open: dict[int, OpenJob] = {}
@@ -111,6 +113,7 @@ class StudyState:
         if self.n_events == 0 and type(event) is not ev.StudyCreated:
             raise StudyError(f"a journal begins with its creation, this one with {event!r}")
         self._handlers[type(event)](event)
+        self.ledger.apply(event)
         self.n_events += 1
 
     def _created(self, event: ev.StudyCreated) -> None:
@@ -124,6 +127,7 @@ class StudyState:
         self.name, self.seed, self.created = event.name, event.seed, event.time
         self.objectives = Objectives.from_data(event.objectives)
         self.history.objectives = self.generator.objectives = self.objectives
+        self.ledger.objectives = self.objectives
         self.generator.study_seed = self.seed
 
     def _plan_set(self, event: ev.PlanSet) -> None:

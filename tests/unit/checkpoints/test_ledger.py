@@ -92,13 +92,6 @@ def test_a_copy_that_failed_can_start_again() -> None:
     assert {A, B, C} == ledger.known
 
 
-def test_what_is_decided_on_is_needed() -> None:
-    """Names that the generator is about to use stay."""
-    ledger = ledger_of(issued(0, 0), reported(0, A), reported(0, B))
-    assert [] == ledger.collect(NOTHING, UNNEEDED, [A])
-    assert [A] == ledger.collect(NOTHING, UNNEEDED)
-
-
 def test_keep_last() -> None:
     """The last k of each trial stay, whoever needs them."""
     events = [reported(0, name_of(i)) for i in range(5)]
