@@ -10,6 +10,7 @@ from bandmaster.core.decisions import Action, Decision
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome
+from bandmaster.errors import StudyError
 
 if TYPE_CHECKING:
     from bandmaster.space import Space
@@ -118,6 +119,33 @@ class IterGenerator(abc.ABC):
         checkpoint: str | None,
     ) -> None:
         """Learn of a report, of what was answered, and of the checkpoint that it left."""
+
+    @property
+    def signature(self) -> str:
+        """What it was made with, in a line: the first of its repr."""
+        return repr(self).partition("\n")[0]
+
+    @property
+    def under_way_as(self) -> str:
+        """The signature that its study knows; not its own while it has still to be extended."""
+        return self.signature
+
+    def begin_as(self, signature: str) -> bool:
+        """Be, until `extend` says more, the generator with which a stored study began.
+
+        Called once, before anything else. Returns False when it is none that can go on from there.
+        """
+        return signature == self.signature
+
+    def extend(self, signature: str) -> None:
+        """Go on as the generator of this signature, itself or one that lies between.
+
+        Raises
+        ------
+        StudyError
+            When that cannot be.
+        """
+        raise StudyError(f"a study with {self.under_way_as} cannot go on with {signature}")
 
     def needs_checkpoint(self, trial: int) -> bool:
         """Return whether a trial that has no job out may still go on from its newest checkpoint.

@@ -40,8 +40,8 @@ class Bracket:
     """
 
     __slots__ = (
-        "_closed", "_finished", "_out", "_queue", "_rungs", "_started", "ended", "index", "rung",
-        "slots",
+        "_chosen", "_closed", "_finished", "_hopeful", "_out", "_queue", "_rungs", "_started",
+        "ended", "index", "rung", "slots",
     )  # fmt: skip
 
     def __init__(self, index: int, rungs: Sequence[tuple[int, float]]) -> None:
@@ -56,6 +56,8 @@ class Bracket:
         # Both are heaps: ranking as results come in leaves no long sort for the end of a rung.
         self._finished: list[Finisher] = []
         self._queue: list[Finisher] = []
+        self._hopeful: set[int] = set()  # the trials of `_finished`
+        self._chosen: set[int] | None = None  # of the queue; made when it is asked for
 
     @property
     def budget(self) -> float:
@@ -72,6 +74,14 @@ class Bracket:
         """Whether another new trial may start in rung 0."""
         return self.rung == 0 and not self._closed and self._started < self._rungs[0][0]
 
+    def may_go_on(self, trial: int) -> bool:
+        """Whether a trial that has ended a job may be promoted yet."""
+        if self._chosen is None:
+            best = heapq.nsmallest(self.slots, self._queue)
+            self._chosen = {chosen for _, chosen, _ in best}
+        further = self.rung + 1 < len(self._rungs)
+        return trial in self._chosen or (further and trial in self._hopeful)
+
     def start_new(self) -> None:
         """A new trial started in rung 0."""
         self._started += 1
@@ -79,7 +89,9 @@ class Bracket:
 
     def start_promoted(self) -> None:
         """The `best` started."""
-        heapq.heappop(self._queue)
+        _, trial, _ = heapq.heappop(self._queue)
+        if self._chosen is not None:
+            self._chosen.discard(trial)
         self.slots -= 1
         self._out += 1
 
@@ -89,6 +101,7 @@ class Bracket:
         if rank is not None:
             # Of equal ranks the earlier trial is the better one.
             heapq.heappush(self._finished, (rank, trial, checkpoint))
+            self._hopeful.add(trial)
         self._settle()
 
     def close(self) -> None:
@@ -114,4 +127,5 @@ class Bracket:
         if self.rung < len(self._rungs):
             self.slots = min(self._rungs[self.rung][0], len(self._finished))
         self._queue, self._finished = self._finished, []
+        self._hopeful, self._chosen = set(), None
         self.ended = self.slots == 0

@@ -63,6 +63,11 @@ class HyperBandIterGenerator(SynchronousIterGenerator):
         self.SH_only = SH_only
         self.mode = mode
 
+    def _with_max_budget(self, max_budget: float) -> HyperBandIterGenerator:
+        return type(self)(
+            self.min_budget, max_budget, self.eta, SH_only=self.SH_only, mode=self.mode
+        )
+
     def _signature(self) -> str:
         options = (", SH_only=True" * self.SH_only) + (f", mode={self.mode!r}" * self._is_paper)
         return (

@@ -50,6 +50,7 @@ class Ladder:
 
     def __init__(self, n_rungs: int, eta: Fraction, *, delayed: bool) -> None:
         self._rungs = [_Rung() for _ in range(n_rungs)]
+        self._hopeful: set[int] = set()  # the trials that wait in a rung below the last
         self._eta = eta
         self._delayed = delayed
 
@@ -68,6 +69,12 @@ class Ladder:
         here.ended += 1
         if rank is not None:
             heapq.heappush(here.waiting, (rank, trial, checkpoint))
+            if rung + 1 < len(self._rungs):
+                self._hopeful.add(trial)
+
+    def may_go_on(self, trial: int) -> bool:
+        """Whether a trial that has no job out may be promoted yet."""
+        return trial in self._hopeful
 
     def best(self, rung: int) -> Finisher:
         """Return who is the next to leave a rung."""
@@ -78,6 +85,7 @@ class Ladder:
         here = self._rungs[rung]
         rank, trial, _ = heapq.heappop(here.waiting)
         bisect.insort(here.promoted, (rank, trial))
+        self._hopeful.discard(trial)
         self._rungs[rung + 1].out += 1
 
     def promotable(

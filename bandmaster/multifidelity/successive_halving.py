@@ -56,6 +56,10 @@ class SuccessiveHalvingIterGenerator(SynchronousIterGenerator):
         self.max_budget = max_budget
         self.eta = eta
         self.num_configs = n
+        self._given = num_configs
+
+    def _with_max_budget(self, max_budget: float) -> SuccessiveHalvingIterGenerator:
+        return type(self)(self.min_budget, max_budget, self.eta, num_configs=self._given)
 
     def _signature(self) -> str:
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,12 +11,15 @@ from bandmaster.core.decisions import Action, New, Promote
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Rank
 from bandmaster.core.outcome import Outcome
-from bandmaster.errors import StudyError, UnknownJobError
+from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
-from bandmaster.multifidelity.budgets import as_count, exact
+from bandmaster.multifidelity.budgets import as_count, exact, exact_eta
+from bandmaster.multifidelity.eras import Eras, Table
 from bandmaster.multifidelity.table import render
 
 __all__ = ["TabledIterGenerator"]
+
+_MAX_BUDGET = re.compile(r"\bmax_budget=([0-9.e+-]+)[,)]")
 
 
 class TabledIterGenerator(IterGenerator):
@@ -139,55 +143,51 @@ class TabledIterGenerator(IterGenerator):
         self._action = None
 
     def begin_as(self, signature: str) -> bool:
-        """Become the same generator with a lower `max_budget`, if it was one."""
+        """Become the same generator with a lower `max_budget`, if the rungs allow it."""
         if signature == self.signature:
             return True
-        lower = self._lower(signature)
-        if lower is None:
+        lower = self._twin(signature)
+        if lower is None or not _begins_with(self.get_budgets(), lower.get_budgets()):
             return False
-        self._eras = Eras(lower.get_table())
         self._became = signature
-        self._laid_out()
+        self._eras = lower._eras
+        self._laid_out(self.get_budgets())
         return True
 
     def extend(self, signature: str) -> None:
-        """Go on with a higher `max_budget`: what has ended goes on as far as one in eta."""
-        target = self if signature == self.signature else self._lower(signature)
-        eta = getattr(self, "eta", None)
-        if target is None or eta is None:
-            raise StudyError(f"{self.signature} cannot become {signature}")
-        table = self._full if target is self else target.get_table()
-        new = self._eras.extend(self._begun, table, exact_eta(eta))
+        """Go on with a higher `max_budget`: of what has ended, one in eta goes on."""
+        higher = self._twin(signature)
+        before = self.get_budgets()
+        if higher is None or not before[-1] < higher.get_budgets()[-1]:
+            raise StudyError(f"a study with {self.under_way_as} cannot go on with {signature}")
         self._became = signature
+        new = self._eras.extend(self._begun, higher.get_table(), exact_eta(self.eta))
         self._action = None
         self._extended(new)
 
     @property
     def under_way_as(self) -> str:
-        """The signature that the study knows: its own, unless it has still to be extended."""
+        """The signature that its study knows; not its own while it has still to be extended."""
         return self._became or self.signature
 
-    def _lower(self, signature: str) -> TabledIterGenerator | None:
-        """Return the generator with this signature, if only its largest budget is another."""
+    def _twin(self, signature: str) -> TabledIterGenerator | None:
+        """Return a fresh generator with this signature, if it differs in its `max_budget` alone."""
         match = _MAX_BUDGET.search(signature)
-        if match is None or not hasattr(self, "max_budget"):
+        if match is None:
             return None
-        number = float(match[1]) if set(match[1]) & set(".e") else int(match[1])
+        text = match[1]
         try:
-            lower = self._with_max_budget(number)
+            twin = self._with_max_budget(int(text) if text.isdigit() else float(text))
         except ConfigurationError:
             return None
-        if lower is None or lower.signature != signature:
-            return None
-        theirs, ours = lower.get_budgets(), {exact(b, "budget") for b in self.get_budgets()}
-        return lower if all(exact(b, "budget") in ours for b in theirs) else None
+        return twin if twin is not None and twin.signature == signature else None
 
     def _with_max_budget(self, max_budget: float) -> TabledIterGenerator | None:
         """Return a fresh generator that differs in its largest budget; None if it has none."""
         return None
 
-    def _laid_out(self) -> None:
-        """Adapt to a table that was replaced before anything began."""
+    def _laid_out(self, budgets: tuple[float, ...]) -> None:
+        """Adapt to a table that was replaced before anything began; it has these budgets."""
 
     def _extended(self, budgets: list[float]) -> None:
         """Let what has begun go on with further budgets."""
@@ -215,6 +215,10 @@ class TabledIterGenerator(IterGenerator):
 
     def __repr__(self) -> str:
         return f"{self._signature()}\n{render(self._table)}"
+
+
+def _begins_with(budgets: tuple[float, ...], lower: tuple[float, ...]) -> bool:
+    return lower == budgets[: len(lower)]
 
 
 def _fits(job: Job, action: Action) -> bool:

@@ -62,7 +62,7 @@ def check_same(
     generator: IterGenerator,
     objectives: Objectives | None = None,
 ) -> None:
-    """Compare a study's first event with what it is loaded with.
+    """Compare a study's first event with what it is loaded with, and set the generator back.
 
     Parameters
     ----------
@@ -83,12 +83,13 @@ def check_same(
             f"study {name!r} in this journal has another search space; give the space it was made "
             "with, or start a study under another name"
         )
-    # The first line is the signature; the table below it may be laid out otherwise one day.
-    before, now = (text.partition("\n")[0] for text in (created.generator, repr(generator)))
-    if before != now:
+    before = created.generator.partition("\n")[0]
+    if not generator.begin_as(before):
         raise StudyError(
-            f"study {name!r} in this journal was made with {before}, not with {now}: give the "
-            "same iteration generator, or start a study under another name"
+            f"study {name!r} in this journal was made with {before}, not with "
+            f"{generator.signature}: give the same iteration generator, or one that goes on from "
+            "there (a larger max_budget with the same rungs below), or start a study under "
+            "another name"
         )
     made_with = Objectives.from_data(created.objectives)
     if objectives is not None and objectives != made_with:

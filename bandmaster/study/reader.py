@@ -166,6 +166,9 @@ class _NoGenerator(IterGenerator):
     def close_intake(self) -> None:
         pass
 
+    def extend(self, signature: str) -> None:
+        pass
+
     def num_all_configs(self, n_iterations: int) -> int:
         return 0
 

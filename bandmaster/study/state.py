@@ -74,6 +74,7 @@ class StudyState:
             ev.IntakeClosed: self._intake_closed,
             ev.Stopped: self._stopped,
             ev.Noted: self._noted,
+            ev.GeneratorExtended: self._extended,
         }
 
     @property
@@ -226,6 +227,9 @@ class StudyState:
 
     def _stopped(self, event: ev.Stopped) -> None:
         self.stopped = event.reason
+
+    def _extended(self, event: ev.GeneratorExtended) -> None:
+        self.generator.extend(event.generator)
 
     def _noted(self, event: ev.Noted) -> None:
         pass

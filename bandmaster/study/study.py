@@ -7,8 +7,6 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from bandmaster.core import events as ev
 from bandmaster.core.checkpoints import step_of
 from bandmaster.core.clock import Clock, SystemClock
@@ -31,7 +29,7 @@ from bandmaster.study.consequences import consequences
 from bandmaster.study.previous import Previous, past_of
 from bandmaster.study.proposing import Proposal
 from bandmaster.study.replay import replay
-from bandmaster.study.retries import after_failure, after_loss
+from bandmaster.study.retries import after_failure, after_loss, left_at
 from bandmaster.study.state import StudyState
 from bandmaster.study.view import StudyView
 
@@ -111,6 +109,9 @@ class Study(StudyView):
         if objectives is not None and not isinstance(objectives, Objectives):
             objectives = Objectives(objectives)
         self._position = replay(self._state, self._journal, objectives)
+        if self._state.n_events and generator.under_way_as != generator.signature:
+            with self._lock:
+                self._commit(ev.GeneratorExtended(self._clock(), generator.signature))
         self._orphans = [(e.job.number, e.job.attempt) for e in self._state.open.values()]
         if not self._state.n_events:
             objectives = objectives or Objectives()
@@ -465,10 +466,7 @@ class Study(StudyView):
     def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
-        if outcome.checkpoint is None:
-            newest = self._state.open[number].checkpoint
-            if newest is not None:
-                outcome = replace(outcome, checkpoint=newest)
+        outcome = left_at(self._state.open[number], outcome)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
 
     def _retry(self, entry: OpenJob, outcome: Outcome) -> bool:
