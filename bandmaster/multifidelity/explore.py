@@ -68,7 +68,7 @@ class Explorer:
                     f"hyperparam_mutations names {unknown[0]!r}, which the search space has not; "
                     f"it has {', '.join(space.names)}"
                 )
-            known = dict(zip(space.names, space.parameters, strict=True))
+            known = dict(zip(space.names, space.columns, strict=True))
             mutations = {
                 name: Called(name, m.function, known[name]) if isinstance(m, Called) else m
                 for name, m in mutations.items()
@@ -114,9 +114,9 @@ class Explorer:
         space = self._space
         if space is None:
             return config
-        for parameter in space.parameters:
-            if parameter.name in config:
-                config[parameter.name] = fit(parameter, config[parameter.name])
+        for column in space.columns:
+            if column.name in config:
+                config[column.name] = fit(column, config[column.name])
         if space.is_conditional.any():
             row = space.fill(rng.random((1, space.dim)))  # newly active parameters are drawn
             for j, (name, column) in enumerate(zip(space.names, space.columns, strict=True)):
@@ -129,4 +129,4 @@ class Explorer:
     def _forbidden(self, config: dict[str, Any]) -> bool:
         assert self._space is not None
         row = self._space.encode_one(config)  # raises for what is not legal at all
-        return not bool(self._space.legal(row[None])[0])
+        return bool(self._space.forbidden) and not self._space.legal(row[None])[0]

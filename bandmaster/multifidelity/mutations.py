@@ -101,18 +101,19 @@ class Drawn(Mutation):
             return self._listed.perturb(value, factors, rng, clip)
         if isinstance(self.parameter, (Categorical, Constant)):
             return value
-        return _scaled(value, _factor(factors, rng), self.parameter if clip else None, clip)
+        return _scaled(value, _factor(factors, rng), self._column, clip)
 
 
 class Called(Mutation):
     """A function without arguments that draws; numbers step by a factor."""
 
     def __init__(
-        self, name: str, function: Callable[[], Any], parameter: Parameter | None = None
+        self, name: str, function: Callable[[], Any], column: Column | None = None
     ) -> None:
         self.name = name
-        self.parameter = parameter
+        self.parameter = None if column is None else column.parameter
         self.function = function
+        self._column = column
 
     def resample(self, rng: np.random.Generator) -> Any:
         """Call the function."""
@@ -122,23 +123,23 @@ class Called(Mutation):
         """Return a number after a step; anything else is drawn anew."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return self.resample(rng)
-        return _scaled(value, _factor(factors, rng), self.parameter if clip else None, clip)
+        return _scaled(value, _factor(factors, rng), self._column, clip)
 
 
-def fit(parameter: Parameter, value: Any) -> Any:
-    """Return the value of a parameter that is nearest to a number, of its type.
+def fit(column: Column, value: Any) -> Any:
+    """Return the value of a column that is nearest to a number, of its type.
 
     What is no number, and choices, come back as they are.
     """
+    parameter = column.parameter
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not isinstance(parameter, (Float, Integer)) or math.isnan(value):
         return value
     value = min(max(value, parameter.lower), parameter.upper)
     if parameter.q is None:
         return float(value)
-    from bandmaster.space.columns import Grid, make_column
+    from bandmaster.space.columns import Grid
 
-    column = make_column(parameter)
     assert isinstance(column, Grid)
     k = round((value * column.scale - column.start) / column.step)
     return column.value(min(max(k, 0), column.n - 1))
@@ -191,7 +192,7 @@ def _factor(factors: Factors, rng: np.random.Generator) -> float:
     return factors[int(rng.integers(len(factors)))]
 
 
-def _scaled(value: Any, factor: float, parameter: Parameter | None, clip: bool) -> Any:
+def _scaled(value: Any, factor: float, column: Column | None, clip: bool) -> Any:
     """Return value × factor, on the grid and of the type of the value.
 
     On a grid it is at least the neighbour in that direction, unless that is out of bounds: else
@@ -203,11 +204,11 @@ def _scaled(value: Any, factor: float, parameter: Parameter | None, clip: bool) 
     if not math.isfinite(scaled):
         return value
     step: float | None = 1 if isinstance(value, int) else None
-    if isinstance(parameter, (Float, Integer)):
-        step = parameter.q
+    if column is not None and isinstance(column.parameter, (Float, Integer)):
+        step = column.parameter.q
     if step is not None and scaled != value:
         least = value + math.copysign(step, scaled - value)
         scaled = max(scaled, least) if scaled > value else min(scaled, least)
-    if isinstance(parameter, (Float, Integer)):
-        return fit(parameter, scaled)
+    if column is not None and isinstance(column.parameter, (Float, Integer)):
+        return fit(column, scaled)
     return round(scaled) if isinstance(value, int) else scaled
