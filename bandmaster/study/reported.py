@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.checkpoints import step_of
 from bandmaster.core.events import Event, JobFinished, JobIssued, JobReported
-from bandmaster.core.outcome import Status
 from bandmaster.errors import UnknownJobError
 from bandmaster.study.segments import ExploitRecord, ReportedStep, Segment
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reported"]
 
-_FAILURES = frozenset({Status.FAILED, Status.TIMEOUT, Status.CRASHED})
 Steps = dict[int, ReportedStep]
 """The steps of one job, in the order of their reports."""
 
@@ -51,7 +49,8 @@ class Reported:
     A training that starts again from a checkpoint repeats what came after it, so those steps
     stand until the first report of the new attempt (or of the trial's next job) and are dropped
     then. An exploit drops nothing: the steps before it were trained, if not for what came then. A
-    job that has no checkpoint to start from is a training of its own, unless the one before failed.
+    job that has no checkpoint to start from is a training of its own, unless the one before failed
+    or was stopped.
     At a step that is reported twice, the last report counts, and of several attempts of a job the
     one that ended it.
     """
@@ -74,7 +73,7 @@ class Reported:
             self._steps.setdefault(step.job, {})[step.step] = step
         self._ends: dict[int, int] = {}  # of a job that a later one repeats: its last step
         self._open: dict[int, _Attempts] = {}
-        self._failed: set[int] = set()
+        self._unfinished: set[int] = set()  # jobs that failed or were stopped
 
     @property
     def trials(self) -> list[int]:
@@ -202,8 +201,8 @@ class Reported:
         paths = self._open.pop(event.job).paths
         if event.attempt in paths:  # maybe not the last one: it was thought lost
             self._steps[event.job] = paths[event.attempt]
-        if event.outcome.status in _FAILURES:
-            self._failed.add(event.job)
+        if not event.outcome.ok:
+            self._unfinished.add(event.job)
 
     def _begin(self, job: int, start: str | None, first: int) -> Steps:
         """Return the steps of a job that stand when an attempt reports for the first time."""
@@ -221,7 +220,7 @@ class Reported:
         segment = self._segments[job]
         for number in reversed(self._jobs[segment.trial][:-1]):
             earlier = self._segments[number]
-            again = number in self._failed and earlier.checkpoint == start
+            again = number in self._unfinished and earlier.checkpoint == start
             if not again and (segment.donor is not None or start is None):
                 return
             yield number

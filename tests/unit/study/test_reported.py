@@ -140,13 +140,14 @@ def test_an_exploit_that_failed_and_is_tried_again_is_one():
     assert [(1, 0, 1), (1, 0, 2), (3, 0, 3)] == diary.jobs_of(1)
 
 
-def test_a_failed_start_is_repeated():
-    """A trial that failed without a checkpoint begins again, and its steps count once."""
+@pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED])
+def test_a_start_that_came_to_nothing_is_repeated(status):
+    """A trial that failed, or was stopped, without a checkpoint begins again, and its steps count once."""
     diary = Diary()
     for _ in range(2):
         job = diary.issue(0, config={"x": 0.5})
         diary.report(job, 1, 2)
-        diary.finish(job, status=Status.FAILED)
+        diary.finish(job, status=status)
     assert [(1, 0, 1), (1, 0, 2)] == diary.jobs_of(0)
 
 
