@@ -1,6 +1,6 @@
 """What a worker and a dispatcher say to each other, as plain data.
 
-Four calls on the dispatcher, each one round trip on the worker's one connection:
+Six calls on the dispatcher, each one round trip on the worker's one connection:
 
 ``hello``
     Who the worker is, which job it is running and which outcomes it could not hand over.
@@ -9,6 +9,11 @@ Four calls on the dispatcher, each one round trip on the worker's one connection
     How the last job ended, or None → the next job, "wait" (ask again) or "stop".
 ``report``
     How the running job is doing → what it shall do (`Decision`).
+``put``
+    Part of a checkpoint that the running job saves → how much of it has arrived. Only workers that
+    do not see the store call this, and
+``get``
+    Part of the checkpoint that the running job starts from.
 ``goodbye``
     The worker leaves; what it still had goes to others at once.
 
@@ -33,11 +38,15 @@ __all__ = [
     "CONTROL",
     "DISPATCHER",
     "JOB",
+    "MOST_PART",
     "STOP",
     "VERSION",
     "WAIT",
+    "Get",
     "Goodbye",
     "Hello",
+    "Place",
+    "Put",
     "Ticket",
     "Welcome",
     "read_exchange",
@@ -60,6 +69,9 @@ CONTROL = "bandmaster.worker"
 """The object of a worker's server."""
 
 WAIT, JOB, STOP = 0, 1, 2
+
+MOST_PART = 1 << 20
+"""The largest part of a checkpoint in one message, in bytes."""
 
 
 class Ticket(Struct, frozen=True, gc=False):
@@ -147,6 +159,21 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the checkpoints of a study are.
+
+    Parameters
+    ----------
+    url : str
+    mark : str
+        What is to be found there by who sees the same store as the master.
+    """
+
+    url: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The answer to a hello.
 
@@ -156,22 +183,101 @@ class Welcome:
         For the tickets of the jobs that come on this connection.
     keep : bool
         Whether the job that the worker said it is running is still its own.
+    place : Place, optional
+        Where to keep checkpoints; None when this master keeps none.
     """
 
     study: str
     keep: bool
+    place: Place | None = None
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return pack([self.study, self.keep])
+        place = None if self.place is None else [self.place.url, self.place.mark]
+        return pack([self.study, self.keep, place])
 
     @classmethod
     def decode(cls, payload: bytes) -> Welcome:
         """Read a payload."""
         match unpack(payload):
-            case [str(study), bool(keep)]:
+            case [str(study), bool(keep), None]:
                 return cls(study, keep)
+            case [str(study), bool(keep), [str(url), str(mark)]]:
+                return cls(study, keep, Place(url, mark))
         raise ProtocolError("a welcome with other fields than expected")
+
+
+class Put(Struct, frozen=True, gc=False):
+    """Part of a checkpoint on its way to the master.
+
+    Parameters
+    ----------
+    job, attempt : int
+        Which job saves it.
+    name : str
+    start : int
+        Where this part begins.
+    total : int
+        How long the whole is, in bytes.
+    data : bytes
+        At most `MOST_PART`.
+    """
+
+    job: int
+    attempt: int
+    name: str
+    start: int
+    total: int
+    data: bytes
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return pack([self.job, self.attempt, self.name, self.start, self.total, self.data])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Put:
+        """Read a payload."""
+        match unpack(payload):
+            case [
+                int(job),
+                int(attempt),
+                str(name),
+                int(start),
+                int(total),
+                bytes(data),
+            ] if len(data) <= MOST_PART and start >= 0 and start + len(data) <= total:
+                return cls(job, attempt, name, start, total, data)
+        raise ProtocolError("part of a checkpoint with other fields than expected")
+
+
+class Get(Struct, frozen=True, gc=False):
+    """Asks for part of a checkpoint; the answer is its bytes, none at the end.
+
+    Parameters
+    ----------
+    job, attempt : int
+        Which job starts from it.
+    name : str
+    start : int
+        Where the part begins.
+    """
+
+    job: int
+    attempt: int
+    name: str
+    start: int
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return pack([self.job, self.attempt, self.name, self.start])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Get:
+        """Read a payload."""
+        match unpack(payload):
+            case [int(job), int(attempt), str(name), int(start)] if start >= 0:
+                return cls(job, attempt, name, start)
+        raise ProtocolError("a wish for a checkpoint with other fields than expected")
 
 
 @dataclass(frozen=True, slots=True)

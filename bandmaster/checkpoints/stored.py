@@ -24,7 +24,10 @@ class StoredCheckpoints(Checkpoints):
     Parameters
     ----------
     store : CheckpointStore or callable
-        Or what returns one, called when it is needed first.
+        Or what returns one, called whenever it is needed.
+    scratch : callable, optional
+        Returns a directory of ours, in which directories are unpacked. Default: where the system
+        has its temporary files.
 
     Notes
     -----
@@ -33,18 +36,20 @@ class StoredCheckpoints(Checkpoints):
     reported, not who made it.
     """
 
-    def __init__(self, store: CheckpointStore | Callable[[], CheckpointStore]) -> None:
-        self._given = store
-        self._store: CheckpointStore | None = store if isinstance(store, CheckpointStore) else None
+    def __init__(
+        self,
+        store: CheckpointStore | Callable[[], CheckpointStore],
+        *,
+        scratch: Callable[[], Path | None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._scratch = scratch
         self._unpacked: list[Path] = []
 
     @property
     def store(self) -> CheckpointStore:
         """Where they are kept."""
-        if self._store is None:
-            assert callable(self._given)
-            self._store = self._given()
-        return self._store
+        return self._store if isinstance(self._store, CheckpointStore) else self._store()
 
     def save(self, thing: object, *, job: Job, step: int) -> str:
         """Keep a state, or all that is in a directory; return its name."""
@@ -54,8 +59,12 @@ class StoredCheckpoints(Checkpoints):
                 write_archive(draft, thing, job=job, step=step)
                 name = checkpoint_name(step, draft.digest)
                 store.put(draft, name)
+        except BandmasterError:
+            raise
         except OSError as error:
-            raise _ours(error, f"the checkpoint of step {step} cannot be kept") from error
+            raise CheckpointError(
+                f"the checkpoint of step {step} cannot be kept: {error.strerror or error}"
+            ) from error
         return name
 
     def load(self, name: str) -> object:
@@ -68,8 +77,12 @@ class StoredCheckpoints(Checkpoints):
                         f"checkpoint {name} is damaged: what the store has is not what was saved"
                     )
                 return read_archive(file, self._make_directory)
+        except BandmasterError:
+            raise
         except OSError as error:
-            raise _ours(error, f"checkpoint {name} cannot be loaded") from error
+            raise CheckpointError(
+                f"checkpoint {name} cannot be loaded: {error.strerror or error}"
+            ) from error
 
     def close(self) -> None:
         """Remove the directories that `load` made."""
@@ -77,12 +90,6 @@ class StoredCheckpoints(Checkpoints):
             remove_tree(self._unpacked.pop())
 
     def _make_directory(self) -> Path:
-        directory = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoint-"))
+        directory = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoint-", dir=self._scratch()))
         self._unpacked.append(directory)
         return directory
-
-
-def _ours(error: OSError, what: str) -> Exception:
-    if isinstance(error, BandmasterError):
-        return error
-    return CheckpointError(f"{what}: {error.strerror or error}")

@@ -60,6 +60,8 @@ class Context:
 
     Attributes
     ----------
+    checkpoints : Checkpoints or None
+        As given.
     step : int
         The last step that was reported; that of the checkpoint to start from before the first
         report, or 0.
@@ -88,7 +90,8 @@ class Context:
         self.step = step_of(job.checkpoint)
         self.saved: str | None = None
         self._reporter = reporter
-        self._checkpoints = checkpoints
+        self.checkpoints = checkpoints
+        self._untold: str | None = None  # what was saved since the last report
 
     @property
     def checkpoint(self) -> str | None:
@@ -124,23 +127,25 @@ class Context:
         Returns
         -------
         str
-            Its name. The last one goes with the outcome of this evaluation.
+            Its name. The last one goes with the next report, and with the outcome of this
+            evaluation.
         """
         self.saved = self._store("save").save(state, job=self.job, step=self.step)
+        self._untold = self.saved
         return self.saved
 
     def close(self) -> None:
         """Remove what `load` unpacked; who runs evaluations calls it at the end of each."""
-        if self._checkpoints is not None:
-            self._checkpoints.close()
+        if self.checkpoints is not None:
+            self.checkpoints.close()
 
     def _store(self, verb: str) -> Checkpoints:
-        if self._checkpoints is None:
+        if self.checkpoints is None:
             raise ConfigurationError(
                 f"there is no store to {verb} a checkpoint: this evaluation was run by hand, or "
                 "by batches (MapReduce); use another strategy, or Context(checkpoints=...)"
             )
-        return self._checkpoints
+        return self.checkpoints
 
     def report(
         self,
@@ -176,7 +181,9 @@ class Context:
             With `auto_stop`. ``finally`` blocks and context managers run as usual.
         """
         self.step = self.step + 1 if step is None else step
-        name = None if checkpoint is None else self.save(checkpoint)
+        if checkpoint is not None:
+            self.save(checkpoint)
+        name, self._untold = self._untold, None
         if not isinstance(metrics, Mapping):
             metrics = {"loss": metrics}
         decision = self.pass_on(metrics, self.step, name)

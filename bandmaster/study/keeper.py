@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bandmaster.checkpoints import (
     DirectoryStore,
+    Header,
     Keep,
     ManagedStore,
     Stored,
@@ -22,7 +23,7 @@ from bandmaster.checkpoints import (
     store_url,
     temporary_place,
 )
-from bandmaster.checkpoints.archive import MOST_HEADER, Header
+from bandmaster.checkpoints.archive import MOST_HEADER
 from bandmaster.errors import BandmasterError, CheckpointError
 from bandmaster.study.view import StudyView
 
