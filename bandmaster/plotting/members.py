@@ -75,6 +75,16 @@ class Member:
         """What it reported under a name, shape (n,); NaN where that is no finite number."""
         return np.array([_number(row.metrics.get(name)) for row in self.rows])
 
+    def pieces(self, points: np.ndarray) -> np.ndarray:
+        """Return points, shape (n, 2), as one line with a gap, of NaN, before each exploit."""
+        return np.insert(points, self.exploits, np.nan, axis=0)
+
+    def leaps(self, points: np.ndarray) -> np.ndarray:
+        """Return the lines over these gaps, as one line."""
+        at = self.exploits[self.exploits > 0]
+        gap = np.full((len(at), 2), np.nan)
+        return np.stack([points[at - 1], points[at], gap], axis=1).reshape(-1, 2)
+
 
 def members_of(
     result: Result, colors: Sequence[Any] | None, labels: Sequence[str] | None

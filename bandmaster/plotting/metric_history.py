@@ -93,18 +93,16 @@ def plot_Q_history(
 
 def _draw(ax: Axes, member: Member, series: np.ndarray, *, few: bool) -> None:
     steps, jumps = member.steps, member.exploits
-    for piece in np.split(np.arange(len(steps)), jumps):
-        ax.plot(
-            steps[piece], series[piece], color=member.color, linestyle=member.style,
-            linewidth=1.6 if few else 0.8, alpha=0.9 if few else 0.4,
-            marker="o" if len(piece) == 1 else "", markersize=3, zorder=2,
-        )  # fmt: skip
-    jumps = jumps[jumps > 0]
-    for i in jumps:  # from where it was to where it went on
-        ax.plot(
-            steps[i - 1 : i + 1], series[i - 1 : i + 1], ":", color=member.color,
-            linewidth=1.2 if few else 0.6, alpha=0.9 if few else 0.4, zorder=1.5,
-        )  # fmt: skip
+    points = np.column_stack([steps, series])
+    alpha = 0.9 if few else 0.4
+    ax.plot(
+        *member.pieces(points).T, color=member.color, linestyle=member.style,
+        linewidth=1.6 if few else 0.8, alpha=alpha, marker=_dot(member), markersize=3, zorder=2,
+    )  # fmt: skip
+    ax.plot(  # from where it was to where it went on
+        *member.leaps(points).T, ":", color=member.color, linewidth=1.2 if few else 0.6,
+        alpha=alpha, zorder=1.5,
+    )  # fmt: skip
     if few and len(jumps):
         ax.plot(
             steps[jumps], series[jumps], "D", color=member.color, markersize=4.5,
@@ -113,4 +111,6 @@ def _draw(ax: Axes, member: Member, series: np.ndarray, *, few: bool) -> None:
 
 
 def _dot(member: Member) -> str:
-    return "o" if len(member.rows) == 1 else ""
+    """A marker where a line would have pieces of one point."""
+    lengths = np.diff([0, *member.exploits, len(member.rows)])
+    return "o" if 1 in lengths else ""

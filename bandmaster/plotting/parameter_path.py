@@ -31,7 +31,8 @@ __all__ = ["draw_contours", "marker_sizes", "plot_parameter_history", "set_limit
 
 _LARGE, _SMALL = 80.0, 4.0  # points² of the first and the last marker
 _GRID: Final = 120
-_WORDS: Final = 60  # of steps beside the points of one member, at most
+_WORDS: Final = 240  # steps that are written beside points, about, of all members
+_ARROWS: Final = 240  # of all members, at most; the longest ones
 _SHORT: Final = 9.0  # points; no arrow is so short
 
 
@@ -96,7 +97,7 @@ def plot_parameter_history(  # noqa: PLR0917 - the order of the seed's helper
         _draw_path(ax, member, path, last)
     marks = [_marks(member, perturbation_interval) for member in members]
     for member, path, at in zip(members, paths, marks, strict=True):
-        _draw_arrows(ax, member, path, at, last)
+        _draw_arrows(ax, member, path, at, last, most=_ARROWS // len(members))
     _write_steps(ax, members, paths, marks, last)
     _legend(ax, members)
     return ax
@@ -152,9 +153,7 @@ def draw_contours(
 
 
 def _draw_path(ax: Axes, member: Member, path: np.ndarray, last: float) -> None:
-    pieces = np.split(path, member.exploits)
-    for piece in pieces:
-        ax.plot(*piece.T, color=member.color, linewidth=0.8, alpha=0.5, zorder=2)
+    ax.plot(*member.pieces(path).T, color=member.color, linewidth=0.8, alpha=0.5, zorder=2)
     xs, ys = path.T
     ax.scatter(
         xs, ys, s=marker_sizes(member.steps, last), color=member.color, edgecolors="white",
@@ -172,16 +171,17 @@ def _marks(member: Member, interval: int | None) -> np.ndarray:
 
 
 def _draw_arrows(
-    ax: Axes, member: Member, path: np.ndarray, marks: np.ndarray, last: float
+    ax: Axes, member: Member, path: np.ndarray, marks: np.ndarray, last: float, *, most: int
 ) -> None:
     jumps = {int(i) for i in member.exploits}
     starts = {*(int(i) + 1 for i in marks), *jumps}
     shown = ax.transData.transform(path) / (ax.figure.dpi / 72)
-    for i in sorted(starts):
-        if not 0 < i < len(path) or not np.all(np.isfinite(path[i - 1 : i + 1])):
-            continue
-        if np.hypot(*(shown[i] - shown[i - 1])) < _SHORT:
-            continue
+    far = {
+        i: length
+        for i in starts
+        if 0 < i < len(path) and (length := np.hypot(*(shown[i] - shown[i - 1]))) >= _SHORT
+    }
+    for i in sorted(far, key=lambda i: -far[i])[:most]:
         jump = i in jumps
         sizes = np.sqrt(marker_sizes(member.steps[i - 1 : i + 1], last)) / 2
         arrow = FancyArrowPatch(
@@ -208,7 +208,7 @@ def _write_steps(
     wanted = [
         (member.steps[i], number, i)
         for number, (member, at) in enumerate(zip(members, marks, strict=True))
-        for i in at[:: max(len(at) // _WORDS, 1)]
+        for i in at[:: -(-len(at) // max(_WORDS // len(members), 4)) or 1]
         if np.all(np.isfinite(paths[number][i]))
     ]
     for step, number, i in sorted(wanted):

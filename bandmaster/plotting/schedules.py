@@ -118,12 +118,11 @@ def _draw(panel: Axes, name: str, members: Sequence[Member]) -> None:
             member.steps, y, drawstyle="steps-pre", color=member.color, linewidth=0.7,
             alpha=0.35 if few else 0.15,
         )  # fmt: skip
-        for piece in np.split(np.arange(len(y)), member.exploits):
-            panel.plot(
-                member.steps[piece], y[piece], drawstyle="steps-pre", color=member.color,
-                linestyle=member.style, linewidth=1.5 if few else 0.8, alpha=0.85 if few else 0.4,
-                marker="o" if len(piece) == 1 else "", markersize=3,
-            )  # fmt: skip
+        panel.plot(
+            *member.pieces(np.column_stack([member.steps, y])).T, drawstyle="steps-pre",
+            color=member.color, linestyle=member.style, linewidth=1.5 if few else 0.8,
+            alpha=0.85 if few else 0.4,
+        )  # fmt: skip
         jumps = member.exploits
         if few and len(jumps):
             panel.plot(
