@@ -168,7 +168,7 @@ class Simulation:
         job = self.running.pop(position)
         scored = status in (Status.OK, Status.STOPPED)
         step = max(self.steps[job.number], math.ceil(job.budget))
-        names = (None, f"checkpoint of job {job.number}", _checkpoint(job, step))
+        names = (None, _checkpoint(job, step), f"checkpoint of job {job.number}")
         name = self._newest.get(job.number)
         if name is None:
             name = names[job.number % 3]
