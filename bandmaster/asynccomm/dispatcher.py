@@ -371,7 +371,6 @@ class Dispatcher:
         job = self._guarded(lambda: self.study.ask(worker=session.worker, durable=False), None)
         if job is None:
             return None
-        # What an optimizer or generator puts into a job may be no plain data.
         told = self._guarded(lambda: protocol.write_job(job), None)
         if told is None:
             return None

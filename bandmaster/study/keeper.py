@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -49,8 +50,8 @@ class CheckpointKeeper:
     keep : Keep, optional
     beside : str, optional
         The URL of the storage that has the study.
-    folder : Path, optional
-        Where a temporary directory is made, and a study's whose storage is no file.
+    shared : bool, default False
+        Whether other machines may see this user's home: a temporary directory is made there then.
 
     Notes
     -----
@@ -71,13 +72,13 @@ class CheckpointKeeper:
         *,
         keep: Keep | None = None,
         beside: str | None = None,
-        folder: Path | None = None,
+        shared: bool = False,
     ) -> None:
         self.mark = ""
         self._study = study
         self._keep = Keep() if keep is None else keep
         self._place = None if place is None else store_url(place)
-        self._beside, self._folder = beside, folder
+        self._beside, self._shared = beside, shared
         self._store: ManagedStore | None = None
         self._ending = contextlib.ExitStack()
         self._poked, self._closing = threading.Event(), threading.Event()
@@ -143,18 +144,14 @@ class CheckpointKeeper:
     def _open(self) -> ManagedStore:
         study, place = self._study, self._place
         if place is None and not study.waits_for_storage:
+            folder = _home() if self._shared else None
             name = f"{_slug(study.name)}-"
-            return DirectoryStore(
-                self._ending.enter_context(temporary_place(self._folder, name))
-            )  # fmt: skip
+            return DirectoryStore(self._ending.enter_context(temporary_place(folder, name)))
         if place is None:
-            _, _, path = (self._beside or "").partition(":///")
+            scheme, _, path = (self._beside or "").partition(":///")
             path = path.partition("?")[0]
-            if (self._beside or "").startswith("sqlite") and path:
-                place = f"{path}.checkpoints"
-            else:
-                home = Path.home() / ".bandmaster" if self._folder is None else self._folder
-                place = os.path.join(home, "checkpoints")
+            file = scheme.startswith("sqlite") and bool(path)
+            place = f"{path}.checkpoints" if file else str(_home() or tempfile.gettempdir())
         store = open_store(store_url(place, self._own_folder()))
         logger.info("The checkpoints of study %r are in %s", study.name, store.url)
         return store
@@ -231,6 +228,18 @@ class CheckpointKeeper:
         log: Callable[..., None] = logger.debug if self._complained else logger.warning
         log(text, *values)
         self._complained = True
+
+
+def _home() -> Path | None:
+    """Return where checkpoints of this user are that have no better place, if that can be."""
+    home = os.environ.get("BANDMASTER_HOME")
+    folder = (Path(home) if home else Path.home() / ".bandmaster") / "checkpoints"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        logger.warning("Checkpoints cannot be in %s: %s", folder, error)
+        return None
+    return folder
 
 
 def _slug(name: str) -> str:

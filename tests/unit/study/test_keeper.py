@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -200,9 +201,17 @@ def test_two_studies_share_a_place(tmp_path: Path) -> None:
         assert {tmp_path} == {Path(keeper.store.url).parent for keeper in (a, b)}
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have temporary directories made here."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("temporary")
 def test_a_study_in_memory_leaves_nothing(study: Study, tmp_path: Path) -> None:
     """Its checkpoints are in a temporary directory, which goes with the run."""
-    with CheckpointKeeper(study, folder=tmp_path) as keeper:
+    with CheckpointKeeper(study) as keeper:
         job = study.ask()
         assert job is not None
         name = report(study, keeper, job, 1)
@@ -211,16 +220,17 @@ def test_a_study_in_memory_leaves_nothing(study: Study, tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("temporary")
 def test_what_killed_runs_left_is_removed(study: Study, tmp_path: Path) -> None:
     """A temporary directory of a process that has died goes when the next run begins."""
     left = tmp_path / "bandmaster-checkpoints-a_b-1234"
     left.mkdir()
     (left / "alive").write_text("")
     os.utime(left, (0, 0))
-    with CheckpointKeeper(study, folder=tmp_path) as keeper:
+    with CheckpointKeeper(study) as keeper:
         assert [Path(keeper.store.url)] == list(tmp_path.iterdir())
         os.utime(keeper.store.url, (0, 0))
-        with CheckpointKeeper(study, folder=tmp_path) as other:
+        with CheckpointKeeper(study) as other:
             assert {keeper.store.url, other.store.url} == set(map(str, tmp_path.iterdir()))
 
 
@@ -228,14 +238,38 @@ def test_what_killed_runs_left_is_removed(study: Study, tmp_path: Path) -> None:
     ("url", "where"),
     [("sqlite:///{0}/s.db", "{0}/s.db.checkpoints"), ("postgresql://h/d", "{0}/checkpoints")],
 )
-def test_stored_studies_have_them_beside(tmp_path: Path, url: str, where: str) -> None:
+def test_stored_studies_have_them_beside(
+    tmp_path: Path, url: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Beside the SQLite file, else in the folder of this user's runs; and they stay."""
+    monkeypatch.setenv("BANDMASTER_HOME", str(tmp_path))
     study = make_study(Held())
-    keeper = CheckpointKeeper(study, beside=url.format(tmp_path), folder=tmp_path)
+    keeper = CheckpointKeeper(study, beside=url.format(tmp_path))
     study._journal.may.set()  # type: ignore[attr-defined]  # the journal made above
     with keeper:
         assert where.format(tmp_path) == str(Path(keeper.store.url).parent)
     assert Path(keeper.store.url).is_dir()
+
+
+def test_where_machines_share_a_home_it_is_there(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers of other nodes may see it; it goes with the run all the same."""
+    monkeypatch.setenv("BANDMASTER_HOME", str(tmp_path))
+    with CheckpointKeeper(study, shared=True) as keeper:
+        assert tmp_path / "checkpoints" == Path(keeper.store.url).parent
+    assert [] == list((tmp_path / "checkpoints").iterdir())
+
+
+@pytest.mark.usefixtures("temporary")
+def test_a_home_that_cannot_be_written_is_no_error(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's temporary files will do."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BANDMASTER_HOME", str(tmp_path / "file"))
+    with CheckpointKeeper(study, shared=True) as keeper:
+        assert tmp_path == Path(keeper.store.url).parent
 
 
 def test_before_it_starts_there_is_no_store(study: Study) -> None:
