@@ -46,7 +46,7 @@ class Objective:
         if not callable(function):
             raise ConfigurationError(f"the objective must be callable, got {function!r}")
         self.function = function
-        self.takes_budget = False
+        self.takes_budget = self.takes_context = False
         self._positional: list[str] = []
         self._named: list[str] = []
         try:
@@ -55,7 +55,8 @@ class Objective:
             self._positional = ["config"]
             return
         self._plan(parameters)
-        self.takes_budget = "budget" in (*self._positional, *self._named)
+        taken = {*self._positional, *self._named}
+        self.takes_budget, self.takes_context = "budget" in taken, "context" in taken
 
     def _plan(self, parameters: list[inspect.Parameter]) -> None:
         missing = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bandmaster.core.decisions import Action, Decision
 from bandmaster.core.job import Job
-from bandmaster.core.objectives import Objectives
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import StudyError
 
@@ -119,6 +119,14 @@ class IterGenerator(abc.ABC):
         checkpoint: str | None,
     ) -> None:
         """Learn of a report, of what was answered, and of the checkpoint that it left."""
+
+    def search_space(self) -> Space | None:
+        """Return the search space that it brings itself, for a study that is given none."""
+        return None
+
+    def own_metric(self) -> Metric | None:
+        """Return the metric that it optimises, for a study that is given none."""
+        return None
 
     @property
     def signature(self) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bandmaster.core.objectives import Objectives, Rank
+from bandmaster.core.objectives import Metric, Objectives, Rank
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import ConfigurationError
 
@@ -43,6 +43,12 @@ class Measure:
         """Return what an argument list says of it."""
         mode = "max" if self.sign < 0 else "min"
         return "" if self.metric is None else f", metric={self.metric!r}, mode={mode!r}"
+
+    def metric_of_study(self) -> Metric | None:
+        """Return what a study optimises that is given no metric; None if none is given here."""
+        if self.metric is None:
+            return None
+        return Metric(self.metric, objective="maximize" if self.sign < 0 else "minimize")
 
     def missing(self, metrics: Mapping[str, Any]) -> str | None:
         """Return the name of what a report lacks."""

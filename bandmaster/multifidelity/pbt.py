@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bandmaster.core.decisions import Action, Decision, Done, Exploit, New, Promote, Wait
 from bandmaster.core.formatting import format_budget
 from bandmaster.core.job import Job
+from bandmaster.core.objectives import Metric
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
@@ -187,6 +188,10 @@ class PBTIterGenerator(IterGenerator):
         if self._param_space is None and self._mutations is None:
             return None
         return population_space(self._param_space, self._mutations or {}, clip=self._clip)
+
+    def own_metric(self) -> Metric | None:
+        """Return `metric`, to be optimised as `mode` says; None if the study decides that."""
+        return self._measure.metric_of_study()
 
     def _make_explorer(self) -> Explorer:
         return Explorer(

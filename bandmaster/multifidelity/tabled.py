@@ -34,6 +34,8 @@ class TabledIterGenerator(IterGenerator):
         ``table[i % len(table)]``.
     """
 
+    eta: float  # of those that have a largest budget
+
     def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
         self._eras = Eras(table)
         self._became = ""  # the signature as which it is under way; by default its own

@@ -21,9 +21,8 @@ from bandmaster.core.verdict import outcome_of
 from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
-from bandmaster.space import compile_space
 from bandmaster.storage import Journal, MemoryJournal
-from bandmaster.study.binding import bind
+from bandmaster.study.binding import bind, own_objectives
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
 from bandmaster.study.previous import Previous, past_of
@@ -48,13 +47,14 @@ class Study(StudyView):
 
     Parameters
     ----------
-    space : Space, ConfigurationSpace or HDL mapping
+    space : Space, ConfigurationSpace or HDL mapping, optional
+        Default: that of the generator (a population's), or of an optimizer that has one.
     optimizer : Optimizer
         Initialised here if it is not yet. It belongs to this study alone.
     generator : IterGenerator
         Likewise.
     objectives : Objectives or sequence of Metric, optional
-        Default: those of the journal, or else minimise ``loss``.
+        Default: those of the journal, else the generator's own, else minimise ``loss``.
     journal : Journal, optional
         Default: memory.
     name : str, default ""
@@ -100,8 +100,7 @@ class Study(StudyView):
         self.max_retries = max_retries
         self.retry_failed = retry_failed
         self._clock: Clock = clock or SystemClock()
-        compiled = compile_space(space)
-        bind(optimizer, generator, compiled)
+        compiled = bind(optimizer, generator, space)
         super().__init__(
             StudyState(compiled, optimizer, generator, optimizer.history),
             MemoryJournal() if journal is None else journal,
@@ -114,7 +113,7 @@ class Study(StudyView):
                 self._commit(ev.GeneratorExtended(self._clock(), generator.signature))
         self._orphans = [(e.job.number, e.job.attempt) for e in self._state.open.values()]
         if not self._state.n_events:
-            objectives = objectives or Objectives()
+            objectives = objectives or own_objectives(generator)
             with self._lock:
                 self._commit(
                     ev.StudyCreated(
