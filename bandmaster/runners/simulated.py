@@ -282,8 +282,9 @@ class _Simulation:
         assert job is not None
         assert run is not None
         metrics = run.reports[worker.reported][1]
+        saved = run.saved[worker.reported] if run.saved else None
         worker.reported += 1
-        decision = self.study.report(job, metrics, step=worker.reported)
+        decision = self.study.report(job, metrics, checkpoint=saved)
         if decision is Decision.CONTINUE:
             self._await_report(worker, job, speed, end)
             return
