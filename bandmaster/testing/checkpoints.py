@@ -30,7 +30,7 @@ from bandmaster.core.checkpoints import checkpoint_name, step_of
 from bandmaster.core.job import Job
 from bandmaster.errors import CheckpointError
 
-__all__ = ["CheckpointStoreSuite", "ManagedStoreSuite"]
+__all__ = ["JOB", "CheckpointStoreSuite", "ManagedStoreSuite"]
 
 JOB = Job(3, 1, 2, {"x": 0.5}, 9)
 """The job that saves in these tests."""

@@ -8,8 +8,13 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from bandmaster.checkpoints import DirectoryStore, ManagedStore, open_store
-from bandmaster.testing.checkpoints import ManagedStoreSuite
+from bandmaster.asynccomm.protocol import Get, Put
+from bandmaster.asynccomm.relayed import RelayedStore
+from bandmaster.asynccomm.relaying import Relay
+from bandmaster.asynccomm.sessions import Held
+from bandmaster.checkpoints import CheckpointStore, DirectoryStore, ManagedStore, open_store
+from bandmaster.testing.checkpoints import JOB, CheckpointStoreSuite, ManagedStoreSuite
+from bandmaster.testing.fake_workers import FakePeer
 
 
 class TestDirectory(ManagedStoreSuite):
@@ -38,3 +43,21 @@ class TestFsspec(ManagedStoreSuite):
 
     def another(self, store: ManagedStore) -> ManagedStore:
         return open_store(store.url)
+
+
+class TestThroughTheMaster(CheckpointStoreSuite):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[CheckpointStore]:
+        relay, peer = Relay(DirectoryStore(tmp_path / "store"), "mark"), FakePeer()
+        held = Held.of(JOB)
+
+        def put(name: str, start: int, total: int, data: bytes) -> bytes:
+            part = Put(JOB.number, JOB.attempt, name, start, total, data)
+            return relay.answer(peer, held, None, Put.decode(part.encode()))
+
+        def get(name: str, start: int) -> bytes:
+            wish = Get(JOB.number, JOB.attempt, name, start)
+            return relay.answer(peer, held, name, Get.decode(wish.encode()))
+
+        yield RelayedStore(put, get)
+        peer.free()
