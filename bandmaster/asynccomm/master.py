@@ -326,6 +326,7 @@ class Master:
         check_seconds("timeout", timeout)
         check_seconds("grace", grace)
         plan = Plan(n_trials, n_evaluations, n_iterations, target_loss)
+        plan = plan.or_iterations(self.study.generator.default_iterations)
         if not plan.bounded and timeout is None and target_loss is None and not self._callbacks:
             raise ConfigurationError(
                 "nothing would ever end this run: give n_iterations, n_trials, n_evaluations or "

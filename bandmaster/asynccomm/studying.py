@@ -12,6 +12,7 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
 from bandmaster.storage import Journal, checkpoint_url, open_study_journal
+from bandmaster.study.binding import check_generator, choose_space
 from bandmaster.study.previous import Previous, learn_first, past_before
 from bandmaster.study.study import Study
 
@@ -61,14 +62,9 @@ def open_study(
         When another master has the checkpoint file, and this one does not stand by.
     """
     optimizer = get_optimizer(optimizer)
-    space = options.config_space
-    if space is None:
-        if not optimizer.initialized:
-            raise ConfigurationError(
-                "the optimizer knows no search space: call optimizer.initialize(config_space, "
-                "budgets=iter_generator.get_budgets()) first, or give config_space"
-            )
-        space = optimizer.space
+    generator = FlatIterGenerator() if generator is None else generator
+    check_generator(generator)
+    space = choose_space(options.config_space, optimizer, generator)
     journal, previous, url = options.journal, options.previous_result, options.url
     if url is not None:
         previous = past_before(previous, run_id, url)
@@ -80,7 +76,7 @@ def open_study(
         study = Study(
             space,
             optimizer=optimizer,
-            generator=FlatIterGenerator() if generator is None else generator,
+            generator=generator,
             objectives=options.objectives,
             journal=journal,
             name=run_id,
