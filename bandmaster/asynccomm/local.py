@@ -19,7 +19,6 @@ from bandmaster.asynccomm.local_task import LOCAL_RUN, LocalTask
 from bandmaster.asynccomm.net import short_socket_dir
 from bandmaster.asynccomm.protocol import Goodbye
 from bandmaster.asynccomm.relaying import Relay
-from bandmaster.asynccomm.relaying import Relay
 from bandmaster.asynccomm.security import make_key
 from bandmaster.asynccomm.sessions import Session
 from bandmaster.asynccomm.wire import Server
@@ -28,7 +27,6 @@ from bandmaster.core.isolation import Isolation
 from bandmaster.errors import CommError, ConfigurationError
 from bandmaster.interrupts import Interrupts
 from bandmaster.study.follower import GRACE, Follower
-from bandmaster.study.keeper import CheckpointKeeper
 from bandmaster.study.keeper import CheckpointKeeper
 from bandmaster.study.study import Study
 
@@ -226,8 +224,6 @@ def run_local(
             on_silent=silent,
             on_fatal=fatal,
         )
-        if keeper is not None:
-            dispatcher.relay = Relay(keeper.store, keeper.mark)
         workers = LocalWorkers(make_task, n_jobs, dispatcher)
         if keeper is not None:
             dispatcher.relay = Relay(keeper.store, keeper.mark)
