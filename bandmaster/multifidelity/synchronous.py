@@ -110,7 +110,8 @@ class SynchronousIterGenerator(TabledIterGenerator):
     def _sort_in(self, bracket: Bracket, slots_before: int) -> None:
         """Drop a bracket that has ended; queue one that has slots to fill since now."""
         if bracket.ended:
-            if self._open.pop(bracket.index, None) is not None:
+            known = self._open.pop(bracket.index, None)
+            if known is not None and hasattr(self, "eta"):  # others have no larger budget to come
                 self._over.append(bracket)
             if self._intake is bracket:
                 self._intake = None
