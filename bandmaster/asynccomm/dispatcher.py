@@ -14,6 +14,7 @@ from bandmaster.asynccomm.admission import Admission
 from bandmaster.asynccomm.losses import Losses
 from bandmaster.asynccomm.protocol import Get, Goodbye, Put, Ticket, Welcome
 from bandmaster.asynccomm.relaying import Relay
+from bandmaster.asynccomm.reporting import tell_reports
 from bandmaster.asynccomm.sessions import Held, Session, Sessions
 from bandmaster.asynccomm.storing import Storing
 from bandmaster.asynccomm.waiters import Waiters
@@ -304,7 +305,8 @@ class Dispatcher:
         if hello.finished:
             self._storing.hold(peer)
         logger.info("Worker %s joined run %s", session, self.run_id)
-        return Welcome(self._token, keep, self.relay.place).encode()
+        each = self.study.generator.needs_reports
+        return Welcome(self._token, keep, self.relay.place, each).encode()
 
     def _exchange(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
@@ -325,15 +327,13 @@ class Dispatcher:
 
     def _report(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
-        job, attempt, metrics, step, saved = protocol.read_report(payload)
+        job, attempt, rows = protocol.read_reports(payload)
         held = session.held
         if held is None or (held.job, held.attempt) != (job, attempt):
             return pack(Decision.STOP.value)
         self._losses.heard(job, attempt)
-        tell = partial(self.study.report, job, metrics, attempt=attempt, step=step)
-        decision = self._guarded(
-            partial(tell, checkpoint=saved), Decision.STOP, raises=(CodecError,)
-        )
+        tell = partial(tell_reports, self.study, job, attempt, rows)
+        decision = self._guarded(tell, Decision.STOP, raises=(CodecError,))
         self._storing.hold(peer)
         if (job, attempt) in self._asked:
             decision = Decision.STOP

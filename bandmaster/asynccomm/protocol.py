@@ -8,7 +8,7 @@ Six calls on the dispatcher, each one round trip on the worker's one connection:
 ``exchange``
     How the last job ended, or None → the next job, "wait" (ask again) or "stop".
 ``report``
-    How the running job is doing → what it shall do (`Decision`).
+    How the running job is doing, in one or several reports → what it shall do (`Decision`).
 ``put``
     Part of a checkpoint that the running job saves → how much of it has arrived. Only workers that
     do not see the store call this, and
@@ -23,7 +23,7 @@ And four on the object that a worker registers: ``wake``, ``stop`` (an evaluatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,14 +47,16 @@ __all__ = [
     "Hello",
     "Place",
     "Put",
+    "Row",
     "Ticket",
     "Welcome",
     "read_exchange",
     "read_outcome",
-    "read_report",
+    "read_reports",
     "read_ticket",
     "write_exchange",
     "write_job",
+    "write_reports",
     "write_stop",
     "write_wait",
 ]
@@ -69,6 +71,9 @@ CONTROL = "bandmaster.worker"
 """The object of a worker's server."""
 
 WAIT, JOB, STOP = 0, 1, 2
+
+Row = tuple[Mapping[str, Any], int, "str | None"]
+"""One report: metrics, step and the name of a checkpoint, if there is one."""
 
 MOST_PART = 1 << 20
 """The largest part of a checkpoint in one message, in bytes."""
@@ -185,25 +190,28 @@ class Welcome:
         Whether the job that the worker said it is running is still its own.
     place : Place, optional
         Where to keep checkpoints; None when this master keeps none.
+    each : bool, default True
+        Whether the study wants to answer each report.
     """
 
     study: str
     keep: bool
     place: Place | None = None
+    each: bool = True
 
     def encode(self) -> bytes:
         """Return the payload."""
         place = None if self.place is None else [self.place.url, self.place.mark]
-        return pack([self.study, self.keep, place])
+        return pack([self.study, self.keep, place, self.each])
 
     @classmethod
     def decode(cls, payload: bytes) -> Welcome:
         """Read a payload."""
         match unpack(payload):
-            case [str(study), bool(keep), None]:
-                return cls(study, keep)
-            case [str(study), bool(keep), [str(url), str(mark)]]:
-                return cls(study, keep, Place(url, mark))
+            case [str(study), bool(keep), None, bool(each)]:
+                return cls(study, keep, None, each)
+            case [str(study), bool(keep), [str(url), str(mark)], bool(each)]:
+                return cls(study, keep, Place(url, mark), each)
         raise ProtocolError("a welcome with other fields than expected")
 
 
@@ -391,13 +399,25 @@ def write_stop(reason: str) -> bytes:
     return pack([STOP, reason])
 
 
-def read_report(payload: bytes) -> tuple[int, int, Mapping[str, Any], int, str | None]:
-    """Read a report: job, attempt, metrics, step and the name of a checkpoint, if there is one."""
+def write_reports(job: int, attempt: int, rows: Sequence[Row]) -> bytes:
+    """Return the payload of a report."""
+    return pack([job, attempt, [list(row) for row in rows]])
+
+
+def read_reports(payload: bytes) -> tuple[int, int, list[Row]]:
+    """Read a report: job, attempt, and what was reported."""
     match unpack(payload):
-        case [int(job), int(attempt), dict(metrics), int(step), str() | None as checkpoint] if all(
+        case [int(job), int(attempt), list(rows)] if rows:
+            return job, attempt, [_read_row(row) for row in rows]
+    raise ProtocolError("a report with other fields than expected")
+
+
+def _read_row(row: Any) -> Row:
+    match row:
+        case [dict(metrics), int(step), str() | None as checkpoint] if all(
             type(name) is str for name in metrics
         ):
-            return job, attempt, metrics, step, checkpoint
+            return metrics, step, checkpoint
     raise ProtocolError("a report with other fields than expected")
 
 

@@ -127,7 +127,7 @@ class FakeWorker:
 
     def report(self, job: Job, **metrics: float) -> Decision:
         """Report; returns what to do."""
-        payload = pack([job.number, job.attempt, metrics, 1, None])
+        payload = protocol.write_reports(job.number, job.attempt, [(metrics, 1, None)])
         return Decision(unpack(self.dispatcher.handle(self.peer, "report", payload)))
 
     def goodbye(self, reason: str = "test", **fields: Any) -> None:

@@ -78,7 +78,7 @@ def test_parts_that_cannot_be_are_refused(start: int, total: int, size: int) -> 
 def test_garbage_is_a_typed_error(garbage: bytes) -> None:
     """No bytes whatever make a reader raise anything but an error of ours."""
     readers = (
-        protocol.read_exchange, protocol.read_report, Welcome.decode, Put.decode, Get.decode,
+        protocol.read_exchange, protocol.read_reports, Welcome.decode, Put.decode, Get.decode,
     )  # fmt: skip
     for reader in readers:
         try:
@@ -111,8 +111,8 @@ def test_golden_bytes() -> None:
         "93a173070199a26f6bcb3fe000000000000081a16dcb3ff0000000000000a169c0c0"
         "cb3ff0000000000000cb4000000000000000a177" == hello.encode().hex()
     )
-    assert "93a173c3c0" == Welcome("s", True).encode().hex()
-    assert "93a173c392a175a16d" == Welcome("s", True, Place("u", "m")).encode().hex()
+    assert "94a173c3c0c3" == Welcome("s", True).encode().hex()
+    assert "94a173c392a175a16dc2" == Welcome("s", True, Place("u", "m"), False).encode().hex()
     assert "960701a131020ac40161" == Put(7, 1, "1", 2, 10, b"a").encode().hex()
     assert "940701a13102" == Get(7, 1, "1", 2).encode().hex()
     assert (
@@ -127,5 +127,5 @@ def test_golden_bytes() -> None:
     assert "9200c0" == protocol.write_wait().hex()
     assert "9202a3627965" == protocol.write_stop("bye").hex()
     assert "94a3627965c0c0c0" == Goodbye("bye").encode().hex()
-    told = 7, 1, {"loss": 0.5}, 2, "2-0123456789abcdef"
-    assert told == protocol.read_report(pack(list(told)))
+    rows = [({"loss": 0.5}, 2, "2-0123456789abcdef"), ({"loss": 0.25, "kind": "x"}, 3, None)]
+    assert (7, 1, rows) == protocol.read_reports(protocol.write_reports(7, 1, rows))
