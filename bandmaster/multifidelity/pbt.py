@@ -16,7 +16,7 @@ from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
-from bandmaster.multifidelity.budgets import as_count, exact
+from bandmaster.multifidelity.budgets import as_count, as_share, exact
 from bandmaster.multifidelity.explore import Explorer
 from bandmaster.multifidelity.measure import Measure
 from bandmaster.multifidelity.mutations import read_mutations
@@ -24,6 +24,7 @@ from bandmaster.multifidelity.param_space import ParamSpace
 from bandmaster.multifidelity.population import Member, Population, Rules, State
 from bandmaster.multifidelity.schedule import ITERATION, Schedule
 from bandmaster.multifidelity.search_space import population_space
+from bandmaster.multifidelity.stories import story_of
 
 if TYPE_CHECKING:
     from bandmaster.space import Space
@@ -136,8 +137,8 @@ class PBTIterGenerator(IterGenerator):
         )
         if custom_explore_fn is not None and not callable(custom_explore_fn):
             raise ConfigurationError(f"custom_explore_fn is {custom_explore_fn!r}, no function")
-        self._probability = _share(resample_probability, "resample_probability", 1)
-        quantile = _share(quantile_fraction, "quantile_fraction", Fraction(1, 2))
+        self._probability = as_share(resample_probability, "resample_probability", 1)
+        quantile = as_share(quantile_fraction, "quantile_fraction", Fraction(1, 2))
         self._factors = tuple(float(exact(f, "a factor")) for f in perturbation_factors)
         if not self._factors:
             raise ConfigurationError("perturbation_factors is empty; give at least one")
@@ -360,7 +361,7 @@ class PBTIterGenerator(IterGenerator):
         elif population is not None and population.full:
             wrong = f"its population has {self._rules.size} members"
         if wrong is not None:
-            raise StudyError(f"{_name(job)} was issued, but {wrong}")
+            raise StudyError(f"{story_of(job)} was issued, but {wrong}")
         return population
 
     def decide(
@@ -379,7 +380,7 @@ class PBTIterGenerator(IterGenerator):
             missing = missing or self._measure.missing(metrics)
             if missing is not None:
                 raise ConfigurationError(
-                    f"{_name(job)} reported {sorted(metrics)} without {missing!r}, which this "
+                    f"{story_of(job)} reported {sorted(metrics)} without {missing!r}, which this "
                     "population goes by: report it, or set require_attrs=False"
                 )
         if time is None:
@@ -419,7 +420,7 @@ class PBTIterGenerator(IterGenerator):
         """
         if job.number not in self._out:
             raise UnknownJobError(
-                f"{_name(job)} ended with {outcome.status.value!r}, but it is not out"
+                f"{story_of(job)} ended with {outcome.status.value!r}, but it is not out"
             )
         population, member = self._members[self._out.pop(job.number)]
         rank = self._measure.rank(outcome, self.objectives)
@@ -485,13 +486,6 @@ class PBTIterGenerator(IterGenerator):
         )
 
 
-def _share(value: Any, name: str, most: float | Fraction) -> Fraction:
-    number = isinstance(value, (int, float, Fraction)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= most:
-        raise ConfigurationError(f"{name} must be from 0 to {float(most):g}, got {value!r}")
-    return exact(value, name) if value else Fraction(0)
-
-
 def _check_interval(perturbation: float, checkpoint: float | None) -> None:
     if checkpoint is None:
         return
@@ -502,10 +496,3 @@ def _check_interval(perturbation: float, checkpoint: float | None) -> None:
             f"{checkpoint!r}: exploits will go on from checkpoints that are older",
             stacklevel=3,
         )
-
-
-def _name(job: Job) -> str:
-    return (
-        f"job {job.number} (trial {job.trial}, attempt {job.attempt}, bracket {job.bracket}, "
-        f"rung {job.rung}, budget {job.budget!r})"
-    )

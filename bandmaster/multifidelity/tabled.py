@@ -15,6 +15,7 @@ from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.multifidelity.budgets import as_count, exact, exact_eta
 from bandmaster.multifidelity.eras import Eras, Table
+from bandmaster.multifidelity.stories import story_of
 from bandmaster.multifidelity.table import render
 
 __all__ = ["TabledIterGenerator"]
@@ -116,7 +117,7 @@ class TabledIterGenerator(IterGenerator):
         action = self.next()
         if not _fits(job, action) or job.number in self._out:
             out = "it is out already; " if job.number in self._out else ""
-            raise StudyError(f"{_name(job)} was issued, but {out}the next action is {action!r}")
+            raise StudyError(f"{story_of(job)} was issued, but {out}the next action is {action!r}")
         self._out[job.number] = self._started(job, new=isinstance(action, New))
         self._last_job = max(self._last_job, job.number)
         self._action = None
@@ -132,7 +133,7 @@ class TabledIterGenerator(IterGenerator):
         bracket = self._out.pop(job.number, None)
         if bracket is None:
             raise UnknownJobError(
-                f"{_name(job)} ended with {outcome.status.value!r}, but it is not out: "
+                f"{story_of(job)} ended with {outcome.status.value!r}, but it is not out: "
                 + (
                     "it has ended before"
                     if job.number <= self._last_job
@@ -229,10 +230,3 @@ def _fits(job: Job, action: Action) -> bool:
     if isinstance(action, Promote) and job.trial != action.trial:
         return False
     return (job.bracket, job.rung, job.budget) == (action.bracket, action.rung, action.budget)
-
-
-def _name(job: Job) -> str:
-    return (
-        f"job {job.number} (trial {job.trial}, attempt {job.attempt}, bracket {job.bracket}, "
-        f"rung {job.rung}, budget {job.budget!r})"
-    )
