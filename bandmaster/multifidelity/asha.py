@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bandmaster.core.decisions import Action, Done, New, Promote, Wait
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Rank
@@ -55,6 +57,8 @@ class ASHAIterGenerator(TabledIterGenerator):
     >>> ASHAIterGenerator(1, 9).configs_per_budget(1)
     {1: 9, 3: 3, 9: 1}
     """
+
+    extensible: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -82,6 +82,13 @@ class Bracket:
         further = self.rung + 1 < len(self._rungs)
         return trial in self._chosen or (further and trial in self._hopeful)
 
+    @property
+    def finalists(self) -> set[int]:
+        """The trials that ended well in the last rung, so far; they go on if rungs are added."""
+        if self.ended:
+            return {trial for _, trial, _ in self._queue}
+        return self._hopeful if self.rung + 1 == len(self._rungs) else set()
+
     def start_new(self) -> None:
         """A new trial started in rung 0."""
         self._started += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bandmaster.multifidelity.budgets import as_budgets, exact_eta, exact_range, rung_budgets
 from bandmaster.multifidelity.shapes import Mode, check_mode, hyperband_brackets
 from bandmaster.multifidelity.synchronous import SynchronousIterGenerator
@@ -38,6 +40,8 @@ class HyperBandIterGenerator(SynchronousIterGenerator):
     >>> HyperBandIterGenerator(1 / 4, 1, 2).configs_per_budget(30)
     {0.25: 40, 0.5: 40, 1.0: 50}
     """
+
+    extensible: ClassVar[bool] = True
 
     def __init__(
         self,

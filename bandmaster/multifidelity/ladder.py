@@ -50,7 +50,9 @@ class Ladder:
 
     def __init__(self, n_rungs: int, eta: Fraction, *, delayed: bool) -> None:
         self._rungs = [_Rung() for _ in range(n_rungs)]
-        self._hopeful: set[int] = set()  # the trials that wait in a rung below the last
+        self._hopeful: set[int] = (
+            set()
+        )  # the trials that wait in a rung, also in the last: it may not stay so
         self._eta = eta
         self._delayed = delayed
 
@@ -69,11 +71,10 @@ class Ladder:
         here.ended += 1
         if rank is not None:
             heapq.heappush(here.waiting, (rank, trial, checkpoint))
-            if rung + 1 < len(self._rungs):
-                self._hopeful.add(trial)
+            self._hopeful.add(trial)
 
     def may_go_on(self, trial: int) -> bool:
-        """Whether a trial that has no job out may be promoted yet."""
+        """Whether a trial that has no job out may be promoted yet, if only when rungs are added."""
         return trial in self._hopeful
 
     def best(self, rung: int) -> Finisher:

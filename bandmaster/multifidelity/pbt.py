@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bandmaster.core.decisions import Action, Decision, Done, Exploit, New, Promote, Wait
+from bandmaster.core.decisions import Action, Decision, Done, New, Promote, Wait
 from bandmaster.core.formatting import format_budget
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric
@@ -17,6 +17,7 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.multifidelity.budgets import as_count, as_share, exact
+from bandmaster.multifidelity.exploits import Exploits
 from bandmaster.multifidelity.explore import Explorer
 from bandmaster.multifidelity.measure import Measure
 from bandmaster.multifidelity.mutations import read_mutations
@@ -153,7 +154,7 @@ class PBTIterGenerator(IterGenerator):
         self._rules = Rules(size, self._schedule, quantile, bool(synch), most)
         _check_interval(perturbation_interval, checkpoint_interval)
         self._space: Space | None = None
-        self._explorer = self._make_explorer()
+        self._exploits = Exploits(self._make_explorer(), self._schedule)
         self._n_iterations: int | None = None
         self._closed = False
         self._populations: list[Population] = []
@@ -161,7 +162,6 @@ class PBTIterGenerator(IterGenerator):
         self._out: dict[int, int] = {}  # job → trial
         self._n_issued = 0
         self._action: Action | None = None  # what `next` answers until the state changes
-        self._said: set[object] = set()  # remarks that are made once
 
     # -- the space ------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class PBTIterGenerator(IterGenerator):
     @space.setter
     def space(self, space: Space | None) -> None:
         self._space = space
-        self._explorer = self._make_explorer()
+        self._exploits.explorer = self._make_explorer()
         self._action = None
 
     def search_space(self) -> Space | None:
@@ -267,49 +267,13 @@ class PBTIterGenerator(IterGenerator):
         if member.again and member.budget > member.time:
             budget = member.budget
         else:
-            exploit = self._exploit(population, member)
+            exploit = self._exploits.of(population, member, Key(self.study_seed, self._n_issued))
             if exploit is not None:
                 return exploit
             budget = population.budget_after(member.time)
         assert budget is not None, "a member at the end is complete"
         rung = self._schedule.rung(budget)
         return Promote(member.trial, budget, population.number, rung, member.checkpoint)
-
-    def _exploit(self, population: Population, member: Member) -> Exploit | None:
-        donors = population.donors_of(member)
-        if not donors:
-            return None
-        rng = Key(self.study_seed, self._n_issued).rng("pbt-exploit")
-        donor = donors[int(rng.integers(len(donors)))]
-        # It trains beyond where it was, also from an older checkpoint: its budgets ascend.
-        budget = population.budget_after(max(member.time, donor.checkpoint_time))
-        if donor.checkpoint is None or budget is None:
-            self._say(
-                (member.trial, member.time), logging.INFO,
-                "trial %d does not exploit trial %d, which has left no checkpoint",
-                member.trial, donor.trial,
-            )  # fmt: skip
-            return None
-        if donor.time - donor.checkpoint_time > self._schedule.interval:
-            self._say(
-                "old", logging.WARNING,
-                "trial %d exploits a checkpoint of trial %d that is %g older than its training, "
-                "which is more than perturbation_interval: save more often",
-                member.trial, donor.trial, donor.time - donor.checkpoint_time,
-            )  # fmt: skip
-        try:
-            config = self._explorer(donor.config, rng)
-        except Exception:  # noqa: BLE001 - whatever a user's function raises stops nobody else
-            key = (member.trial, member.time)
-            self._say(
-                key, logging.ERROR, "trial %d does not exploit trial %d: exploring failed",
-                member.trial, donor.trial, trace=True,
-            )  # fmt: skip
-            return None
-        return Exploit(
-            member.trial, donor.trial, config, budget, population.number,
-            self._schedule.rung(budget), donor.checkpoint,
-        )  # fmt: skip
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -462,14 +426,6 @@ class PBTIterGenerator(IterGenerator):
         self._action = None
 
     # -- texts ----------------------------------------------------------------------------------
-
-    def _say(
-        self, key: object, level: int, text: str, *values: object, trace: bool = False
-    ) -> None:
-        """Log a remark once."""
-        if key not in self._said:
-            self._said.add(key)
-            logger.log(level, text, *values, exc_info=trace)
 
     def __repr__(self) -> str:
         """Return what a study must keep in the first line; what may be raised in the second."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bandmaster.multifidelity.budgets import (
     as_budgets,
     as_count,
@@ -36,6 +38,8 @@ class SuccessiveHalvingIterGenerator(SynchronousIterGenerator):
     ConfigurationError
         When the arguments give no bracket.
     """
+
+    extensible: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class SynchronousIterGenerator(TabledIterGenerator):
         self._n_new = 0
         self._intake: Bracket | None = None  # the youngest bracket
         self._open: dict[int, Bracket] = {}
-        self._over: list[Bracket] = []  # those that have ended; a larger budget reopens them
+        self._over: dict[int, Bracket] = {}  # those that have ended; a larger budget reopens them
         self._home: dict[int, int] = {}  # trial → bracket
         self._ready: list[int] = []  # a heap of the open brackets that have slots to fill
 
@@ -50,9 +50,15 @@ class SynchronousIterGenerator(TabledIterGenerator):
             self._sort_in(self._intake, slots)
 
     def needs_checkpoint(self, trial: int) -> bool:
-        """Return whether a trial that has no job out may be promoted yet."""
-        bracket = self._open.get(self._home.get(trial, -1))
-        return bracket is not None and bracket.may_go_on(trial)
+        """Return whether a trial that has no job out may be promoted yet.
+
+        Those that reached the end of a bracket are, when a larger budget comes.
+        """
+        home = self._home.get(trial, -1)
+        bracket = self._open.get(home) or self._over.get(home)
+        if bracket is None:
+            return False
+        return bracket.may_go_on(trial) or (self.extensible and trial in bracket.finalists)
 
     def _decide_next(self) -> Action:
         if self._ready:
@@ -90,8 +96,8 @@ class SynchronousIterGenerator(TabledIterGenerator):
     def _extended(self, budgets: list[float]) -> None:
         for bracket in self._open.values():
             bracket.extend(budgets, exact_eta(self.eta))
-        over, self._over = self._over, []
-        for bracket in over:
+        over, self._over = self._over, {}
+        for bracket in over.values():
             bracket.extend(budgets, exact_eta(self.eta))
             self._open[bracket.index] = bracket
             self._sort_in(bracket, 0)
@@ -111,8 +117,8 @@ class SynchronousIterGenerator(TabledIterGenerator):
         """Drop a bracket that has ended; queue one that has slots to fill since now."""
         if bracket.ended:
             known = self._open.pop(bracket.index, None)
-            if known is not None and hasattr(self, "eta"):  # others have no larger budget to come
-                self._over.append(bracket)
+            if known is not None and self.extensible:
+                self._over[bracket.index] = bracket
             if self._intake is bracket:
                 self._intake = None
         elif bracket.slots and not slots_before:

@@ -6,6 +6,7 @@ import abc
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import ClassVar
 
 from bandmaster.core.decisions import Action, New, Promote
 from bandmaster.core.job import Job
@@ -35,7 +36,8 @@ class TabledIterGenerator(IterGenerator):
         ``table[i % len(table)]``.
     """
 
-    eta: float  # of those that have a largest budget
+    eta: float  # of those that are extensible
+    extensible: ClassVar[bool] = False  # whether a larger budget may come
 
     def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
         self._eras = Eras(table)
@@ -186,7 +188,7 @@ class TabledIterGenerator(IterGenerator):
         return twin if twin is not None and twin.signature == signature else None
 
     def _with_max_budget(self, max_budget: float) -> TabledIterGenerator | None:
-        """Return a fresh generator that differs in its largest budget; None if it has none."""
+        """Return a fresh generator that differs in its largest budget; None if not extensible."""
         return None
 
     def _laid_out(self, budgets: tuple[float, ...]) -> None:
