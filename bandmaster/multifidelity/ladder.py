@@ -52,7 +52,7 @@ class Ladder:
         self._rungs = [_Rung() for _ in range(n_rungs)]
         self._hopeful: set[int] = (
             set()
-        )  # the trials that wait in a rung, also in the last: it may not stay so
+        )  # the trials that wait, in the last rung too
         self._eta = eta
         self._delayed = delayed
 

@@ -71,6 +71,16 @@ def test_the_best_of_a_finished_bracket_goes_on():
     assert {trial for _, trial in best} == {job.trial for job in later}
 
 
+def test_who_goes_on_was_said_to_be_needed():
+    """So its checkpoint is still there."""
+    journal, generator = MemoryJournal(), HyperBandIterGenerator(1, 9)
+    first = load(journal, generator, 3)
+    work(first)
+    needed = {t for t in range(first.n_trials) if generator.needs_checkpoint(t)}
+    later = work(load(journal, HyperBandIterGenerator(1, 27), 3))
+    assert {job.trial for job in later} <= needed < set(range(first.n_trials))
+
+
 def test_brackets_that_begin_later_are_those_of_the_larger_generator():
     """The cycle of its table begins anew."""
     journal = MemoryJournal()

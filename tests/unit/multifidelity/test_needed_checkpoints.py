@@ -5,6 +5,7 @@ from __future__ import annotations
 from bandmaster.core.outcome import Status
 from bandmaster.multifidelity import (
     ASHAIterGenerator,
+    CustomIterGenerator,
     FlatIterGenerator,
     IterGenerator,
     PBTIterGenerator,
@@ -19,7 +20,8 @@ def needed(generator: IterGenerator, n: int) -> list[int]:
 
 def test_a_rung_needs_all_until_it_is_over() -> None:
     """Who ended well may be promoted until the rung has chosen; who was not chosen may not, nor
-    who failed, nor who is in the last rung."""
+    who failed. Who has come to the end goes on if the study is extended.
+    """
     run = Simulation(SuccessiveHalvingIterGenerator(1, 9, 3), 1)
     for _ in range(9):
         run.issue()
@@ -36,19 +38,32 @@ def test_a_rung_needs_all_until_it_is_over() -> None:
     assert [2] == needed(run.generator, 9)
     run.issue()
     run.finish(0)
-    assert [] == needed(run.generator, 9)
+    assert [2] == needed(run.generator, 9)
 
 
 def test_asynchronous_rungs_need_whoever_may_still_be_promoted() -> None:
-    """Below the last rung a trial that ended well waits for its turn as long as it takes."""
+    """A trial that ended well waits for its turn as long as it takes, also in the last rung."""
     run = Simulation(ASHAIterGenerator(1, 3), 2)
     for status in (Status.OK, Status.FAILED, Status.OK):
         run.issue()
         run.finish(0, status, len(run.jobs))
     assert [0, 2] == needed(run.generator, 3)
     assert 0 == run.issue().trial
-    run.finish(0)
     assert [2] == needed(run.generator, 3)
+    run.finish(0)
+    assert [0, 2] == needed(run.generator, 3)
+
+
+def test_a_table_of_the_users_own_is_not_extended() -> None:
+    """So who has come to its end needs nothing."""
+    run = Simulation(CustomIterGenerator([2, 1], [1, 3]), 1)
+    run.issue()
+    run.issue()
+    run.finish(0)
+    run.finish(0)
+    run.issue()
+    run.finish(0)
+    assert [] == needed(run.generator, 2)
 
 
 def test_a_flat_search_needs_none() -> None:
