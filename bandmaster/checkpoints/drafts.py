@@ -80,17 +80,16 @@ class Draft:
         self.size += len(data)
         return len(data)
 
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self.size
+
     def restart(self) -> None:
         """Forget what was written."""
         self._file.seek(0)
         self._file.truncate()
         self._hash = hashlib.sha256()
         self.size = 0
-
-    def sync(self) -> None:
-        """Return when a power cut cannot take away what was written."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         """Yield what was written, from a position on."""

@@ -12,6 +12,7 @@ from typing import IO
 from bandmaster.checkpoints.base import ManagedStore, Stored
 from bandmaster.checkpoints.drafts import CHUNK, Draft, collect_drafts
 from bandmaster.checkpoints.names import check_name, is_name
+from bandmaster.checkpoints.temporary import ALIVE
 from bandmaster.checkpoints.trees import remove_tree
 from bandmaster.errors import CheckpointError
 
@@ -31,12 +32,14 @@ class DirectoryStore(ManagedStore):
     Notes
     -----
     A draft is written beside the objects, made durable (fsync) and renamed, so an object is there
-    whole or not at all, also after a power cut.
+    whole or not at all, also after a power cut; but for a temporary place, of which nothing is
+    left then.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(os.path.abspath(root))
         self.url = str(self._root)
+        self._durable: bool | None = None
 
     def __repr__(self) -> str:
         return f"DirectoryStore({self.url!r})"
@@ -65,10 +68,15 @@ class DirectoryStore(ManagedStore):
                     for chunk in draft.chunks():
                         ours.write(chunk)
                     return self.put(ours, name)
-            draft.sync()
+            if self._durable is None:
+                self._durable = not (self._root / ALIVE).exists()
+            draft.file.flush()
+            if self._durable:
+                os.fsync(draft.file.fileno())
             os.rename(draft.path, target)
             draft.moved()
-            _sync_directory(self._root)
+            if self._durable:
+                _sync_directory(self._root)
 
     def open(self, name: str) -> IO[bytes]:
         """Return the file of an object."""

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from bandmaster.checkpoints.trees import remove_tree
 
-__all__ = ["temporary_place"]
+__all__ = ["ALIVE", "temporary_place"]
 
-_ALIVE = "alive"
+ALIVE = ".temporary"
+"""The file that is locked in a temporary place as long as its process lives."""
+
 _SETTLED = 60.0  # seconds after which a directory that nobody holds is nobody's
 
 
@@ -38,7 +40,7 @@ def temporary_place(folder: Path | None = None, prefix: str = "") -> Iterator[Pa
     owner = os.getpid()
     try:
         # Held as long as this process lives, whatever ends it.
-        with open(path / _ALIVE, "w") as alive:
+        with open(path / ALIVE, "w") as alive:
             with contextlib.suppress(OSError):  # no locks: it is never taken for one left
                 fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield path
@@ -59,6 +61,6 @@ def _remove_if_left(path: Path) -> None:
     status = path.lstat()
     if status.st_uid != os.geteuid() or time.time() - status.st_mtime < _SETTLED:
         return
-    with open(path / _ALIVE) as alive:
+    with open(path / ALIVE) as alive:
         fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its process lives
         remove_tree(path)

@@ -7,17 +7,16 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from bandmaster.checkpoints.drafts import CHUNK, Draft
 from bandmaster.errors import CheckpointError
 
 __all__ = ["pack_tree", "remove_tree", "unpack_tree"]
 
-_BUFFER = 1 << 18
 
-
-def pack_tree(directory: Path, file: Any) -> None:
-    """Write what is in a directory to a file that has `write`.
+def pack_tree(directory: Path, file: Draft) -> None:
+    """Write what is in a directory to a draft.
 
     Parameters
     ----------
@@ -33,7 +32,10 @@ def pack_tree(directory: Path, file: Any) -> None:
     if not directory.is_dir():
         raise CheckpointError(f"no checkpoint can be made of {directory}: it is no directory")
     try:
-        with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_BUFFER) as t:
+        with tarfile.TarFile(
+            fileobj=file,  # type: ignore[arg-type]  # nobody reads what is being written
+            mode="w", format=tarfile.PAX_FORMAT, copybufsize=CHUNK,
+        ) as t:  # fmt: skip
             for path in _walk(directory):
                 info = t.gettarinfo(path, str(path.relative_to(directory)))
                 info.uid = info.gid = 0
@@ -65,7 +67,7 @@ def unpack_tree(file: IO[bytes], directory: Path) -> None:
             "this Python cannot unpack directories safely: use 3.10.12, 3.11.4 or a later one"
         )
     try:
-        with tarfile.open(fileobj=file, mode="r|", bufsize=_BUFFER) as archive:
+        with tarfile.TarFile(fileobj=file, mode="r", copybufsize=CHUNK) as archive:
             archive.extractall(directory, filter=_harmless)
     except (OSError, tarfile.TarError, UnicodeError, ValueError) as error:
         raise CheckpointError(f"a saved directory cannot be restored: {error}") from error

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.checkpoints import DirectoryStore
+from bandmaster.checkpoints import DirectoryStore, temporary_place
 from bandmaster.checkpoints.drafts import Draft, collect_drafts, digest_of
 from bandmaster.core.checkpoints import checkpoint_name
 from bandmaster.errors import CheckpointError
@@ -135,6 +135,22 @@ def test_no_place_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="nothing can be kept"):
         DirectoryStore(tmp_path / "file" / "store").draft()
+
+
+def test_only_what_is_to_last_is_made_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a temporary place no time goes into surviving a power cut; elsewhere it does."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with temporary_place(tmp_path) as temporary:
+        for folder, expected in ((tmp_path / "kept", 2), (temporary, 0)):
+            synced.clear()
+            store = DirectoryStore(folder)
+            with store.draft() as draft:
+                draft.write(b"content")
+                store.put(draft, checkpoint_name(1, draft.digest))
+            assert expected == len(synced)
 
 
 def test_a_failed_move_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

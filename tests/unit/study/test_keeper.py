@@ -225,7 +225,7 @@ def test_what_killed_runs_left_is_removed(study: Study, tmp_path: Path) -> None:
     """A temporary directory of a process that has died goes when the next run begins."""
     left = tmp_path / "bandmaster-checkpoints-a_b-1234"
     left.mkdir()
-    (left / "alive").write_text("")
+    (left / ".temporary").write_text("")
     os.utime(left, (0, 0))
     with CheckpointKeeper(study) as keeper:
         assert [Path(keeper.store.url)] == list(tmp_path.iterdir())
