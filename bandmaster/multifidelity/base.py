@@ -98,6 +98,10 @@ class IterGenerator(abc.ABC):
     def total_budget(self, n_iterations: int) -> float:
         """Return the sum of the budgets of all evaluations of `n_iterations` brackets."""
 
+    def effort(self, job: Job) -> float:
+        """Return how much of a job's budget it is to spend itself. Default: all of it."""
+        return job.budget
+
     @abc.abstractmethod
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""

@@ -50,9 +50,7 @@ class Ladder:
 
     def __init__(self, n_rungs: int, eta: Fraction, *, delayed: bool) -> None:
         self._rungs = [_Rung() for _ in range(n_rungs)]
-        self._hopeful: set[int] = (
-            set()
-        )  # the trials that wait, in the last rung too
+        self._hopeful: set[int] = set()  # the trials that wait, in the last rung too
         self._eta = eta
         self._delayed = delayed
 

@@ -181,10 +181,6 @@ def read_mutations(mutations: Mapping[str, Any]) -> dict[str, Mutation]:
                 )
 
     read(mutations, "")
-    if not found:
-        raise ConfigurationError(
-            "hyperparam_mutations is empty; leave it out to mutate all parameters of the space"
-        )
     return found
 
 

@@ -61,7 +61,8 @@ class PBTIterGenerator(IterGenerator):
         Nobody exploits before this time.
     hyperparam_mutations : Mapping, optional
         For each hyper-parameter a list of values, a distribution, a function without arguments, or
-        a dict of these. Default: all parameters of the study's space.
+        a dict of these. Default: all parameters of the study's space. Empty: none, when
+        `custom_explore_fn` is to do it all.
     quantile_fraction : float, default 0.25
         From 0 (nobody exploits) to 0.5: which part of the population is the worst, and the best.
     resample_probability : float, default 0.25
@@ -136,6 +137,11 @@ class PBTIterGenerator(IterGenerator):
         self._mutations = (
             None if hyperparam_mutations is None else read_mutations(hyperparam_mutations)
         )
+        if self._mutations == {} and custom_explore_fn is None:
+            raise ConfigurationError(
+                "hyperparam_mutations is empty: leave it out to mutate all parameters of the "
+                "space, or give a custom_explore_fn that does it all"
+            )
         if custom_explore_fn is not None and not callable(custom_explore_fn):
             raise ConfigurationError(f"custom_explore_fn is {custom_explore_fn!r}, no function")
         self._probability = as_share(resample_probability, "resample_probability", 1)
@@ -158,6 +164,7 @@ class PBTIterGenerator(IterGenerator):
         self._n_iterations: int | None = None
         self._closed = False
         self._populations: list[Population] = []
+        self._open: list[Population] = []  # those of which somebody may go on or begin
         self._members: dict[int, tuple[Population, Member]] = {}  # by trial
         self._out: dict[int, int] = {}  # job → trial
         self._n_issued = 0
@@ -220,6 +227,11 @@ class PBTIterGenerator(IterGenerator):
         n = as_count(n_iterations, "n_iterations", least=0)
         return n * self._rules.size * self._schedule.budgets[-1]
 
+    def effort(self, job: Job) -> float:
+        """Return how far a segment trains: its budget includes earlier ones."""
+        known = self._members.get(job.trial)
+        return job.budget if known is None else job.budget - known[1].time
+
     def plan(self, n_iterations: int | None) -> None:
         """Say how many populations to train; None is no limit. Members may start again."""
         if n_iterations is not None:
@@ -239,9 +251,7 @@ class PBTIterGenerator(IterGenerator):
         return self._action
 
     def _decide_next(self) -> Action:
-        for population in self._populations:
-            if population.over and (population.full or self._closed):
-                continue
+        for population in self._open:
             member = population.candidate()
             if member is not None and member.donors:
                 return self._go_on(population, member)
@@ -294,6 +304,7 @@ class PBTIterGenerator(IterGenerator):
             if population is None:
                 population = Population(len(self._populations), self._rules)
                 self._populations.append(population)
+                self._open.append(population)
             self._members[job.trial] = population, population.start(job)
         else:
             population, member = known
@@ -423,6 +434,8 @@ class PBTIterGenerator(IterGenerator):
     def _changed(self, *populations: Population) -> None:
         for population in populations:
             population.settle(intake=not self._closed)
+            if population.over and population.full and population in self._open:
+                self._open.remove(population)
         self._action = None
 
     # -- texts ----------------------------------------------------------------------------------

@@ -151,6 +151,12 @@ def test_a_custom_function_has_the_last_word_within_the_bounds() -> None:
         explore({"x": uniform(0, 1)}, {"x": 0.5}, custom=lambda config: None)
 
 
+def test_a_custom_function_may_do_it_all() -> None:
+    """With mutations that are empty it gets the donor's configuration as it is."""
+    explored = explore({}, {"x": 0.5}, custom=lambda config: {"x": config["x"] / 2})
+    assert [{"x": 0.25}] * 40 == explored
+
+
 def test_a_new_choice_brings_its_parameters() -> None:
     """When a choice changes, what it makes active is drawn and what it makes inactive goes."""
     space = compile_space({

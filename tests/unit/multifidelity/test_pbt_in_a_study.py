@@ -15,6 +15,7 @@ from bandmaster.multifidelity import PBTIterGenerator, choice, grid_search, int_
 from bandmaster.optimizers import RandomOptimizer, get_optimizer
 from bandmaster.runners import Fleet, LogNormal, Trained, run_simulated
 from bandmaster.storage import MemoryJournal
+from bandmaster.study.forecast import forecast_study
 from bandmaster.study.study import Study
 
 MUTATED = {"x": uniform(0, 1), "n": int_uniform(1, 9), "c": choice("abc")}
@@ -98,8 +99,11 @@ def test_a_finished_study_is_extended(
     before = len(study.history)
     again = load(make(synch, **raised), journal, clock)
     again.set_plan(Plan(n_iterations=plan))
+    expected = forecast_study(again)
     run_simulated(again, work, 2, clock=clock)
     assert again.finished
+    assert expected is not None
+    assert trials * last - 6 * 8 == expected.total_budget
     assert before < len(again.history)
     assert set(range(trials)) == {e.trial for e in again.history}
     assert {last} == set({e.trial: e.budget for e in again.history}.values())
