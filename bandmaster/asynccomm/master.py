@@ -181,7 +181,7 @@ class Master:
             config_space, objectives, random_state, max_retries, retry_failed, previous_result,
             checkpoint_file, journal, standby, lease_seconds,
         )  # fmt: skip
-        keep = keep_of(keep_checkpoints)
+        keep_of(keep_checkpoints)
         self._callbacks = check_callbacks(callbacks)
         self.run_id = check_run_id(run_id)
         self._entrance = Entrance(
@@ -194,7 +194,7 @@ class Master:
             self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
         )
         self._keeper = CheckpointKeeper(
-            self.study, checkpoint_store, keep=keep, beside=options.url, shared=True
+            self.study, checkpoint_store, keep=keep_checkpoints, beside=options.url, shared=True
         )
         self._owns_journal = checkpoint_file is not None
         self.interrupted: int | None = None

@@ -8,7 +8,7 @@ from bandmaster.checkpoints.ledger import Ledger
 from bandmaster.checkpoints.local import DirectoryStore
 from bandmaster.checkpoints.names import check_name, digest_in
 from bandmaster.checkpoints.opening import open_store, store_url
-from bandmaster.checkpoints.stored import StoredCheckpoints
+from bandmaster.checkpoints.stored import StoredCheckpoints, load_checkpoint
 from bandmaster.checkpoints.temporary import temporary_place
 from bandmaster.checkpoints.trees import remove_tree
 
@@ -25,6 +25,7 @@ __all__ = [
     "check_name",
     "digest_in",
     "keep_of",
+    "load_checkpoint",
     "open_store",
     "remove_tree",
     "store_url",

@@ -126,6 +126,16 @@ class ManagedStore(CheckpointStore):
         """
 
     @abc.abstractmethod
+    def find(self, name: str) -> ManagedStore:
+        """Return the store that has an object: this one, or one that lies in it.
+
+        Raises
+        ------
+        CheckpointError
+            When neither this nor any of those has it.
+        """
+
+    @abc.abstractmethod
     def mark(self) -> str:
         """Make the place if it is not there, remove what killed writers have left in it.
 

@@ -112,6 +112,15 @@ class DirectoryStore(ManagedStore):
                         found = entry.stat(follow_symlinks=False)
                         yield Stored(entry.name, found.st_size, found.st_mtime)
 
+    def find(self, name: str) -> ManagedStore:
+        """Return the store that has an object: this one, or one that lies in it."""
+        check_name(name)
+        with _explained(f"{self._root} cannot be read"):
+            for path in (self._root / name, *self._root.glob(f"*/{name}")):
+                if path.is_file():
+                    return DirectoryStore(path.parent)
+        raise CheckpointError(f"checkpoint {name} is not in {self._root}, nor in a folder of it")
+
     def mark(self) -> str:
         """Make the directory, collect old drafts, and return the mark."""
         collect_drafts(self.folder)

@@ -127,6 +127,17 @@ class RemoteStore(ManagedStore):
                 if is_name(name):
                     yield Stored(name, entry.get("size") or 0, _modified(entry))
 
+    def find(self, name: str) -> ManagedStore:
+        """Return the store that has an object: this one, or one that lies in it."""
+        check_name(name)
+        with self._explained(f"{self.url} cannot be read"):
+            self._fs.invalidate_cache()
+            if self._fs.isfile(self._path(name)):
+                return self
+            for path in self._fs.glob(f"{self._root}/*/{name}"):
+                return RemoteStore(f"{self.url}/{path.split('/')[-2]}")
+        raise CheckpointError(f"checkpoint {name} is not at {self.url}, nor in a folder of it")
+
     def mark(self) -> str:
         """Return the mark, made if it is not there."""
         path = f"{self._root}/{_MARK}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +12,39 @@ from bandmaster.checkpoints.archive import read_archive, write_archive
 from bandmaster.checkpoints.base import CheckpointStore
 from bandmaster.checkpoints.drafts import digest_of
 from bandmaster.checkpoints.names import check_name, digest_in
+from bandmaster.checkpoints.opening import open_store
 from bandmaster.checkpoints.trees import remove_tree
 from bandmaster.core.checkpoints import Checkpoints, checkpoint_name
 from bandmaster.core.job import Job
 from bandmaster.errors import BandmasterError, CheckpointError
 
-__all__ = ["StoredCheckpoints"]
+__all__ = ["StoredCheckpoints", "load_checkpoint"]
+
+
+def load_checkpoint(name: str, place: str | os.PathLike[str]) -> object:
+    """Return what an evaluation has kept under a name.
+
+    A state is unpickled, which can run any code: load only what is yours.
+
+    Parameters
+    ----------
+    name : str
+    place : str or path
+        What was given as `checkpoint_store`, or the folder of a study in it.
+
+    Returns
+    -------
+    object or pathlib.Path
+        The state; or a new temporary directory with all that was in the one saved, which is yours
+        to remove.
+
+    Raises
+    ------
+    CheckpointError
+        When it is not there, or damaged.
+    """
+    with contextlib.closing(open_store(place).find(name)) as store:
+        return StoredCheckpoints(store).load(name)
 
 
 class StoredCheckpoints(Checkpoints):

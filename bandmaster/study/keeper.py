@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from bandmaster.checkpoints import (
     DirectoryStore,
@@ -20,6 +21,7 @@ from bandmaster.checkpoints import (
     ManagedStore,
     Stored,
     StoredCheckpoints,
+    keep_of,
     open_store,
     store_url,
     temporary_place,
@@ -47,7 +49,8 @@ class CheckpointKeeper:
     place : str or path, optional
         A directory or URL (`open_store`), in which the study has a folder of its own. Default:
         beside the stored study, or, for a study in memory, a temporary directory.
-    keep : Keep, optional
+    keep : Keep or "all", optional
+        What stays that nobody needs.
     beside : str, optional
         The URL of the storage that has the study.
     shared : bool, default False
@@ -70,13 +73,13 @@ class CheckpointKeeper:
         study: StudyView,
         place: str | os.PathLike[str] | None = None,
         *,
-        keep: Keep | None = None,
+        keep: Keep | Literal["all"] | None = None,
         beside: str | None = None,
         shared: bool = False,
     ) -> None:
         self.mark = ""
         self._study = study
-        self._keep = Keep() if keep is None else keep
+        self._keep = keep_of(keep)
         self._place = None if place is None else store_url(place)
         self._beside, self._shared = beside, shared
         self._store: ManagedStore | None = None

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from bandmaster.checkpoints import CheckpointStore, ManagedStore, StoredCheckpoints
+from bandmaster.checkpoints import CheckpointStore, ManagedStore, StoredCheckpoints, load_checkpoint
 from bandmaster.checkpoints.archive import Header
 from bandmaster.checkpoints.drafts import CHUNK
 from bandmaster.core.checkpoints import checkpoint_name, step_of
@@ -329,6 +329,16 @@ class ManagedStoreSuite(CheckpointStoreSuite):
         """What was saved is there for whoever opens the URL."""
         name = checkpoints.save("state", job=JOB, step=1)
         assert "state" == StoredCheckpoints(self.another(store)).load(name)
+
+    def test_it_is_found_in_a_folder(
+        self, store: ManagedStore, checkpoints: StoredCheckpoints
+    ) -> None:
+        """A name is enough to load it, from the study's folder or from the place above."""
+        name = checkpoints.save("state", job=JOB, step=1)
+        above, _, _ = store.url.rpartition("/")
+        assert ["state", "state"] == [load_checkpoint(name, url) for url in (store.url, above)]
+        with pytest.raises(CheckpointError, match=MISSING):
+            load_checkpoint(MISSING, above)
 
     def test_destroyed_is_empty(self, store: ManagedStore, checkpoints: StoredCheckpoints) -> None:
         """Nothing is left of a store that was destroyed; destroying it again is no error."""
