@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bandmaster.core.clock import ManualClock
 from bandmaster.core.decisions import Exploit, New
@@ -16,6 +19,7 @@ from bandmaster.optimizers import RandomOptimizer, get_optimizer
 from bandmaster.runners import Fleet, LogNormal, Trained, run_simulated
 from bandmaster.storage import MemoryJournal
 from bandmaster.study.forecast import forecast_study
+from bandmaster.study.reported import Reported
 from bandmaster.study.study import Study
 
 MUTATED = {"x": uniform(0, 1), "n": int_uniform(1, 9), "c": choice("abc")}
@@ -140,3 +144,35 @@ def test_steps_are_counted_through_exploits() -> None:
         elif isinstance(event, JobFinished):
             assert event.outcome.checkpoint is not None
     assert [list(range(1, 9))] * 6 == list(steps.values())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 1000), synch=st.booleans(), save_every=st.integers(1, 2),
+    workers=st.integers(1, 7),
+)  # fmt: skip
+def test_every_step_is_kept_once_whatever_is_lost(
+    seed: int, synch: bool, save_every: int, workers: int
+) -> None:
+    """Workers die and members fail: without exploits each member has the steps 1 to 8, once each;
+    with them each member's steps ascend from one exploit to the next."""
+    for quantile in (0.0, 0.5):
+        clock, journal = ManualClock(), MemoryJournal()
+        generator = PBTIterGenerator(
+            2, num_samples=4, stop=8, synch=synch, quantile_fraction=quantile, max_failures=-1
+        )
+        study = Study(
+            MUTATED, optimizer=RandomOptimizer(), generator=generator, journal=journal,
+            clock=clock, seed=seed, max_retries=100,
+        )  # fmt: skip
+        study.set_plan(Plan(n_iterations=1))
+        fleet = Fleet(workers, failures=0.2, crashes=0.2, downtime=0.5)
+        run_simulated(study, Trained(learn, save_every=save_every), fleet, clock=clock, seed=seed)
+        reported = Reported(journal.read)
+        for trial in range(4):
+            rows = [row.step for row in reported.steps(trial)]
+            if not quantile:
+                assert list(range(1, 9)) == rows
+            assert 8 == rows[-1]
+            jumps = sum(b <= a for a, b in itertools.pairwise(rows))
+            assert jumps <= sum(e.trial == trial for e in reported.exploits())
