@@ -48,9 +48,9 @@ def train(config, context):
         )
 
 
-def population(h0, lr, *, exploit=True, seed=0) -> Result:
-    """Train one member for each value of h0; h1 begins as 1 - h0."""
-    generator = PBTIterGenerator(
+def members(h0, lr, *, exploit=True) -> PBTIterGenerator:
+    """Return a population with one member for each value of h0; h1 begins as 1 - h0."""
+    return PBTIterGenerator(
         perturbation_interval=INTERVAL,
         checkpoint_interval=INTERVAL,
         metric="Q",
@@ -67,9 +67,13 @@ def population(h0, lr, *, exploit=True, seed=0) -> Result:
         },
         stop={"training_iteration": 100},
     )
+
+
+def fit(population, *, seed=0) -> Result:
+    """Train a population with two worker processes."""
     result = fmin(
-        train,  # the generator has the space and the metric
-        multi_fidelity_iter_generator=generator,
+        train,  # the population has the space and the metric
+        multi_fidelity_iter_generator=population,
         n_jobs=2,
         random_state=seed,
         show_progressbar=False,
@@ -116,7 +120,7 @@ def main() -> None:
     results = {}
     for name, (h0, lr, exploit, labels) in runs.items():
         began = time.perf_counter()
-        result = results[name] = population(h0, lr, exploit=exploit)
+        result = results[name] = fit(members(h0, lr, exploit=exploit))
         seconds = time.perf_counter() - began
         print(f"{name}: {len(result.exploits())} exploits, {seconds:.1f} s with two processes")
         for trial, label in enumerate(labels):
