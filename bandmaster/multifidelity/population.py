@@ -251,8 +251,10 @@ class Population:
 
     def _line_up(self, member: Member) -> None:
         member.state = State.READY
+        # Each failure costs an interval, so that who always fails keeps nobody out.
+        time = member.time + member.again * member.failures * float(self._rules.schedule.interval)
         # Who exploits goes first, before a donor leaves a newer checkpoint.
-        entry = member.entry = (not member.donors, member.time, member.number, self._n_queued)
+        entry = member.entry = (not member.donors, time, member.number, self._n_queued)
         self._n_queued += 1
         heapq.heappush(self._queue, (entry, member))
 

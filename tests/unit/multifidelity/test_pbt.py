@@ -179,6 +179,20 @@ def test_a_member_may_fail_for_ever() -> None:
     assert [1, 2, 3] == [step for step, _ in play.rows[0]][:3]
 
 
+def test_who_always_fails_keeps_nobody_out() -> None:
+    """With one worker for two members, and one of them fails again and again: after each failure it
+    waits an interval longer, and the other comes to its end."""
+    play = Trainings(make(2, max_failures=-1), by_x, workers=1)
+    play.fill()
+    for _ in range(12):
+        if play.running[0].trial == 0:
+            play.fail(0)
+        else:
+            play.segment(0)
+        play.fill()
+    assert 12 == play.rows[1][-1][0]
+
+
 def test_a_failure_blocks_nobody() -> None:
     """Synchronous: the others go on at their boundary without the one that failed since the last;
     when it is back it joins them at their next."""

@@ -176,3 +176,30 @@ def test_every_step_is_kept_once_whatever_is_lost(
             assert 8 == rows[-1]
             jumps = sum(b <= a for a, b in itertools.pairwise(rows))
             assert jumps <= sum(e.trial == trial for e in reported.exploits())
+
+
+def test_functions_of_the_user_need_not_repeat_what_they_drew() -> None:
+    """A study that is loaded has the configurations that were explored, not new ones."""
+    drawn = itertools.count()
+
+    def make_drawing() -> PBTIterGenerator:
+        return PBTIterGenerator(
+            2, param_space={"x": uniform(0, 1)}, num_samples=6, quantile_fraction=0.5, stop=8,
+            hyperparam_mutations={"x": lambda: 1 / (2 + next(drawn))}, resample_probability=1.0,
+        )  # fmt: skip
+
+    clock, journal = ManualClock(), MemoryJournal()
+    space = {"x": uniform(0, 1)}
+    study = Study(
+        space, optimizer=RandomOptimizer(), generator=make_drawing(), journal=journal, clock=clock
+    )
+    study.set_plan(Plan(n_iterations=1))
+    learn_x = Trained(lambda config, state: ((state or 0) + config["x"],) * 2)
+    run_simulated(study, learn_x, 3, clock=clock)
+    configs = [e.config for e in study.history]
+    again = Study(
+        space, optimizer=RandomOptimizer(), generator=make_drawing(), journal=journal, clock=clock
+    )
+    assert again.finished
+    assert configs == [e.config for e in again.history]
+    assert len({config["x"] for config in configs}) > 9
