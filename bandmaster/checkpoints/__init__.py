@@ -9,8 +9,7 @@ from bandmaster.checkpoints.local import DirectoryStore
 from bandmaster.checkpoints.names import check_name, digest_in
 from bandmaster.checkpoints.opening import open_store, store_url
 from bandmaster.checkpoints.stored import StoredCheckpoints, load_checkpoint
-from bandmaster.checkpoints.temporary import temporary_place
-from bandmaster.checkpoints.trees import remove_tree
+from bandmaster.checkpoints.temporary import Scratch, temporary_place
 
 __all__ = [
     "CheckpointStore",
@@ -20,6 +19,7 @@ __all__ = [
     "Keep",
     "Ledger",
     "ManagedStore",
+    "Scratch",
     "Stored",
     "StoredCheckpoints",
     "check_name",
@@ -27,7 +27,6 @@ __all__ = [
     "keep_of",
     "load_checkpoint",
     "open_store",
-    "remove_tree",
     "store_url",
     "temporary_place",
 ]

@@ -156,5 +156,9 @@ class ManagedStore(CheckpointStore):
         """Whether the mark is in what we see under the URL."""
 
     @abc.abstractmethod
+    def tidy(self) -> None:
+        """Remove the place if nothing is kept in it."""
+
+    @abc.abstractmethod
     def destroy(self) -> None:
         """Remove the place and all that is in it, as far as that can be done."""

@@ -140,6 +140,14 @@ class DirectoryStore(ManagedStore):
         except OSError:
             return False
 
+    def tidy(self) -> None:
+        """Remove what is ours if nothing is kept, and nobody writes."""
+        with contextlib.suppress(OSError):  # what is not empty stays
+            if not any(self.names()):
+                os.rmdir(self._root / _DRAFTS)
+                (self._root / _MARK).unlink(missing_ok=True)
+                os.rmdir(self._root)
+
     def destroy(self) -> None:
         """Remove the directory."""
         remove_tree(self._root)

@@ -14,6 +14,7 @@ from typing import IO, Any
 from bandmaster.checkpoints.base import ManagedStore, Stored
 from bandmaster.checkpoints.drafts import CHUNK, Draft
 from bandmaster.checkpoints.names import check_name, is_name
+from bandmaster.checkpoints.temporary import Scratch
 from bandmaster.errors import CheckpointError, ConfigurationError
 
 __all__ = ["RemoteStore"]
@@ -50,16 +51,14 @@ class RemoteStore(ManagedStore):
             self._fs, self._root = fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
             raise ConfigurationError(f"no store of checkpoints at {url}: {error}") from error
-        self._scratch: Path | None = None
+        self._scratch = Scratch()
 
     def __repr__(self) -> str:
         return f"RemoteStore({self.url!r})"
 
     def draft(self) -> Draft:
         """Return an empty draft in a temporary directory of this machine."""
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoints-"))
-        return Draft(self._scratch)
+        return Draft(self._scratch.path)
 
     @property
     def folder(self) -> Path | None:
@@ -157,6 +156,11 @@ class RemoteStore(ManagedStore):
         except Exception:  # noqa: BLE001 - whatever its package raises, it is not to be reached
             return False
 
+    def tidy(self) -> None:
+        """Remove what is ours if nothing is kept."""
+        if not any(self.names()):
+            self.destroy()
+
     def destroy(self) -> None:
         """Remove all that is there."""
         with (
@@ -167,9 +171,7 @@ class RemoteStore(ManagedStore):
 
     def close(self) -> None:
         """Remove the temporary directory."""
-        scratch, self._scratch = self._scratch, None
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+        self._scratch.close()
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{check_name(name)}"

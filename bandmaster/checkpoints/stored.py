@@ -13,6 +13,7 @@ from bandmaster.checkpoints.base import CheckpointStore
 from bandmaster.checkpoints.drafts import digest_of
 from bandmaster.checkpoints.names import check_name, digest_in
 from bandmaster.checkpoints.opening import open_store
+from bandmaster.checkpoints.temporary import Scratch
 from bandmaster.checkpoints.trees import remove_tree
 from bandmaster.core.checkpoints import Checkpoints, checkpoint_name
 from bandmaster.core.job import Job
@@ -44,7 +45,7 @@ def load_checkpoint(name: str, place: str | os.PathLike[str]) -> object:
         When it is not there, or damaged.
     """
     with contextlib.closing(open_store(place).find(name)) as store:
-        return StoredCheckpoints(store).load(name)
+        return StoredCheckpoints(store, scratch=lambda: Path(tempfile.gettempdir())).load(name)
 
 
 class StoredCheckpoints(Checkpoints):
@@ -55,8 +56,7 @@ class StoredCheckpoints(Checkpoints):
     store : CheckpointStore or callable
         Or what returns one, called whenever it is needed.
     scratch : callable, optional
-        Returns a directory of ours, in which directories are unpacked. Default: where the system
-        has its temporary files.
+        Returns a directory of ours, in which directories are unpacked. Default: a temporary one.
 
     Notes
     -----
@@ -69,10 +69,11 @@ class StoredCheckpoints(Checkpoints):
         self,
         store: CheckpointStore | Callable[[], CheckpointStore],
         *,
-        scratch: Callable[[], Path | None] = lambda: None,
+        scratch: Callable[[], Path] | None = None,
     ) -> None:
         self._store = store
-        self._scratch = scratch
+        self._given = scratch
+        self._scratch = Scratch()
         self._unpacked: list[Path] = []
 
     @property
@@ -117,8 +118,10 @@ class StoredCheckpoints(Checkpoints):
         """Remove the directories that `load` made."""
         while self._unpacked:
             remove_tree(self._unpacked.pop())
+        self._scratch.close()
 
     def _make_directory(self) -> Path:
-        directory = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoint-", dir=self._scratch()))
+        place = self._scratch.path if self._given is None else self._given()
+        directory = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoint-", dir=place))
         self._unpacked.append(directory)
         return directory

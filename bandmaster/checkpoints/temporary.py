@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bandmaster.checkpoints.trees import remove_tree
 
-__all__ = ["ALIVE", "temporary_place"]
+__all__ = ["ALIVE", "Scratch", "temporary_place"]
 
 ALIVE = ".temporary"
 """The file that is locked in a temporary place as long as its process lives."""
@@ -47,6 +47,26 @@ def temporary_place(folder: Path | None = None, prefix: str = "") -> Iterator[Pa
     finally:
         if os.getpid() == owner:  # a forked child leaves it to its parent
             remove_tree(path)
+
+
+class Scratch:
+    """A temporary directory that is made when it is needed first; `close` removes it."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._path: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        if self._path is None:
+            self._path = self._stack.enter_context(temporary_place())
+        return self._path
+
+    def close(self) -> None:
+        """Remove it, with all that is in it; the next time it is needed another one is made."""
+        self._path = None
+        self._stack.close()
 
 
 def _remove_left(folder: Path, prefix: str) -> None:

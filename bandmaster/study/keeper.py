@@ -119,7 +119,7 @@ class CheckpointKeeper:
         if self._thread is not None:
             return
         self._store = self._open()
-        self._ending.callback(self._store.close)
+        self._ending.callback(self._tidy)
         self.mark = self._store.mark()
         self._poked.set()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -165,19 +165,32 @@ class CheckpointKeeper:
         identity = f"{study.name}/{study.created!r}/{study.seed}".encode()
         return f"{_slug(study.name)}-{hashlib.sha256(identity).hexdigest()[:12]}"
 
+    def _tidy(self) -> None:
+        """Leave no folder in which nothing was ever kept."""
+        try:
+            self.store.tidy()
+        except CheckpointError as error:
+            self._complain("%s", error)
+        self.store.close()
+        if self._place is None:
+            with contextlib.suppress(OSError):
+                Path(self.store.url).parent.rmdir()
+
     # -- deleting -------------------------------------------------------------------------------
 
     def _run(self) -> None:
         """Delete when there is something to delete, never for more than a part of the time."""
-        searched = False
+        search_at = 0.0
         while True:
-            self._poked.wait()
+            self._poked.wait(_ORPHAN)
             ending = self._closing.is_set()
             self._poked.clear()
             began = time.monotonic()
-            if not self._sweep(search=not searched):
+            search = began >= search_at
+            if not self._sweep(search=search):
                 return
-            searched = True
+            if search:
+                search_at = began + _ORPHAN
             if ending:
                 return
             self._closing.wait(max(_PAUSE, (time.monotonic() - began) / _SHARE))
@@ -208,24 +221,28 @@ class CheckpointKeeper:
         return True
 
     def _orphans(self, there: dict[str, Stored], superfluous: set[str]) -> list[str]:
-        """Return what was kept and never told of, unless somebody may still tell of it."""
-        known, now = self._study.known_checkpoints(), time.time()
-        return [
-            name
-            for name, stored in there.items()
-            if name not in known
-            and name not in superfluous
-            and stored.modified is not None
-            and now - stored.modified > _ORPHAN
-            and not self._open_job_has(name)
-        ]
+        """Return what was kept long ago and never told of, but what may still be told of.
 
-    def _open_job_has(self, name: str) -> bool:
-        try:
-            header, _ = Header.decode(self.store.read(name, 0, MOST_HEADER))
-        except CheckpointError:
-            return False  # nobody can load it
-        return self._study.open_job(header.job) is not None
+        That is the last one that each attempt of a job has kept which is out.
+        """
+        known, now = self._study.known_checkpoints(), time.time()
+        untold = sorted(
+            (stored.modified, name)
+            for name, stored in there.items()
+            if name not in known and name not in superfluous and stored.modified is not None
+        )
+        newest: dict[tuple[int, int], str] = {}
+        for _, name in untold:
+            try:
+                header, _ = Header.decode(self.store.read(name, 0, MOST_HEADER))
+            except CheckpointError:
+                continue  # nobody could load it
+            if self._study.open_job(header.job) is not None:
+                newest[header.job, header.attempt] = name
+        spared = set(newest.values())
+        return [
+            name for modified, name in untold if now - modified > _ORPHAN and name not in spared
+        ]
 
     def _complain(self, text: str, *values: object) -> None:
         log: Callable[..., None] = logger.debug if self._complained else logger.warning

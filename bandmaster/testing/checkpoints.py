@@ -347,6 +347,20 @@ class ManagedStoreSuite(CheckpointStoreSuite):
         store.destroy()
         assert [] == list(self.another(store).names())
 
+    def test_tidied_is_gone_unless_something_is_kept(
+        self, store: ManagedStore, checkpoints: StoredCheckpoints
+    ) -> None:
+        """A place in which nothing is kept is removed, and can be used again."""
+        mark = store.mark()
+        name = checkpoints.save("state", job=JOB, step=1)
+        store.tidy()
+        assert store.sees(mark)
+        store.delete(name)
+        store.tidy()
+        store.tidy()
+        assert not store.sees(mark)
+        assert "again" == checkpoints.load(checkpoints.save("again", job=JOB, step=1))
+
     def test_it_prints_as_its_url(self, store: ManagedStore) -> None:
         """The repr shows where it is."""
         assert store.url in repr(store)

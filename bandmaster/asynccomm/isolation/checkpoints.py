@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from bandmaster.asynccomm.isolation.channel import FETCH, KEEP, WHERE
-from bandmaster.checkpoints import CheckpointStore, Draft, StoredCheckpoints, remove_tree
+from bandmaster.checkpoints import CheckpointStore, Draft, Scratch, StoredCheckpoints
 from bandmaster.core.checkpoints import Checkpoints
 from bandmaster.errors import CheckpointError
 
@@ -56,14 +55,14 @@ class Desk:
 
     def __init__(self, checkpoints: Checkpoints | None) -> None:
         self._checkpoints = checkpoints
-        self._scratch: Path | None = None
+        self._scratch = Scratch()
 
     def answer(self, kind: str, *fields: Any) -> Any:
         """Return the answer to a message; BandmasterError and OSError when it cannot be done."""
         match kind, *fields:
             case "where", bool(of_store):
                 folder = self._store.folder if of_store else None
-                return str(folder or self._place())
+                return str(folder or self._scratch.path)
             case "keep", str(path), str(name):
                 with Draft.adopt(Path(path)) as draft:
                     self._store.put(draft, name)
@@ -74,9 +73,7 @@ class Desk:
 
     def close(self) -> None:
         """Remove what the evaluation used."""
-        scratch, self._scratch = self._scratch, None
-        if scratch is not None:
-            remove_tree(scratch)
+        self._scratch.close()
 
     @property
     def _store(self) -> CheckpointStore:
@@ -84,13 +81,8 @@ class Desk:
             raise CheckpointError("there is no store of checkpoints here")
         return self._checkpoints.store
 
-    def _place(self) -> Path:
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="bandmaster-checkpoint-"))
-        return self._scratch
-
     def _copy(self, name: str) -> Path:
-        path = self._place() / name
+        path = self._scratch.path / name
         with self._store.open(name) as source, open(path, "wb") as target:
             while chunk := source.read(1 << 20):
                 target.write(chunk)

@@ -71,8 +71,7 @@ def test_an_upload_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(CheckpointError, match="the bucket is gone"):
             StoredCheckpoints(store).save("state", job=JOB, step=1)
     assert [] == list(store.names())
-    assert store._scratch is not None
-    assert [] == os.listdir(store._scratch)
+    assert [".temporary"] == os.listdir(store._scratch.path)
     store.close()
     assert not fsspec.filesystem("memory").exists("/failing/run/1-")
 

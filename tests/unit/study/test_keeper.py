@@ -163,17 +163,18 @@ def test_failing_to_delete_is_no_error(
 
 
 def test_what_was_never_told_of_goes_after_an_hour(study: Study, tmp_path: Path) -> None:
-    """Unless the job that saved it is out, so that it may still be told of."""
+    """Unless it is the last of a job that is out, so that it may still be told of."""
     job = study.ask()
     assert job is not None
     ended = Job(7, 0, 7, {}, 1)
     with CheckpointKeeper(study, tmp_path) as keeper:
         fresh = keeper.checkpoints.save("fresh", job=ended, step=1)
         old = keeper.checkpoints.save("old", job=ended, step=1)
+        before = keeper.checkpoints.save("old, and not the last of its job", job=job, step=1)
         out = keeper.checkpoints.save("old, but of a job that is out", job=job, step=1)
-        long_ago = time.time() - 1.1 * HOUR
-        for name in (old, out):
-            os.utime(Path(keeper.store.url, name), (long_ago, long_ago))
+        long_ago = time.time() - 2 * HOUR
+        for number, name in enumerate((old, before, out)):
+            os.utime(Path(keeper.store.url, name), (long_ago, long_ago + number))
     with CheckpointKeeper(study, tmp_path) as keeper:
         until(lambda: names(keeper) == {fresh, out})
 
@@ -248,7 +249,17 @@ def test_stored_studies_have_them_beside(
     study._journal.may.set()  # type: ignore[attr-defined]  # the journal made above
     with keeper:
         assert where.format(tmp_path) == str(Path(keeper.store.url).parent)
+        keeper.checkpoints.save("state", job=Job(0, 0, 0, {}, 1), step=1)
     assert Path(keeper.store.url).is_dir()
+
+
+def test_a_stored_study_that_keeps_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    """Who never saves a checkpoint finds nothing beside his file."""
+    study = make_study(Held())
+    study._journal.may.set()  # type: ignore[attr-defined]  # the journal made above
+    with CheckpointKeeper(study, beside=f"sqlite:///{tmp_path}/s.db"):
+        assert ["s.db.checkpoints"] == os.listdir(tmp_path)
+    assert [] == os.listdir(tmp_path)
 
 
 def test_where_machines_share_a_home_it_is_there(
