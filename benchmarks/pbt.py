@@ -77,8 +77,8 @@ def main() -> None:
                 statistics.median(map(which, runs[members, rate])) for which in (min, max)
             )
             print(
-                f"{members} members, {rate}: {n_seeds} seeds, {seconds:.2f} s each without workers; "
-                f"median step to 1.19 of the first member {first:g}, of the last {last:g}"
+                f"{members} members, {rate}: {n_seeds} seeds, {seconds:.2f} s each without workers;"
+                f" median step to 1.19 of the first member {first:g}, of the last {last:g}"
             )
     share = sum(max(steps) < float("inf") for steps in runs["two", "lr 0.05"]) / n_seeds
     met = "met" if share >= WANTED else "MISSED"

@@ -118,7 +118,7 @@ class Reported:
         last: dict[int, Segment] = {}
         for segment in list(self._segments.values()):
             before = last.get(segment.trial)
-            if segment.donor is not None and before is not None:
+            if segment.donor is not None and before is not None and not segment.repeats(before):
                 found.append(ExploitRecord.of(before, segment))
             last[segment.trial] = segment
         return found
@@ -179,6 +179,10 @@ class Reported:
         jobs = self._jobs.setdefault(event.trial, [])
         config = event.config if event.config is not None else self._segments[jobs[-1]].config
         donor = event.config_info.get("exploits") if jobs else None
+        if donor is None and jobs and jobs[-1] in self._unfinished:
+            before = self._segments[jobs[-1]]
+            if before.checkpoint == event.checkpoint:
+                donor = before.donor  # an exploit that came to nothing, tried again
         self._segments[event.job] = Segment(
             event.job, event.trial, config, event.checkpoint, donor, event.time
         )

@@ -36,6 +36,12 @@ class Segment(Struct, frozen=True, gc=False):
     donor: int | None
     issued: float
 
+    def repeats(self, before: Segment) -> bool:
+        """Whether it begins as the trial's segment before it did: that one came to nothing."""
+        return (self.checkpoint, self.donor) == (before.checkpoint, before.donor) and (
+            self.config == before.config
+        )
+
 
 class ReportedStep(Struct, frozen=True, gc=False):
     """One step that a trial reported.

@@ -138,11 +138,13 @@ def test_an_exploit_that_failed_and_is_tried_again_is_one():
         diary.report(job, 3)
         diary.finish(job, status=Status.FAILED)
     assert [(1, 0, 1), (1, 0, 2), (3, 0, 3)] == diary.jobs_of(1)
+    assert [None, None, 0] == [step.exploited_from for step in diary.reported.steps(1)]
+    assert [2] == [exploit.job for exploit in diary.reported.exploits()]
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED])
 def test_a_start_that_came_to_nothing_is_repeated(status):
-    """A trial that failed, or was stopped, without a checkpoint begins again, and its steps count once."""
+    """Who failed, or was stopped, without a checkpoint begins again; its steps count once."""
     diary = Diary()
     for _ in range(2):
         job = diary.issue(0, config={"x": 0.5})
