@@ -110,7 +110,7 @@ class StoreFinder:
 
     def _look(self, place: Place) -> CheckpointStore:
         try:
-            store = open_store(place.url)
+            store = open_store(place.url, create=False)
         except BandmasterError as error:
             logger.warning("Checkpoints go through the master: %s", error)
             return self._relayed

@@ -28,6 +28,9 @@ class DirectoryStore(ManagedStore):
     ----------
     root : path
         Made, for this user only, when something is put there.
+    create : bool, default True
+        False: it has to be there. For who was told of it, and must not make it again when it is
+        gone.
 
     Notes
     -----
@@ -36,8 +39,9 @@ class DirectoryStore(ManagedStore):
     left then.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, create: bool = True) -> None:
         self._root = Path(os.path.abspath(root))
+        self._create = create
         self.url = str(self._root)
         self._durable: bool | None = None
 
@@ -49,7 +53,8 @@ class DirectoryStore(ManagedStore):
         """Where drafts are."""
         folder = self._root / _DRAFTS
         with _explained(f"nothing can be kept in {self._root}"):
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._create:
+                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.mkdir(exist_ok=True)
         return folder
 

@@ -11,7 +11,7 @@ from bandmaster.errors import ConfigurationError
 __all__ = ["open_store", "store_url"]
 
 
-def open_store(url: str | os.PathLike[str]) -> ManagedStore:
+def open_store(url: str | os.PathLike[str], *, create: bool = True) -> ManagedStore:
     """Open a place for checkpoints; nothing is made there before something is kept.
 
     Parameters
@@ -20,6 +20,8 @@ def open_store(url: str | os.PathLike[str]) -> ManagedStore:
         A directory, as a path or as ``file://``; or any other URL that fsspec knows, such as
         ``s3://bucket/run``, ``gs://bucket/run``, ``sftp://host/run``, ``memory://run``, whose
         package (s3fs, gcsfs, ...) has to be installed.
+    create : bool, default True
+        Whether to make a directory that is not there, when something is kept.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def open_store(url: str | os.PathLike[str]) -> ManagedStore:
     """
     text = store_url(url)
     if "://" not in text:
-        return DirectoryStore(text)
+        return DirectoryStore(text, create=create)
     from bandmaster.checkpoints.remote import RemoteStore
 
     return RemoteStore(text)

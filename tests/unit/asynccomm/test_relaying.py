@@ -15,7 +15,7 @@ from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.protocol import MOST_PART, Get, Place, Put
 from bandmaster.asynccomm.relayed import RelayedStore, StoreFinder
 from bandmaster.asynccomm.relaying import Relay
-from bandmaster.checkpoints import DirectoryStore, Draft, Header
+from bandmaster.checkpoints import DirectoryStore, Draft, Header, StoredCheckpoints
 from bandmaster.core.checkpoints import checkpoint_name
 from bandmaster.core.codec import pack, unpack
 from bandmaster.core.job import Job
@@ -306,6 +306,17 @@ def test_a_worker_that_sees_the_store_uses_it(tmp_path: Path) -> None:
         assert StoreFinder(lambda other=other: other, relayed)() is relayed
     assert not (tmp_path / "nothing").exists()
     found.close()
+
+
+def test_a_store_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+    """A worker that outlives its run leaves nothing where the run's temporary store was."""
+    ours = DirectoryStore(tmp_path / "store")
+    place = Place(ours.url, ours.mark())
+    store = StoreFinder(lambda: place, RelayedStore(unused, unused))()
+    ours.destroy()
+    with pytest.raises(CheckpointError, match="nothing can be kept"):
+        StoredCheckpoints(store).save("state", job=Job(0, 0, 0, {}, 1), step=1)
+    assert [] == os.listdir(tmp_path)
 
 
 def test_a_store_that_cannot_be_opened_is_reached_through_the_master(
