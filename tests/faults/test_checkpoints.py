@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from processes import SPACE, Cluster, Running, running, wait_until
+from programs import Program
 
 from bandmaster import Master, RandomOptimizer
 from bandmaster.checkpoints import ManagedStore
 from bandmaster.core import events as ev
 from bandmaster.fmin import fmin
 from bandmaster.multifidelity import HyperBandIterGenerator, SuccessiveHalvingIterGenerator
+from bandmaster.study.reader import StudyReader
 from bandmaster.study.result import Result
 
 # As on another machine: the mark of the master's store is not there.
@@ -42,6 +47,7 @@ def objective(config, budget, context):
     state = context.load() or {"steps": [], "ballast": b"0" * BALLAST}
     assert context.step == len(state["steps"]), (context.step, state["steps"])
     for step in range(context.step + 1, int(budget) + 1):
+        time.sleep(SECONDS)
         state["steps"].append(os.getpid())
         with open("steps.txt", "a") as file:
             file.write(f"{context.job.trial} {step} {os.getpid()}\\n")
@@ -53,8 +59,8 @@ def objective(config, budget, context):
 """
 
 
-def train(ballast: int = 10, dies_after: int = -1) -> str:
-    return f"BALLAST, DIES_AFTER = {ballast}, {dies_after}\n{TRAIN}"
+def train(ballast: int = 10, dies_after: int = -1, seconds: float = 0.0) -> str:
+    return f"BALLAST, DIES_AFTER, SECONDS = {ballast}, {dies_after}, {seconds}\n{TRAIN}"
 
 
 def steps(folder: Path) -> list[tuple[int, int, int]]:
@@ -166,9 +172,7 @@ def test_a_worker_that_is_killed_while_it_saves_leaves_nothing(tmp_path: Path) -
 
 def test_a_worker_waits_with_its_checkpoint_for_the_next_master(tmp_path: Path) -> None:
     """A restart of the master loses no evaluation that saves through it."""
-    slow = train(5 << 20).replace(
-        'state["steps"].append', 'time.sleep(0.2)\n        state["steps"].append'
-    )
+    slow = train(5 << 20, seconds=0.2)
     with Cluster(tmp_path) as cluster:
         options = {"checkpoint_file": tmp_path / "study.db"}
         first = cluster.master(
@@ -227,3 +231,88 @@ def objective(config, budget, context):
         master = cluster.master(optimizer=RandomOptimizer())
         with running(master, n_trials=2) as run:
             assert [False, False] == [e.info for e in run.result().history]
+
+
+MASTER = """
+from bandmaster import HyperBandIterGenerator, Master, RandomOptimizer
+master = Master(
+    "e2e", RandomOptimizer(), HyperBandIterGenerator(1, 9, 3), checkpoint_file="study.db",
+    nameserver="127.0.0.1", nameserver_port={port}, config_space={space!r},
+)
+try:
+    print("finished", len(master.run(n_iterations=4).evaluations), flush=True)
+finally:
+    master.shutdown()
+"""
+
+
+def test_a_master_that_is_killed_again_and_again_deletes_nothing_that_is_needed(
+    tmp_path: Path,
+) -> None:
+    """Whatever it had deleted and whatever was on its way: all training goes on where it was."""
+    rng, script = random.Random(1), tmp_path / "master.py"
+    slow = train(1 << 20, seconds=0.05)
+    with Cluster(tmp_path) as cluster:
+        script.write_text(MASTER.format(port=cluster.names.port, space=SPACE))
+        for number, prelude in enumerate(("", BLIND)):
+            cluster.worker(slow, number, prelude=prelude)
+        for _ in range(4):
+            with Program([script], cwd=tmp_path) as master:
+                done = len(steps(tmp_path)) if (tmp_path / "steps.txt").exists() else 0
+                master.wait_for(
+                    lambda p, done=done: (
+                        (tmp_path / "steps.txt").exists()
+                        and len(steps(tmp_path)) > done + rng.randrange(5)
+                    )
+                )
+                time.sleep(rng.random() * 0.3)
+                master.process.send_signal(signal.SIGKILL)
+                master.finish()
+        with Program([script], cwd=tmp_path) as master:
+            assert 0 == master.finish(100), master
+    with StudyReader("e2e", tmp_path / "study.db") as reader:
+        check_training(Result.of(reader), tmp_path)  # type: ignore[arg-type]  # a reader will do
+        assert HyperBandIterGenerator(1, 9, 3).num_all_configs(4) == len(reader.history)
+
+
+MEMORY = """
+import os, resource
+from pathlib import Path
+from bandmaster import SuccessiveHalvingIterGenerator, fmin
+from bandmaster.checkpoints import DirectoryStore
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def objective(config, budget, context):
+    DirectoryStore.sees = lambda self, mark: False
+    before = peak()
+    if budget == 1:
+        context.save(Path("tree"))
+    else:
+        assert (context.load() / "weights").stat().st_size == 100 << 20
+    return {"loss": config["x"], "info": peak() - before}
+
+if __name__ == "__main__":
+    os.mkdir("tree")
+    with open("tree/weights", "wb") as file:
+        for _ in range(100):
+            file.write(os.urandom(1 << 20))
+    before = peak()
+    result = fmin(
+        objective, {"x": {"_type": "uniform", "_value": [0, 1]}}, optimizer="Random",
+        n_jobs=1, parallel_strategy="AsyncComm", n_iterations=1, show_progressbar=False,
+        multi_fidelity_iter_generator=SuccessiveHalvingIterGenerator(1, 3, 3),
+    )
+    print(peak() - before, *[e.info for e in result.history])
+"""
+
+
+def test_no_checkpoint_is_ever_in_memory_as_a_whole(tmp_path: Path) -> None:
+    """One of 100 MB costs worker and master some parts of it, saved and loaded."""
+    (tmp_path / "script.py").write_text(MEMORY)
+    with Program([tmp_path / "script.py"], cwd=tmp_path) as program:
+        assert 0 == program.finish(100), program
+        grown = [float(word) for word in program.out.split()]
+    assert 5 == len(grown)
+    assert max(grown) < 40
