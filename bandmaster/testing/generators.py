@@ -388,10 +388,16 @@ class IterGeneratorSuite:
             action = seen.action
             if isinstance(action, (Promote, Exploit)) and action.checkpoint is not None:
                 assert action.checkpoint not in unneeded
-            out = {j.trial for j in run.jobs[: seen.n_jobs] if j.number not in seen.ended}
-            for job in run.jobs[: seen.n_jobs]:
-                if job.trial not in out and not generator.needs_checkpoint(job.trial):
-                    unneeded |= run.checkpoints.get(job.trial, set())
+            last = {job.trial: job for job in run.jobs[: seen.n_jobs]}
+            needed = {
+                trial
+                for trial, job in last.items()
+                if job.number not in seen.ended or generator.needs_checkpoint(trial)
+            }
+            # Who has left nothing of its own goes on from what it began with.
+            begun_with = {last[trial].checkpoint for trial in needed}
+            for trial in last.keys() - needed:
+                unneeded |= run.checkpoints.get(trial, set()) - begun_with
 
     @SUITE_SETTINGS
     @given(play=plays())

@@ -113,6 +113,15 @@ class TestPBTWithRetries(IterGeneratorSuite):
         )  # fmt: skip
 
 
+class TestPBTByMetrics(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return PBTIterGenerator(
+            1.5, time_attr="epoch", metric="loss", mode="min", require_attrs=False,
+            burn_in_period=2, num_samples=5, quantile_fraction=0.4, stop={"epoch": 7},
+            param_space={"x": uniform(0, 1)}, hyperparam_mutations={"x": lambda: 0.5},
+        )  # fmt: skip
+
+
 class TestPercentileStopping(BracketSuite):
     def make(self) -> IterGenerator:
         return PercentileStoppingIterGenerator(9, percentile=20)
