@@ -82,7 +82,8 @@ def forecast(
     if len(generator.get_budgets()) == 1 and all(len(r) == 1 for r in generator.get_table()):
         return _flat(generator, plan, n_trials, n_jobs, len(out))
     generator = copy.deepcopy(generator)
-    outcome = Outcome(Status.OK, 0.0)
+    # With the metrics, for generators that go by one of them.
+    outcome = Outcome(Status.OK, 0.0, {m.name: 0.0 for m in generator.objectives.metrics})
     first, total = n_jobs - len(out), sum(generator.effort(job) for job in out)
     for job in out:
         generator.observe(job, outcome)
