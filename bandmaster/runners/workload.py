@@ -52,7 +52,10 @@ class Run:
 
 
 class Workload(Protocol):
-    """Says how the evaluation of a job goes; all its randomness comes from `rng`."""
+    """Says how the evaluation of a job goes; all its randomness comes from `rng`.
+
+    `rng` is good for this call only: the next one gets the same object, set to something else.
+    """
 
     def __call__(self, job: Job, rng: np.random.Generator) -> Run: ...
 
