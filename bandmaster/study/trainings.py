@@ -59,33 +59,35 @@ def load_trainings(data: Iterable[Mapping[str, Any]]) -> Reported | None:
     CodecError
         When it is not what that wrote.
     """
-    segments, steps = [], []
-    for training in data:
+    segments: list[Segment] = []
+    steps: list[ReportedStep] = []
+    for number, training in enumerate(data):
         try:
             segment = Segment(*(training[name] for name in _SEGMENT))
-            segments.append(segment)
-            steps += [_step(segment, values) for values in training["steps"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CodecError(f"what job {_job(training)} reported is damaged: {error!r}") from error
+            found = [ReportedStep(segment, *values) for values in training["steps"]]
+        except (KeyError, TypeError) as error:
+            raise CodecError(f"what job {number} reported is damaged: {error!r}") from error
+        _check(segment, found)
+        segments.append(segment)
+        steps += found
     return Reported(segments=segments, steps=steps) if segments else None
 
 
-def _step(segment: Segment, values: Iterable[Any]) -> ReportedStep:
-    step = ReportedStep(segment, *values)
+def _check(segment: Segment, steps: list[ReportedStep]) -> None:
+    numbers = [segment.job, segment.trial, *(n for s in steps for n in (s.attempt, s.step))]
+    times = [segment.issued, *(step.time for step in steps)]
+    named = [segment.config, *(step.metrics for step in steps)]
+    names = [segment.checkpoint, *(step.checkpoint for step in steps)]
     if not (
-        all(type(n) is int for n in (segment.job, segment.trial, step.attempt, step.step))
-        and type(step.time) in (int, float)
-        and (step.loss is None or type(step.loss) in (int, float))
-        and isinstance(step.metrics, Mapping)
-        and isinstance(segment.config, Mapping)
+        all(type(number) is int for number in numbers)
+        and type(segment.donor) in (int, type(None))
+        and all(type(time) in (int, float) for time in times)
+        and all(type(step.loss) in (int, float, type(None)) for step in steps)
+        and all(isinstance(mapping, Mapping) for mapping in named)
+        and all(isinstance(name, str | None) for name in names)
     ):
-        raise CodecError(f"a step of other values: {list(values)!r:.80}")
-    return step
+        raise CodecError(f"what job {segment.job!r} reported is damaged: {segment!r:.80}")
 
 
 def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _job(training: Any) -> Any:
-    return training.get("job", "?") if isinstance(training, Mapping) else "?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import images
 import numpy as np
 import pytest
@@ -27,6 +29,14 @@ def q(theta):
 def two():
     """Return the result of two members."""
     return make_population(2, seed=3)
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Return the result of twenty members with 500 steps each."""
+    result = make_population(20, 500, seed=1)
+    assert 10_000 == len(result.reported.all_steps())
+    return result
 
 
 def _ax():
@@ -190,6 +200,15 @@ def test_forty_members_are_drawn(plot):
     ax.figure.draw_without_rendering()
     legend = ax.get_legend()
     assert legend is None or len(legend.get_texts()) < 5
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_ten_thousand_steps_are_drawn_in_a_second(plot, many):
+    """The limit is four times that, since the machine may be busy."""
+    getattr(plotting, plot)(make_population(2, 8), ax=_ax())  # imports
+    began = time.process_time()
+    getattr(plotting, plot)(many).figure.canvas.draw()
+    assert time.process_time() - began < 4.0
 
 
 def test_what_cannot_be_drawn_is_refused(two):
