@@ -80,7 +80,8 @@ class StudyReader:
             raise
         self.space = space
         self.history = self._state.history
-        self.history.reported = Reported(self._journal.read)
+        # With a journal of its own: each remembers how far it was read.
+        self.history.reported = Reported(source.read_journal(name).read)
 
     def refresh(self) -> int:
         """Read what has been stored since the last time; return how many evaluations are new.
