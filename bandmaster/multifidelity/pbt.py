@@ -159,6 +159,7 @@ class PBTIterGenerator(IterGenerator):
         most = as_count(max_failures, "max_failures", least=-1)
         self._rules = Rules(size, self._schedule, quantile, bool(synch), most)
         _check_interval(perturbation_interval, checkpoint_interval)
+        self._begins = self._param_space  # None: the optimizer proposes
         self._space: Space | None = None
         self._exploits = Exploits(self._make_explorer(), self._schedule)
         self._n_iterations: int | None = None
@@ -180,6 +181,10 @@ class PBTIterGenerator(IterGenerator):
     @space.setter
     def space(self, space: Space | None) -> None:
         self._space = space
+        if self._param_space is None and not self._clip:
+            # In a space of its own, which has no bounds, an optimizer would begin anywhere.
+            own = space is not None and self._brings(space)
+            self._begins = ParamSpace({}, self._mutations or {}) if own else None
         self._exploits.explorer = self._make_explorer()
         self._action = None
 
@@ -196,6 +201,12 @@ class PBTIterGenerator(IterGenerator):
         if self._param_space is None and self._mutations is None:
             return None
         return population_space(self._param_space, self._mutations or {}, clip=self._clip)
+
+    def _brings(self, space: Space) -> bool:
+        try:
+            return space == self.search_space()
+        except ConfigurationError:
+            return False  # it has none itself
 
     def own_metric(self) -> Metric | None:
         """Return `metric`, to be optimised as `mode` says; None if the study decides that."""
@@ -267,9 +278,9 @@ class PBTIterGenerator(IterGenerator):
 
     def _new(self, population: int, number: int) -> Action:
         source: str | dict[str, Any] = "model"
-        if self._param_space is not None:
+        if self._begins is not None:
             key = Key(self.study_seed, population << 32 | number)
-            source = self._param_space.config(number, key)
+            source = self._begins.config(number, key)
         return New(self._schedule.budgets[0], source, population)
 
     def _go_on(self, population: Population, member: Member) -> Action:

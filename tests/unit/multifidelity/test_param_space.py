@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bandmaster.core.decisions import New
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity import (
@@ -23,7 +24,7 @@ from bandmaster.multifidelity import (
 )
 from bandmaster.multifidelity.mutations import read_mutations
 from bandmaster.multifidelity.param_space import ParamSpace
-from bandmaster.space import Categorical, Constant, Float, Integer, Ordinal, Space
+from bandmaster.space import Categorical, Constant, Float, Integer, Ordinal, Space, compile_space
 
 
 def members(
@@ -167,6 +168,19 @@ def test_a_space_of_mutations_alone() -> None:
     """Without param_space the optimizer proposes in it; without both there is none."""
     assert (Float("x", 0, 1),) == space_of(None, {"x": uniform(0, 1)}).parameters
     assert PBTIterGenerator(4).search_space() is None
+
+
+def test_without_bounds_members_begin_by_their_mutations() -> None:
+    """Where the space has no bounds no optimizer is asked; in one that has them it is."""
+    unbounded = PBTIterGenerator(4, hyperparam_mutations={"x": uniform(0, 1)}, clip=False)
+    unbounded.plan(1)
+    unbounded.space = unbounded.search_space()
+    action = unbounded.next()
+    assert isinstance(action, New)
+    assert isinstance(action.source, dict)
+    assert 0 <= action.source["x"] <= 1
+    unbounded.space = compile_space({"x": uniform(0, 1), "y": uniform(0, 1)})
+    assert New(4, "model") == unbounded.next()
 
 
 def test_without_clip_there_are_no_bounds() -> None:
