@@ -22,7 +22,7 @@ from bandmaster.asynccomm.naming import check_run_id
 from bandmaster.asynccomm.reception import Reception
 from bandmaster.asynccomm.relaying import Relay
 from bandmaster.asynccomm.studying import StudyOptions, open_study
-from bandmaster.checkpoints import Keep, StoredCheckpoints, keep_of
+from bandmaster.checkpoints import Keep, StoredCheckpoints
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
@@ -36,7 +36,7 @@ from bandmaster.storage import LEASE_SECONDS, Journal
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower, check_callbacks
 from bandmaster.study.forecast import forecast_study
-from bandmaster.study.keeper import CheckpointKeeper
+from bandmaster.study.keeper import CheckpointKeeper, check_keeping
 from bandmaster.study.previous import Previous
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Master:
             config_space, objectives, random_state, max_retries, retry_failed, previous_result,
             checkpoint_file, journal, standby, lease_seconds,
         )  # fmt: skip
-        keep_of(keep_checkpoints)
+        check_keeping(checkpoint_store, keep_checkpoints)
         self._callbacks = check_callbacks(callbacks)
         self.run_id = check_run_id(run_id)
         self._entrance = Entrance(
@@ -259,7 +259,11 @@ class Master:
             return
         self._keeper.start()
         self.dispatcher.relay = Relay(self._keeper.store, self._keeper.mark)
-        self._reception.start(patience=wait_for_nameserver, stop=self._closed)
+        try:
+            self._reception.start(patience=wait_for_nameserver, stop=self._closed)
+        except BaseException:
+            self._keeper.close()
+            raise
         self._waking = in_background(
             lambda: self._announcer.tell_all("wake", self._reception.advertised),
             f"wake-{self.run_id}",

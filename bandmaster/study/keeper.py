@@ -30,7 +30,7 @@ from bandmaster.checkpoints.archive import MOST_HEADER
 from bandmaster.errors import BandmasterError, CheckpointError
 from bandmaster.study.view import StudyView
 
-__all__ = ["CheckpointKeeper"]
+__all__ = ["CheckpointKeeper", "check_keeping"]
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class CheckpointKeeper:
         """
         if self._thread is not None:
             return
+        self._closing.clear()
         self._store = self._open()
         self._ending.callback(self._tidy)
         self.mark = self._store.mark()
@@ -127,11 +128,15 @@ class CheckpointKeeper:
         self._thread.start()
 
     def close(self) -> None:
-        """Delete what is superfluous by now, and stop; a temporary store is removed."""
+        """Delete what is superfluous by now, and stop; a temporary store is removed.
+
+        Twice does nothing; it can be started again.
+        """
         self._closing.set()
         self._poked.set()
-        if self._thread is not None:
-            self._thread.join()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
             self._study.watch_checkpoints(None)
         self._ending.close()
 
@@ -248,6 +253,19 @@ class CheckpointKeeper:
         log: Callable[..., None] = logger.debug if self._complained else logger.warning
         log(text, *values)
         self._complained = True
+
+
+def check_keeping(place: str | os.PathLike[str] | None, keep: Keep | Literal["all"] | None) -> None:
+    """Refuse what `CheckpointKeeper` would, before there is a study.
+
+    Raises
+    ------
+    ConfigurationError
+        When `place` is no directory or URL, or `keep` says nothing.
+    """
+    keep_of(keep)
+    if place is not None:
+        store_url(place)
 
 
 def _home() -> Path | None:

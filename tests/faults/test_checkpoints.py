@@ -114,9 +114,10 @@ def test_a_promoted_trial_goes_on_where_it_was(
     assert 2 == max(len(set(e.info)) for e in result.history)
 
 
+@pytest.mark.parametrize("store", [None, "memory://only here"])
 @pytest.mark.parametrize("strategy", ["Serial", "AsyncComm"])
-def test_fmin_hands_checkpoints_on(tmp_path: Path, strategy: str) -> None:
-    """A search without name server does so by itself, and leaves nothing behind."""
+def test_fmin_hands_checkpoints_on(tmp_path: Path, strategy: str, store: str | None) -> None:
+    """A search without name server does so by itself, also to a store of this process alone."""
 
     def objective(config, budget, context):  # type: ignore[no-untyped-def]  # a user's
         done = context.load() or 0
@@ -130,7 +131,7 @@ def test_fmin_hands_checkpoints_on(tmp_path: Path, strategy: str) -> None:
     result = fmin(
         objective, SPACE, optimizer="Random", n_iterations=2, show_progressbar=False,
         n_jobs=1 if strategy == "Serial" else 2, parallel_strategy=strategy,
-        multi_fidelity_iter_generator=HyperBandIterGenerator(1, 9, 3),
+        multi_fidelity_iter_generator=HyperBandIterGenerator(1, 9, 3), checkpoint_store=store,
     )  # fmt: skip
     check_training(result, tmp_path)
 

@@ -283,6 +283,18 @@ def test_a_home_that_cannot_be_written_is_no_error(
         assert tmp_path == Path(keeper.store.url).parent
 
 
+def test_it_can_be_started_again(study: Study, tmp_path: Path) -> None:
+    """A master whose name server was not there tries again with the same keeper."""
+    keeper = CheckpointKeeper(study, tmp_path)
+    for step in range(2):
+        keeper.start()
+        keeper.start()
+        name = keeper.checkpoints.save("state", job=Job(7, 0, 7, {}, 1), step=step)
+        assert name in names(keeper)
+        keeper.close()
+        keeper.close()
+
+
 def test_before_it_starts_there_is_no_store(study: Study) -> None:
     """The constructor opens nothing."""
     with pytest.raises(CheckpointError, match="not open"):
