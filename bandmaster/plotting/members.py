@@ -79,6 +79,13 @@ class Member:
         """Return points, shape (n, 2), as one line with a gap, of NaN, before each exploit."""
         return np.insert(points, self.exploits, np.nan, axis=0)
 
+    @property
+    def alone(self) -> np.ndarray:
+        """The positions of steps that are a piece of one point."""
+        edges = np.unique([0, *self.exploits, len(self.rows)])
+        alone: np.ndarray = edges[:-1][np.diff(edges) == 1]
+        return alone
+
     def leaps(self, points: np.ndarray) -> np.ndarray:
         """Return the lines over these gaps, as one line."""
         at = self.exploits[self.exploits > 0]

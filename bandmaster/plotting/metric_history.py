@@ -76,10 +76,7 @@ def plot_Q_history(
     if not few:
         ax.set_title(f"{name} of {plural(len(members), 'trial')} by step")
         return ax
-    handles = [
-        Line2D([], [], color=m.color, linestyle=m.style, marker=_dot(m), label=m.label)
-        for m in members
-    ]
+    handles = [Line2D([], [], color=m.color, linestyle=m.style, label=m.label) for m in members]
     if any(len(m.exploits) for m in members):
         handles.append(
             Line2D(
@@ -97,8 +94,11 @@ def _draw(ax: Axes, member: Member, series: np.ndarray, *, few: bool) -> None:
     alpha = 0.9 if few else 0.4
     ax.plot(
         *member.pieces(points).T, color=member.color, linestyle=member.style,
-        linewidth=1.6 if few else 0.8, alpha=alpha, marker=_dot(member), markersize=3, zorder=2,
+        linewidth=1.6 if few else 0.8, alpha=alpha, zorder=2,
     )  # fmt: skip
+    alone = points[member.alone]  # no line shows them
+    if len(alone):
+        ax.plot(*alone.T, "o", color=member.color, markersize=3, alpha=alpha, zorder=2)
     ax.plot(  # from where it was to where it went on
         *member.leaps(points).T, ":", color=member.color, linewidth=1.2 if few else 0.6,
         alpha=alpha, zorder=1.5,
@@ -108,9 +108,3 @@ def _draw(ax: Axes, member: Member, series: np.ndarray, *, few: bool) -> None:
             steps[jumps], series[jumps], "D", color=member.color, markersize=4.5,
             markerfacecolor="white", markeredgewidth=1.1, zorder=3,
         )  # fmt: skip
-
-
-def _dot(member: Member) -> str:
-    """A marker where a line would have pieces of one point."""
-    lengths = np.diff([0, *member.exploits, len(member.rows)])
-    return "o" if 1 in lengths else ""
