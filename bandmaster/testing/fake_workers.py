@@ -13,7 +13,7 @@ from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Welcome
 from bandmaster.asynccomm.wire import Peer, WakeFd
-from bandmaster.core.codec import pack, unpack
+from bandmaster.core.codec import unpack
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.protocol import Get, Goodbye, Hello, Place, Put, Ticket, Welcome
-from bandmaster.core.codec import pack, unpack
+from bandmaster.core.codec import unpack
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import CodecError, ProtocolError
