@@ -39,6 +39,7 @@ from bandmaster.testing.problems import hartmann6
 
 WORKERS = (1, 10, 100, 1000)
 PROBLEM = hartmann6()
+COLORS = {"HyperBand": "#0072b2", "ASHA": "#e69f00", "PBT": "#009e73"}
 
 
 def learning(config: Mapping[str, Any], budget: float) -> float:
@@ -114,16 +115,29 @@ def plot(all_figures: list[Figures], path: Path) -> None:
     from matplotlib.figure import Figure
 
     workers = sorted({f.workers for f in all_figures})
-    figure = Figure(figsize=(3.2 * len(workers), 3.2), layout="constrained")
+    figure = Figure(figsize=(3.2 * len(workers), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(workers), sharey=True, squeeze=False)[0]
     for axes, n in zip(panels, workers, strict=True):
         for f in all_figures:
             if f.workers == n:
-                axes.step(f.times, f.regrets, where="post", label=f"{f.generator}, {f.optimizer}")
-        axes.set(xscale="log", yscale="log", xlabel="simulated hours", title=f"{n} workers")
+                color, style = COLORS[f.generator], "-" if f.optimizer == "Random" else "--"
+                better = np.flatnonzero(np.diff(f.regrets, prepend=np.inf))
+                axes.step(
+                    f.times, f.regrets, style, where="post", color=color, marker=".", ms=4,
+                    markevery=better.tolist(), label=f"{f.generator}, {f.optimizer}",
+                )  # fmt: skip
+        title = f"{n} worker{'s' * (n > 1)}"
+        axes.set(xscale="log", yscale="log", xlabel="simulated hours", title=title)
     panels[0].set_ylabel("regret of the best at the full budget")
-    panels[0].legend(fontsize="small")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(6, 2 * len(workers)),
+        fontsize="small",
+    )
     figure.savefig(path, dpi=120)
 
 
