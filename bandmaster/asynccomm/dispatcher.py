@@ -310,8 +310,8 @@ class Dispatcher:
 
     def _exchange(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
-        finished = protocol.read_exchange(payload)
-        if finished is not None:
+        self.sessions.pids.add(session.hello.pid)
+        if (finished := protocol.read_exchange(payload)) is not None:
             self._finished(session, *finished)
         if session.held is not None:
             self._forgotten(session, session.held)
