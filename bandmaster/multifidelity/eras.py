@@ -38,7 +38,10 @@ class Eras:
 
     def rungs(self, bracket: int) -> Rungs:
         """Return the rungs of a bracket."""
-        first, table = next(era for era in reversed(self._eras) if era[0] <= bracket)
+        number = len(self._eras) - 1
+        while self._eras[number][0] > bracket:
+            number -= 1
+        first, table = self._eras[number]
         return table[(bracket - first) % len(table)]
 
     def times(self, n_brackets: int) -> Iterator[tuple[Rungs, int, int]]:
