@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         CustomIterGenerator,
         HyperBandIterGenerator,
         IterGenerator,
+        PBTIterGenerator,
         SuccessiveHalvingIterGenerator,
     )
     from bandmaster.optimizers import (
@@ -49,6 +50,7 @@ __all__ = [
     "Metric",
     "NameServer",
     "Optimizer",
+    "PBTIterGenerator",
     "RandomOptimizer",
     "Result",
     "SobolOptimizer",
@@ -78,6 +80,7 @@ _HOME = {
     "Metric": "bandmaster.core.objectives",
     "NameServer": "bandmaster.asynccomm.nameserver",
     "Optimizer": "bandmaster.optimizers",
+    "PBTIterGenerator": "bandmaster.multifidelity",
     "RandomOptimizer": "bandmaster.optimizers",
     "Result": "bandmaster.study.result",
     "SobolOptimizer": "bandmaster.optimizers",

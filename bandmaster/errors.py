@@ -13,6 +13,7 @@ The tree (each also inherits the builtin that fits, so ``except ValueError`` wor
     │   ├── UnknownJobError (LookupError) no such job
     │   └── StudyPoisonedError            the journal refused an append; reload the study
     ├── CodecError (ValueError)           a value that cannot be sent, bytes that cannot be read
+    ├── CheckpointError (OSError)         a checkpoint is gone, damaged, or cannot be kept
     ├── StorageError (OSError)            the journal cannot be read or written
     │   └── StudyBusyError                another process writes this study
     └── CommError (ConnectionError)       anything on the network side
@@ -30,6 +31,7 @@ __all__ = [
     "AllFailedError",
     "AuthenticationError",
     "BandmasterError",
+    "CheckpointError",
     "CodecError",
     "CommError",
     "CommTimeoutError",
@@ -131,6 +133,10 @@ class StudyPoisonedError(StudyError):
 
 class CodecError(BandmasterError, ValueError):
     """A value that cannot be stored or sent, or bytes that cannot be read."""
+
+
+class CheckpointError(BandmasterError, OSError):
+    """A checkpoint that is not there, is not what was saved, or cannot be kept."""
 
 
 class StorageError(BandmasterError, OSError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bandmaster import wiring
+from bandmaster.checkpoints import Keep
 from bandmaster.core.clock import Clock
 from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
@@ -23,6 +25,7 @@ from bandmaster.storage import (
     Journal,
     Storage,
     StudySummary,
+    checkpoint_url,
     open_storage,
     open_study_journal,
     stored_space,
@@ -40,7 +43,8 @@ class Study(_Study):
 
     Parameters
     ----------
-    space : Space, ConfigurationSpace or HDL mapping
+    space : Space, ConfigurationSpace or HDL mapping, optional
+        Default: that of a generator which has one (`PBTIterGenerator`).
     optimizer : str, Optimizer or Optimizer class, default "auto"
         Who proposes configurations.
     generator : IterGenerator, optional
@@ -89,7 +93,7 @@ class Study(_Study):
 
     def __init__(
         self,
-        space: Any,
+        space: Any = None,
         *,
         optimizer: str | Optimizer | type[Optimizer] = "auto",
         generator: IterGenerator | None = None,
@@ -133,6 +137,7 @@ class Study(_Study):
                 journal=journal,
                 clock=clock,
             )
+            self._beside = checkpoint_url(storage) if isinstance(storage, str) else None
             learn_first(self, previous_result)
             self.wait_durable(self.position)  # who is told of a study finds it
         except BaseException:
@@ -269,6 +274,8 @@ class Study(_Study):
         isolate: bool = False,
         time_limit: float | None = None,
         memory_limit: int | str | None = None,
+        checkpoint_store: str | os.PathLike[str] | None = None,
+        keep_checkpoints: Keep | None = None,
     ) -> Result:
         """Evaluate `objective` until a limit is reached; called again, the search goes on.
 
@@ -324,6 +331,13 @@ class Study(_Study):
         memory_limit : int or str, optional
             Bytes, or ``"512MB"``, ``"2GiB"``, that an evaluation may use, with `isolate`. Linux
             only.
+        checkpoint_store : str or path, optional
+            Where evaluations keep their states (``context.save``): a directory, or any URL that
+            fsspec knows. Default: beside the stored study; in memory, a directory that is removed
+            at the end of the run.
+        keep_checkpoints : Keep, optional
+            What to keep of states that nothing goes on from any more. Default: that of the best
+            configuration.
 
         Returns
         -------
@@ -340,22 +354,24 @@ class Study(_Study):
         n_jobs = wiring.count_jobs(n_jobs)
         # With one job "flat" means Serial, whatever the generator.
         strategy = wiring.choose_strategy(
-            parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout
-        )
+            parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout,
+            reports=self.generator.needs_reports,
+        )  # fmt: skip
         self.set_plan(
             Plan(
                 n_trials=None if n_trials is None else self.n_trials + n_trials,
                 n_evaluations=None if n_evaluations is None else self.n_jobs + n_evaluations,
                 n_iterations=n_iterations,
                 target_loss=target_loss,
-            )
+            ).or_iterations(self.generator.default_iterations)
         )
         wiring.run(
             self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks, progress=progress,
             max_initial_failures=max_initial_failures, handle_signals=handle_signals,
             sigterm_grace=sigterm_grace,
-            isolation=isolation,
+            isolation=isolation, checkpoint_store=checkpoint_store,
+            keep_checkpoints=keep_checkpoints, beside=self._beside,
         )  # fmt: skip
         return self.result
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bandmaster import wiring
+from bandmaster.checkpoints import Keep
 from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
@@ -15,8 +16,8 @@ from bandmaster.facade import Study
 from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
 from bandmaster.optimizers import Optimizer
-from bandmaster.space import compile_space
 from bandmaster.storage import LEASE_SECONDS, Storage, checkpoint_url
+from bandmaster.study.binding import choose_space
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
 from bandmaster.study.previous import Previous
 from bandmaster.study.result import Result
@@ -24,11 +25,18 @@ from bandmaster.study.result import Result
 __all__ = ["fmin"]
 
 
+class _Default(int):
+    """A default that can be told from the same number when somebody gives it."""
+
+
+_HUNDRED = _Default(100)
+
+
 def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     eval_func: Callable[..., Any],
-    config_space: Any,
+    config_space: Any = None,
     optimizer: str | Optimizer | type[Optimizer] = "auto",
-    n_iterations: int | None = 100,
+    n_iterations: int | None = _HUNDRED,
     n_trials: int | None = None,
     n_jobs: int = 1,
     parallel_strategy: str = "AsyncComm",
@@ -61,6 +69,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     isolate: bool = False,
     time_limit: float | None = None,
     memory_limit: int | str | None = None,
+    checkpoint_store: str | os.PathLike[str] | None = None,
+    keep_checkpoints: Keep | None = None,
 ) -> Result:
     """Find the configuration for which `eval_func` returns the least.
 
@@ -71,11 +81,12 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         job, context (a first parameter of another name gets the configuration). Returns the loss
         as a number, or a dict with ``loss``, and further metrics and ``info`` at will. What it
         raises, and a loss that is no finite number, make a failed evaluation; the search goes on.
-    config_space : ConfigurationSpace, HDL mapping or Space
+    config_space : ConfigurationSpace, HDL mapping or Space, optional
+        Default: that of an iteration generator which has one (`PBTIterGenerator`).
     optimizer : str, Optimizer or Optimizer class, default "auto"
     n_iterations : int, default 100
         Brackets of the iteration generator; without one, evaluations. Not used when `n_trials` or
-        `n_evaluations` is given.
+        `n_evaluations` is given. `PBTIterGenerator` has another default: one population.
     n_trials : int, optional
         Configurations.
     n_jobs : int, default 1
@@ -148,6 +159,13 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         Seconds that an evaluation may take, with `isolate`.
     memory_limit : int or str, optional
         Bytes, or ``"512MB"``, ``"2GiB"``, that an evaluation may use, with `isolate`. Linux only.
+    checkpoint_store : str or path, optional
+        Where evaluations keep their states (``context.save``): a directory, or any URL that
+        fsspec knows. Default: beside the stored study; in memory, a directory that is removed
+        at the end of the run.
+    keep_checkpoints : Keep, optional
+        What to keep of states that nothing goes on from any more. Default: that of the best
+        configuration.
 
     Returns
     -------
@@ -182,6 +200,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         raise ConfigurationError("standby=True needs a storage or a checkpoint_file")
     isolation = isolation_of(isolate, time_limit, memory_limit)
     n_jobs = wiring.count_jobs(n_jobs)
+    generator = wiring.make_generator(multi_fidelity_iter_generator)
     strategy = wiring.choose_strategy(
         parallel_strategy,
         n_jobs,
@@ -189,7 +208,10 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         auto_identify_serial=auto_identify_serial_strategy,
         isolated=isolate,
         job_timeout=job_timeout,
+        reports=generator.needs_reports,
     )
+    if n_iterations is _HUNDRED and generator.default_iterations is not None:
+        n_iterations = generator.default_iterations
     limited = n_trials is not None or n_evaluations is not None
     plan = Plan(
         n_trials=n_trials,
@@ -203,13 +225,14 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         callbacks=callbacks, max_initial_failures=max_initial_failures,
         sigterm_grace=sigterm_grace,
     )  # fmt: skip
-    space, points = compile_space(config_space), _points(initial_points)
+    space = choose_space(config_space, _initialized(optimizer), generator)
+    points = _points(initial_points)
     for point in points:
         space.validate(point)
     with Study(
         space,
         optimizer=optimizer,
-        generator=multi_fidelity_iter_generator,
+        generator=generator,
         metrics=metrics,
         random_state=random_state,
         max_retries=max_retries,
@@ -229,8 +252,14 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
             grace=grace, job_timeout=job_timeout, catch=catch, callbacks=callbacks,
             progress=show_progressbar, max_initial_failures=max_initial_failures,
             handle_signals=handle_signals, sigterm_grace=sigterm_grace, isolation=isolation,
+            checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
+            beside=checkpoint_url(storage) if isinstance(storage, str) else None,
         )  # fmt: skip
         return study.result
+
+
+def _initialized(optimizer: Any) -> Optimizer | None:
+    return optimizer if isinstance(optimizer, Optimizer) else None
 
 
 def _points(initial_points: Any) -> list[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from bandmaster.checkpoints import Keep
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.isolation import Isolation
 from bandmaster.core.plan import Plan
@@ -31,6 +32,7 @@ from bandmaster.study.follower import (
     check_failures,
 )
 from bandmaster.study.forecast import forecast_study
+from bandmaster.study.keeper import CheckpointKeeper
 from bandmaster.study.study import Study
 
 __all__ = [
@@ -98,6 +100,7 @@ def choose_strategy(
     auto_identify_serial: bool = True,
     isolated: bool = False,
     job_timeout: float | None = None,
+    reports: bool = False,
 ) -> str:
     """Return the parallel strategy to use.
 
@@ -114,6 +117,8 @@ def choose_strategy(
         Whether evaluations are to run in processes of their own, which AsyncComm alone does.
     job_timeout : float, optional
         Likewise: who runs an evaluation itself cannot give it up.
+    reports : bool, default False
+        Whether the generator decides by what evaluations report, which batches do not.
 
     Raises
     ------
@@ -140,6 +145,11 @@ def choose_strategy(
         return chosen
     if auto_identify_serial and n_jobs == 1 and flat:
         return "Serial"
+    if reports and chosen == "MapReduce":
+        raise ConfigurationError(
+            "this iteration generator decides by what evaluations report while they run, and "
+            "batches report nothing: use parallel_strategy='AsyncComm', not 'MapReduce'"
+        )
     return chosen
 
 
@@ -192,6 +202,9 @@ def run(
     max_initial_failures: int | None = MAX_INITIAL_FAILURES,
     handle_signals: bool = True,
     sigterm_grace: float | None = SIGTERM_GRACE,
+    checkpoint_store: str | os.PathLike[str] | None = None,
+    keep_checkpoints: Keep | None = None,
+    beside: str | None = None,
 ) -> None:
     """Run a study that has its plan to its end, with the strategy that was chosen.
 
@@ -212,7 +225,8 @@ def run(
         sigterm_grace=sigterm_grace,
     )  # fmt: skip
     expected = forecast_study(study)
-    if not objective.takes_budget and len(study.generator.get_budgets()) > 1:
+    ends = objective.takes_budget or study.generator.needs_reports  # at its budget
+    if not ends and len(study.generator.get_budgets()) > 1:
         logger.warning(
             "%r takes no budget, so it costs the same at each of the budgets %s",
             function, study.generator.get_budgets(),
@@ -228,7 +242,15 @@ def run(
     interrupts = Interrupts(
         "The search", sigterm_grace=sigterm_grace, unsafe=CRITICAL, enabled=handle_signals
     )
-    with interrupts, contextlib.closing(follower), _reasons():
+    keeper = None
+    if objective.takes_context and strategy != "MapReduce":
+        keeper = CheckpointKeeper(study, checkpoint_store, keep=keep_checkpoints, beside=beside)
+    elif checkpoint_store is not None or keep_checkpoints is not None:
+        raise ConfigurationError(
+            "checkpoint_store and keep_checkpoints are for an objective that has a parameter "
+            f"'context' and runs Serial or AsyncComm, not for {function!r} with {strategy}"
+        )
+    with interrupts, keeper or contextlib.nullcontext(), contextlib.closing(follower), _reasons():
         follower.start(total)
         study.requeue_orphans(
             "the process that ran the study is gone", counted=strategy == "Serial"
@@ -239,6 +261,7 @@ def run(
             run_serial(
                 study, function,
                 follower=follower, timeout=timeout, catch=catch, interrupts=interrupts,
+                checkpoints=None if keeper is None else keeper.checkpoints,
             )  # fmt: skip
         elif strategy == "MapReduce":
             from bandmaster.runners.batch import run_batches
@@ -253,7 +276,7 @@ def run(
             run_local(
                 study, function, n_jobs,
                 follower=follower, timeout=timeout, grace=grace, job_timeout=job_timeout,
-                catch=catch, isolation=isolation, interrupts=interrupts,
+                catch=catch, isolation=isolation, interrupts=interrupts, keeper=keeper,
             )  # fmt: skip
     if interrupts.draining and not study.finished:
         again = "; another call goes on with this study" if study.waits_for_storage else ""

@@ -6,26 +6,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeVar
 
 from bandmaster.asynccomm import protocol
+from bandmaster.asynccomm.admission import Admission
 from bandmaster.asynccomm.losses import Losses
-from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
+from bandmaster.asynccomm.protocol import Get, Goodbye, Put, Ticket, Welcome
+from bandmaster.asynccomm.relaying import Relay
+from bandmaster.asynccomm.reporting import tell_reports
 from bandmaster.asynccomm.sessions import Held, Session, Sessions
 from bandmaster.asynccomm.storing import Storing
 from bandmaster.asynccomm.waiters import Waiters
-from bandmaster.asynccomm.wire import Peer, Throttle
+from bandmaster.asynccomm.wire import Peer
 from bandmaster.core.codec import pack, unpack
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
 from bandmaster.core.seconds import check_seconds
 from bandmaster.errors import (
-    BandmasterError,
     CodecError,
-    ConfigurationError,
     ProtocolError,
-    ProtocolVersionError,
     StudyError,
     StudyPoisonedError,
 )
@@ -67,6 +68,11 @@ class Dispatcher:
         Gets the Session, and what it holds, of each evaluation that is to stop, and whether it may
         be ended, to tell its worker at once; otherwise that hears it with its next report.
 
+    Attributes
+    ----------
+    relay : Relay
+        Passes checkpoints on; it has no store until it is replaced.
+
     Notes
     -----
     Nothing is handed out before `open`. An exception of the user's optimizer or iteration
@@ -91,8 +97,8 @@ class Dispatcher:
         self.run_id = run_id
         self.poll = poll
         self.failure: BaseException | None = None
-        self._throttled = Throttle(logger)
-        self.refused: tuple[float, str] | None = None  # when, and why: the last worker
+        self._admission = Admission(run_id)
+        self.relay = Relay()
         self.sessions = Sessions()
         self.waiters = Waiters()
         self._token = f"{study.created!r}/{study.seed}"
@@ -119,6 +125,8 @@ class Dispatcher:
             "hello": self._hello,
             "exchange": self._exchange,
             "report": self._report,
+            "put": lambda peer, payload: self._relayed(peer, Put.decode(payload)),
+            "get": lambda peer, payload: self._relayed(peer, Get.decode(payload)),
             "goodbye": self._goodbye,
         }
 
@@ -160,6 +168,11 @@ class Dispatcher:
             entry.waiting or (entry.job.number, entry.job.attempt) in self._losses.orphans
             for entry in self.study.open_jobs
         )
+
+    @property
+    def refused(self) -> tuple[float, str] | None:
+        """When (seconds since the epoch) and why a worker was last refused."""
+        return self._admission.refused
 
     @property
     def storing(self) -> list[float]:
@@ -259,6 +272,7 @@ class Dispatcher:
 
     def disconnected(self, peer: Peer) -> None:
         """Requeue at once what a connection that ended still had."""
+        self.relay.forget(peer)
         removed = self.sessions.remove(peer)
         if removed is None:
             return
@@ -279,12 +293,7 @@ class Dispatcher:
         last.peer.close()
 
     def _hello(self, peer: Peer, payload: bytes) -> bytes:
-        try:
-            hello = self._read_hello(payload)
-        except BandmasterError as error:
-            self.refused = time.time(), f"a worker at {peer.address}: {error}"
-            self._throttled.warning("Run %r refused %s", self.run_id, self.refused[1])
-            raise
+        hello = self._admission.read(peer, payload)
         session = Session(peer, hello)
         for ticket, outcome in hello.finished:
             self._take(session, ticket, outcome)
@@ -296,27 +305,13 @@ class Dispatcher:
         if hello.finished:
             self._storing.hold(peer)
         logger.info("Worker %s joined run %s", session, self.run_id)
-        return Welcome(self._token, keep).encode()
-
-    def _read_hello(self, payload: bytes) -> Hello:
-        data = unpack(payload)
-        version = Hello.version_of(data)
-        if version != protocol.VERSION:
-            raise ProtocolVersionError(
-                f"the worker speaks version {version} of the dispatcher's protocol, this master "
-                f"version {protocol.VERSION}: use the same release of bandmaster on both sides"
-            )
-        hello = Hello.decode(data)
-        if hello.run_id != self.run_id:
-            raise ConfigurationError(
-                f"this is the master of run {self.run_id!r}, not of {hello.run_id!r}"
-            )
-        return hello
+        each = self.study.generator.needs_reports
+        return Welcome(self._token, keep, self.relay.place, each).encode()
 
     def _exchange(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
-        finished = protocol.read_exchange(payload)
-        if finished is not None:
+        self.sessions.pids.add(session.hello.pid)
+        if (finished := protocol.read_exchange(payload)) is not None:
             self._finished(session, *finished)
         if session.held is not None:
             self._forgotten(session, session.held)
@@ -332,20 +327,26 @@ class Dispatcher:
 
     def _report(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
-        job, attempt, metrics, step = protocol.read_report(payload)
+        job, attempt, rows = protocol.read_reports(payload)
         held = session.held
         if held is None or (held.job, held.attempt) != (job, attempt):
             return pack(Decision.STOP.value)
         self._losses.heard(job, attempt)
-        decision = self._guarded(
-            lambda: self.study.report(job, metrics, step=step, attempt=attempt),
-            Decision.STOP,
-            raises=(CodecError,),
-        )
+        tell = partial(tell_reports, self.study, job, attempt, rows)
+        decision = self._guarded(tell, Decision.STOP, raises=(CodecError,))
         self._storing.hold(peer)
         if (job, attempt) in self._asked:
             decision = Decision.STOP
         return pack(decision.value)
+
+    def _relayed(self, peer: Peer, part: Put | Get) -> bytes:
+        held, start = self._session(peer).held, None
+        if held is not None:
+            self._losses.heard(held.job, held.attempt)
+            entry = self.study.open_job(held.job)
+            start = None if entry is None else entry.job.checkpoint
+        with peer.blocked():
+            return self.relay.answer(peer, held, start, part)
 
     def _goodbye(self, peer: Peer, payload: bytes) -> bytes:
         session = self._session(peer)
@@ -370,7 +371,6 @@ class Dispatcher:
         job = self._guarded(lambda: self.study.ask(worker=session.worker, durable=False), None)
         if job is None:
             return None
-        # What an optimizer or generator puts into a job may be no plain data.
         told = self._guarded(lambda: protocol.write_job(job), None)
         if told is None:
             return None

@@ -77,8 +77,10 @@ class Driver:
         deadline = None if self._timeout is None else started + self._timeout
         kill_at: float | None = None
         quiet_since, patience = started, self._warn_after
+        seen = study.position
         while True:
-            position = study.position
+            position, before = study.position, seen
+            seen = position
             shown = self._follower.catch_up()
             self._raise_failure()
             if study.finished or dispatcher.drained or dispatcher.closed:
@@ -103,7 +105,7 @@ class Driver:
                 patience *= 2
             moments = (deadline, kill_at, quiet_since + patience)
             until = min(moment for moment in moments if moment is not None)
-            if shown:
+            if shown or position != before:
                 # Busy: to be woken by every event would cost as much as dispatching does.
                 time.sleep(min(_SHOW_EVERY, max(0.0, until - time.monotonic())))
                 changed = True

@@ -18,6 +18,7 @@ from bandmaster.asynccomm.exits import how_it_ended
 from bandmaster.asynccomm.local_task import LOCAL_RUN, LocalTask
 from bandmaster.asynccomm.net import short_socket_dir
 from bandmaster.asynccomm.protocol import Goodbye
+from bandmaster.asynccomm.relaying import Relay
 from bandmaster.asynccomm.security import make_key
 from bandmaster.asynccomm.sessions import Session
 from bandmaster.asynccomm.wire import Server
@@ -26,6 +27,7 @@ from bandmaster.core.isolation import Isolation
 from bandmaster.errors import CommError, ConfigurationError
 from bandmaster.interrupts import Interrupts
 from bandmaster.study.follower import GRACE, Follower
+from bandmaster.study.keeper import CheckpointKeeper
 from bandmaster.study.study import Study
 
 __all__ = ["LocalWorkers", "run_local"]
@@ -147,6 +149,7 @@ def run_local(
     working_directory: str = ".",
     isolation: Isolation | None = None,
     interrupts: Interrupts | None = None,
+    keeper: CheckpointKeeper | None = None,
 ) -> None:
     """Run a study to its end with worker processes on this machine.
 
@@ -178,6 +181,8 @@ def run_local(
         Evaluate in a child of each worker process, with these limits.
     interrupts : Interrupts, optional
         When it says so, nothing starts any more, and the run ends when nothing runs any more.
+    keeper : CheckpointKeeper, optional
+        Started; for evaluations that save their state.
 
     Raises
     ------
@@ -220,6 +225,8 @@ def run_local(
             on_fatal=fatal,
         )
         workers = LocalWorkers(make_task, n_jobs, dispatcher)
+        if keeper is not None:
+            dispatcher.relay = Relay(keeper.store, keeper.mark)
         server = Server(key=key, unix_path=path, name="local")
         server.register(protocol.DISPATCHER, dispatcher)
         with contextlib.ExitStack() as ending:  # each step, whatever happens in another

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.announcing import Announcer
@@ -20,6 +20,9 @@ from bandmaster.asynccomm.entrance import Entrance
 from bandmaster.asynccomm.gathering import wait_for_workers
 from bandmaster.asynccomm.naming import check_run_id
 from bandmaster.asynccomm.reception import Reception
+from bandmaster.asynccomm.relaying import Relay
+from bandmaster.asynccomm.studying import StudyOptions, open_study
+from bandmaster.checkpoints import Keep, StoredCheckpoints
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
@@ -27,14 +30,14 @@ from bandmaster.core.progress import NoProgress, Progress
 from bandmaster.core.seconds import check_seconds, seconds_left
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
-from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
-from bandmaster.optimizers import Optimizer, get_optimizer
-from bandmaster.storage import LEASE_SECONDS, Journal, checkpoint_url, open_study_journal
+from bandmaster.multifidelity import IterGenerator
+from bandmaster.optimizers import Optimizer
+from bandmaster.storage import LEASE_SECONDS, Journal
 from bandmaster.study.critical import CRITICAL
 from bandmaster.study.follower import MAX_INITIAL_FAILURES, Callback, Follower, check_callbacks
 from bandmaster.study.forecast import forecast_study
-from bandmaster.study.previous import Previous, learn_first, past_before
-from bandmaster.study.study import Study
+from bandmaster.study.keeper import CheckpointKeeper, check_keeping
+from bandmaster.study.previous import Previous
 
 if TYPE_CHECKING:
     from bandmaster.study.result import Result
@@ -96,6 +99,13 @@ class Master:
         after it: at once when it ends or dies on this machine, else when its lease has run out.
     lease_seconds : float, default 30
         A master that has the checkpoint file and is not heard of for so long may be replaced.
+    checkpoint_store : str or path, optional
+        Where evaluations keep their states: a directory, or a URL such as ``s3://bucket/run``, in
+        which each study has a folder of its own. Default: beside the `checkpoint_file`, or without
+        one a directory of this user that is removed at the end. Workers that do not see it go
+        through the master.
+    keep_checkpoints : Keep or "all", optional
+        Which of them stay that nothing goes on from any more. Default: that of the best trial.
     previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
         What a new study learns from first (`Study.learn_from`).
     callbacks : iterable of callable
@@ -156,6 +166,8 @@ class Master:
         journal: Journal | None = None,
         standby: bool = False,
         lease_seconds: float = LEASE_SECONDS,
+        checkpoint_store: str | os.PathLike[str] | None = None,
+        keep_checkpoints: Keep | Literal["all"] | None = None,
         previous_result: Previous | None = None,
         callbacks: Iterable[Callback] = (),
         connection_file: str | os.PathLike[str] | None = None,
@@ -163,54 +175,27 @@ class Master:
         insecure: bool = False,
         warn_after: float = 30.0,
     ) -> None:
-        optimizer = get_optimizer(optimizer)
-        if config_space is None:
-            if not optimizer.initialized:
-                raise ConfigurationError(
-                    "the optimizer knows no search space: call optimizer.initialize(config_space, "
-                    "budgets=iter_generator.get_budgets()) first, or give config_space"
-                )
-            config_space = optimizer.space
         check_seconds("job_timeout", job_timeout, zero=False)
         check_seconds("warn_after", warn_after, optional=False, zero=False)
+        options = StudyOptions(
+            config_space, objectives, random_state, max_retries, retry_failed, previous_result,
+            checkpoint_file, journal, standby, lease_seconds,
+        )  # fmt: skip
+        check_keeping(checkpoint_store, keep_checkpoints)
         self._callbacks = check_callbacks(callbacks)
         self.run_id = check_run_id(run_id)
         self._entrance = Entrance(
             run_id, nameserver, nameserver_port, connection_file=connection_file, tls=tls,
             insecure=insecure,
         )  # fmt: skip
-        if checkpoint_file is not None:
-            if journal is not None:
-                raise ConfigurationError("give checkpoint_file or journal, not both")
-            url = checkpoint_url(checkpoint_file)
-            previous_result = past_before(previous_result, run_id, url)
-            journal = open_study_journal(
-                url, run_id,
-                load_if_exists=True, lease_seconds=lease_seconds, standby=standby,
-            )  # fmt: skip
-        elif standby:
-            raise ConfigurationError("standby=True needs a checkpoint_file")
-        try:
-            self.study = Study(
-                config_space,
-                optimizer=optimizer,
-                generator=FlatIterGenerator() if iter_generator is None else iter_generator,
-                objectives=objectives,
-                journal=journal,
-                name=run_id,
-                seed=random_state,
-                max_retries=max_retries,
-                retry_failed=retry_failed,
-            )
-            self._announcer = Announcer(run_id, self._entrance)
-            self.dispatcher = Dispatcher(
-                self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
-            )
-            learn_first(self.study, previous_result)
-        except BaseException:
-            if checkpoint_file is not None and journal is not None:
-                journal.close()
-            raise
+        self._announcer = Announcer(run_id, self._entrance)
+        self.study = open_study(run_id, optimizer, iter_generator, options)
+        self.dispatcher = Dispatcher(
+            self.study, run_id=run_id, job_timeout=job_timeout, on_stop=self._announcer.stop
+        )
+        self._keeper = CheckpointKeeper(
+            self.study, checkpoint_store, keep=keep_checkpoints, beside=options.url, shared=True
+        )
         self._owns_journal = checkpoint_file is not None
         self.interrupted: int | None = None
         self._most_failures = max_initial_failures
@@ -241,6 +226,11 @@ class Master:
         return len(self.dispatcher.sessions)
 
     @property
+    def checkpoints(self) -> StoredCheckpoints:
+        """What evaluations have kept: ``master.checkpoints.load(name)``; not before `start`."""
+        return self._keeper.checkpoints
+
+    @property
     def address(self) -> Address:
         """Where it listens; ConfigurationError before `start`."""
         return self._reception.address
@@ -267,7 +257,13 @@ class Master:
             raise ConfigurationError("this master was shut down: make another one")
         if self._reception.open:
             return
-        self._reception.start(patience=wait_for_nameserver, stop=self._closed)
+        self._keeper.start()
+        self.dispatcher.relay = Relay(self._keeper.store, self._keeper.mark)
+        try:
+            self._reception.start(patience=wait_for_nameserver, stop=self._closed)
+        except BaseException:
+            self._keeper.close()
+            raise
         self._waking = in_background(
             lambda: self._announcer.tell_all("wake", self._reception.advertised),
             f"wake-{self.run_id}",
@@ -334,6 +330,7 @@ class Master:
         check_seconds("timeout", timeout)
         check_seconds("grace", grace)
         plan = Plan(n_trials, n_evaluations, n_iterations, target_loss)
+        plan = plan.or_iterations(self.study.generator.default_iterations)
         if not plan.bounded and timeout is None and target_loss is None and not self._callbacks:
             raise ConfigurationError(
                 "nothing would ever end this run: give n_iterations, n_trials, n_evaluations or "
@@ -422,6 +419,7 @@ class Master:
         with contextlib.ExitStack() as ending:  # each step, whatever happens in another
             if self._owns_journal:
                 ending.callback(self.study.close)
+            ending.callback(self._keeper.close)
             ending.callback(self.dispatcher.close)
             ending.callback(self._reception.close)
             if self._waking is not None:

@@ -1,6 +1,6 @@
 """What a worker and a dispatcher say to each other, as plain data.
 
-Four calls on the dispatcher, each one round trip on the worker's one connection:
+Six calls on the dispatcher, each one round trip on the worker's one connection:
 
 ``hello``
     Who the worker is, which job it is running and which outcomes it could not hand over.
@@ -8,7 +8,12 @@ Four calls on the dispatcher, each one round trip on the worker's one connection
 ``exchange``
     How the last job ended, or None → the next job, "wait" (ask again) or "stop".
 ``report``
-    How the running job is doing → what it shall do (`Decision`).
+    How the running job is doing, in one or several reports → what it shall do (`Decision`).
+``put``
+    Part of a checkpoint that the running job saves → how much of it has arrived. Only workers that
+    do not see the store call this, and
+``get``
+    Part of the checkpoint that the running job starts from.
 ``goodbye``
     The worker leaves; what it still had goes to others at once.
 
@@ -18,7 +23,7 @@ And four on the object that a worker registers: ``wake``, ``stop`` (an evaluatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,24 +38,30 @@ __all__ = [
     "CONTROL",
     "DISPATCHER",
     "JOB",
+    "MOST_PART",
     "STOP",
     "VERSION",
     "WAIT",
+    "Get",
     "Goodbye",
     "Hello",
+    "Place",
+    "Put",
+    "Row",
     "Ticket",
     "Welcome",
     "read_exchange",
     "read_outcome",
-    "read_report",
+    "read_reports",
     "read_ticket",
     "write_exchange",
     "write_job",
+    "write_reports",
     "write_stop",
     "write_wait",
 ]
 
-VERSION = 1
+VERSION = 2
 """Of these messages; a worker and a dispatcher must agree on it."""
 
 DISPATCHER = "bandmaster.dispatcher"
@@ -60,6 +71,12 @@ CONTROL = "bandmaster.worker"
 """The object of a worker's server."""
 
 WAIT, JOB, STOP = 0, 1, 2
+
+Row = tuple[Mapping[str, Any], int, "str | None"]
+"""One report: metrics, step and the name of a checkpoint, if there is one."""
+
+MOST_PART = 1 << 20
+"""The largest part of a checkpoint in one message, in bytes."""
 
 
 class Ticket(Struct, frozen=True, gc=False):
@@ -147,6 +164,21 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the checkpoints of a study are.
+
+    Parameters
+    ----------
+    url : str
+    mark : str
+        What is to be found there by who sees the same store as the master.
+    """
+
+    url: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The answer to a hello.
 
@@ -156,22 +188,104 @@ class Welcome:
         For the tickets of the jobs that come on this connection.
     keep : bool
         Whether the job that the worker said it is running is still its own.
+    place : Place, optional
+        Where to keep checkpoints; None when this master keeps none.
+    each : bool, default True
+        Whether the study wants to answer each report.
     """
 
     study: str
     keep: bool
+    place: Place | None = None
+    each: bool = True
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return pack([self.study, self.keep])
+        place = None if self.place is None else [self.place.url, self.place.mark]
+        return pack([self.study, self.keep, place, self.each])
 
     @classmethod
     def decode(cls, payload: bytes) -> Welcome:
         """Read a payload."""
         match unpack(payload):
-            case [str(study), bool(keep)]:
-                return cls(study, keep)
+            case [str(study), bool(keep), None, bool(each)]:
+                return cls(study, keep, None, each)
+            case [str(study), bool(keep), [str(url), str(mark)], bool(each)]:
+                return cls(study, keep, Place(url, mark), each)
         raise ProtocolError("a welcome with other fields than expected")
+
+
+class Put(Struct, frozen=True, gc=False):
+    """Part of a checkpoint on its way to the master.
+
+    Parameters
+    ----------
+    job, attempt : int
+        Which job saves it.
+    name : str
+    start : int
+        Where this part begins.
+    total : int
+        How long the whole is, in bytes.
+    data : bytes
+        At most `MOST_PART`.
+    """
+
+    job: int
+    attempt: int
+    name: str
+    start: int
+    total: int
+    data: bytes
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return pack([self.job, self.attempt, self.name, self.start, self.total, self.data])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Put:
+        """Read a payload."""
+        match unpack(payload):
+            case [
+                int(job),
+                int(attempt),
+                str(name),
+                int(start),
+                int(total),
+                bytes(data),
+            ] if len(data) <= MOST_PART and start >= 0 and start + len(data) <= total:
+                return cls(job, attempt, name, start, total, data)
+        raise ProtocolError("part of a checkpoint with other fields than expected")
+
+
+class Get(Struct, frozen=True, gc=False):
+    """Asks for part of a checkpoint; the answer is its bytes, none at the end.
+
+    Parameters
+    ----------
+    job, attempt : int
+        Which job starts from it.
+    name : str
+    start : int
+        Where the part begins.
+    """
+
+    job: int
+    attempt: int
+    name: str
+    start: int
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return pack([self.job, self.attempt, self.name, self.start])
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Get:
+        """Read a payload."""
+        match unpack(payload):
+            case [int(job), int(attempt), str(name), int(start)] if start >= 0:
+                return cls(job, attempt, name, start)
+        raise ProtocolError("a wish for a checkpoint with other fields than expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +399,25 @@ def write_stop(reason: str) -> bytes:
     return pack([STOP, reason])
 
 
-def read_report(payload: bytes) -> tuple[int, int, Mapping[str, Any], int]:
-    """Read a report: job, attempt, metrics, step."""
+def write_reports(job: int, attempt: int, rows: Sequence[Row]) -> bytes:
+    """Return the payload of a report."""
+    return pack([job, attempt, [list(row) for row in rows]])
+
+
+def read_reports(payload: bytes) -> tuple[int, int, list[Row]]:
+    """Read a report: job, attempt, and what was reported."""
     match unpack(payload):
-        case [int(job), int(attempt), dict(metrics), int(step)] if all(
+        case [int(job), int(attempt), list(rows)] if rows:
+            return job, attempt, [_read_row(row) for row in rows]
+    raise ProtocolError("a report with other fields than expected")
+
+
+def _read_row(row: Any) -> Row:
+    match row:
+        case [dict(metrics), int(step), str() | None as checkpoint] if all(
             type(name) is str for name in metrics
         ):
-            return job, attempt, metrics, step
+            return metrics, step, checkpoint
     raise ProtocolError("a report with other fields than expected")
 
 

@@ -78,7 +78,7 @@ class Sessions:
     Attributes
     ----------
     pids : set of int
-        Of all processes that ever said hello.
+        Of all processes that ever asked for a job.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,6 @@ class Sessions:
             last = self._last.get(session.identity)
             self._last[session.identity] = session
             self._sessions[session.peer.id] = session
-            self.pids.add(session.hello.pid)
             self._joined.notify_all()
             return last
 

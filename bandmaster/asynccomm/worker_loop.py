@@ -12,10 +12,13 @@ from typing import Any
 
 from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.addresses import Address
-from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
+from bandmaster.asynccomm.protocol import Get, Goodbye, Hello, Place, Put, Ticket, Welcome
+from bandmaster.asynccomm.relayed import RelayedStore, StoreFinder
+from bandmaster.asynccomm.reporting import Reports
 from bandmaster.asynccomm.wire import Client
-from bandmaster.core.codec import native, pack, unpack
-from bandmaster.core.context import Context
+from bandmaster.checkpoints import StoredCheckpoints
+from bandmaster.core.codec import native, unpack
+from bandmaster.core.context import Context, EvaluationEnded
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluator import Evaluator
 from bandmaster.core.job import Job
@@ -101,6 +104,10 @@ class WorkerLoop:
         self._ended = threading.Event()
         self._dropped = False
         self._pause = _FIRST_DELAY
+        self._reports = Reports()
+        self._place: Place | None = None
+        self._stores = StoreFinder(lambda: self._place, RelayedStore(self._put, self._get))
+        self._checkpoints = StoredCheckpoints(self._stores)
 
     # -- from any thread ------------------------------------------------------------------------
 
@@ -227,6 +234,7 @@ class WorkerLoop:
             finally:
                 self._ended.set()
                 self._evaluator.close()
+                self._stores.close()
         return self._stop or "lost its master"
 
     def _exchange(self) -> bool:
@@ -267,19 +275,24 @@ class WorkerLoop:
             worker=self._worker,
             working_directory=self._directory,
             reporter=self._report,
+            checkpoints=self._checkpoints,
         )
         with self._state:
             if self._stop is not None:
                 return  # the goodbye gives it back
             self._running = ticket, context
+        self._reports.clear()
         outcome = self._evaluator.run(job, context)
+        self._tell_the_rest()
         with self._state:
             self._running = None
             if not (self._dropped and outcome.status is Status.STOPPED):
                 self._finished = ticket, outcome
 
-    def _report(self, job: Job, metrics: Mapping[str, Any], step: int) -> Decision:
-        payload = pack([job.number, job.attempt, native(metrics, path="metrics"), step])
+    def _report(
+        self, job: Job, metrics: Mapping[str, Any], step: int, checkpoint: str | None
+    ) -> Decision:
+        due = self._reports.add((native(metrics, path="metrics"), step, checkpoint))
         with self._state:
             running, client = self._running, self._client
             stopped = self._stop is not None and not self._draining
@@ -288,15 +301,66 @@ class WorkerLoop:
             running is not None and (running[0] == self._cancelled or running[0].study != study)
         ):
             return Decision.STOP
-        if client is None:
-            return Decision.CONTINUE
+        decision = Decision.CONTINUE
+        if client is None or not due:
+            return decision
         try:
-            return Decision(unpack(client.call("report", payload)))
+            while decision is Decision.CONTINUE and (rows := self._reports.next()):
+                payload = protocol.write_reports(job.number, job.attempt, rows)
+                decision = Decision(unpack(client.call("report", payload)))
+                self._reports.told(len(rows))
         except CommError as error:
             if type(error) is not CommError and not isinstance(error, _LOST):
+                self._reports.clear()  # they would be refused again
                 raise
-            logger.debug("a report of job %d is lost: %s", job.number, error)
-            return Decision.CONTINUE
+            logger.debug("reports of job %d are told later: %s", job.number, error)
+        return decision
+
+    def _tell_the_rest(self) -> None:
+        """Tell what was reported and has not arrived, before the outcome ends the job."""
+        try:
+            while rows := self._reports.next():
+                self._persist("report", lambda t: protocol.write_reports(t.job, t.attempt, rows))
+                self._reports.told(len(rows))
+        except (CommError, EvaluationEnded) as error:
+            logger.debug("reports are lost: %s", error)
+
+    # -- checkpoints that go through the master ---------------------------------------------------
+
+    def _put(self, name: str, start: int, total: int, data: bytes) -> bytes:
+        return self._persist(
+            "put", lambda t: Put(t.job, t.attempt, name, start, total, data).encode()
+        )
+
+    def _get(self, name: str, start: int) -> bytes:
+        return self._persist("get", lambda t: Get(t.job, t.attempt, name, start).encode())
+
+    def _persist(self, method: str, payload: Callable[[Ticket], bytes]) -> bytes:
+        """Call the master for the job that runs; wait for the next master when this one is gone.
+
+        A job that is nobody's, or somebody else's, by now ends here.
+        """
+        while True:
+            with self._state:
+                running, client = self._running, self._client
+                stopped = self._stop is not None and not self._draining
+                study = self._study
+            if (
+                stopped
+                or running is None
+                or running[0] == self._cancelled
+                or running[0].study != study
+            ):
+                raise EvaluationEnded(Decision.STOP, {})
+            try:
+                if client is None:
+                    raise MasterLostError("there is no master")
+                return client.call(method, payload(running[0]))
+            except _LOST as error:
+                logger.debug("part of a checkpoint is sent again: %s", error)
+            self._find()
+            if not self._alive():
+                raise MasterLostError("the worker leaves, and has no master to keep a checkpoint")
 
     # -- finding the master ---------------------------------------------------------------------
 
@@ -363,7 +427,8 @@ class WorkerLoop:
                     running[1].should_stop = True
                     running[1].cancelled = "another worker has it by now"
                     self._evaluator.cancel(running[1].cancelled)
-                self._study = welcome.study
+                self._study, self._place = welcome.study, welcome.place
+                self._reports.each = welcome.each
                 old, self._client = self._client, client
                 stopped = self._stop is not None
             if old is not None:

@@ -86,6 +86,17 @@ GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh
     help="Wait while another master has the checkpoint file, and take over when it is gone.",
 )
 @click.option(
+    "--checkpoint-store",
+    help="The directory or URL in which evaluations keep their states.",
+)
+@click.option(
+    "--keep-checkpoints",
+    type=click.Choice(["best", "all"]),
+    default="best",
+    show_default=True,
+    help="Which of these stay that nothing goes on from any more.",
+)
+@click.option(
     "--output",
     help="Where to save the result: a .jsonl, .parquet, .pkl or .csv file, or a directory for "
     "HpBandSter's files.",
@@ -127,6 +138,8 @@ def master(
     seed: int,
     checkpoint_file: str | None,
     standby: bool,
+    checkpoint_store: str | None,
+    keep_checkpoints: str,
     output: str | None,
     previous: str | None,
     previous_study: str | None,
@@ -166,6 +179,8 @@ def master(
             insecure=insecure,
             checkpoint_file=checkpoint_file,
             standby=standby,
+            checkpoint_store=checkpoint_store,
+            keep_checkpoints="all" if keep_checkpoints == "all" else None,
             random_state=seed,
             job_timeout=job_timeout,
             max_retries=max_retries,

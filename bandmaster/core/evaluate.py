@@ -10,7 +10,7 @@ from bandmaster.core.clock import Clock
 from bandmaster.core.context import Context, EvaluationEnded
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome
-from bandmaster.core.verdict import failure_of, outcome_of, stopped_with
+from bandmaster.core.verdict import ended_with, failure_of, outcome_of
 from bandmaster.errors import ConfigurationError
 
 __all__ = ["Objective", "evaluate"]
@@ -46,7 +46,7 @@ class Objective:
         if not callable(function):
             raise ConfigurationError(f"the objective must be callable, got {function!r}")
         self.function = function
-        self.takes_budget = False
+        self.takes_budget = self.takes_context = False
         self._positional: list[str] = []
         self._named: list[str] = []
         try:
@@ -55,7 +55,8 @@ class Objective:
             self._positional = ["config"]
             return
         self._plan(parameters)
-        self.takes_budget = "budget" in (*self._positional, *self._named)
+        taken = {*self._positional, *self._named}
+        self.takes_budget, self.takes_context = "budget" in taken, "context" in taken
 
     def _plan(self, parameters: list[inspect.Parameter]) -> None:
         missing = [
@@ -114,8 +115,14 @@ def evaluate(
     started = clock()
     try:
         returned = objective(job, context)
-        return outcome_of(returned, started=started, finished=clock(), worker=context.worker)
+        return outcome_of(
+            returned, started=started, finished=clock(), worker=context.worker,
+            checkpoint=context.saved,
+        )  # fmt: skip
     except EvaluationEnded as ended:
-        return stopped_with(ended.metrics).timed(started, clock(), context.worker)
+        outcome = ended_with(ended.metrics, ended.decision)
+        return outcome.timed(started, clock(), context.worker, context.saved)
     except catch as error:
-        return failure_of(error).timed(started, clock(), context.worker)
+        return failure_of(error).timed(started, clock(), context.worker, context.saved)
+    finally:
+        context.close()

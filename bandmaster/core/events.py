@@ -20,6 +20,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Enqueued",
     "Event",
+    "GeneratorExtended",
     "Imported",
     "IntakeClosed",
     "JobFinished",
@@ -57,6 +58,14 @@ class PlanSet(Struct, frozen=True, gc=False):
     kind: ClassVar[str] = "plan"
     time: float
     plan: list[Any]
+
+
+class GeneratorExtended(Struct, frozen=True, gc=False):
+    """From here on the study goes on with a larger generator; `generator` is its signature."""
+
+    kind: ClassVar[str] = "extended"
+    time: float
+    generator: str
 
 
 class Enqueued(Struct, frozen=True, gc=False):
@@ -162,14 +171,14 @@ class Noted(Struct, frozen=True, gc=False):
 
 Event = (
     StudyCreated | PlanSet | Enqueued | JobIssued | JobReported | JobFinished | JobRequeued
-    | Imported | IntakeClosed | Stopped | Noted
+    | Imported | IntakeClosed | Stopped | Noted | GeneratorExtended
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     kind.kind: kind
     for kind in (
         StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
-        Imported, IntakeClosed, Stopped, Noted,
+        Imported, IntakeClosed, Stopped, Noted, GeneratorExtended,
     )
 }  # fmt: skip
 _WITH_OUTCOME = (JobFinished, Imported)

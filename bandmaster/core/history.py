@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.objectives import Objectives
+from bandmaster.errors import ConfigurationError
 
-__all__ = ["History"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["History", "Reports"]
 
 _FIELDS = [
     ("job", np.int64), ("trial", np.int64), ("budget", np.float64), ("loss", np.float64),
     ("ok", np.bool_), ("bracket", np.int64), ("rung", np.int64),
     ("submitted", np.float64), ("started", np.float64), ("finished", np.float64),
 ]  # fmt: skip
+
+
+class Reports(Protocol):
+    """What trials reported, step by step: `study.reported.Reported`."""
+
+    def frame(self, trial: int | None, objectives: Objectives) -> pd.DataFrame:
+        """Return the steps of a trial, or of all."""
 
 
 class History(Sequence[Evaluation]):
@@ -35,6 +46,8 @@ class History(Sequence[Evaluation]):
     ----------
     objectives : Objectives
         The metrics of the study, which sets it. Default: minimise ``loss``.
+    reported : Reports or None
+        What trials reported while they ran, for whoever calls this history; the study sets it.
 
     Notes
     -----
@@ -44,6 +57,7 @@ class History(Sequence[Evaluation]):
 
     def __init__(self, dim: int) -> None:
         self.objectives = Objectives()
+        self.reported: Reports | None = None
         self._rows: list[Evaluation] = []
         self._table = np.zeros(16, dtype=_FIELDS)
         self._vectors = np.full((16, dim), np.nan)
@@ -74,6 +88,54 @@ class History(Sequence[Evaluation]):
 
     def __iter__(self) -> Iterator[Evaluation]:
         return iter(self._rows)
+
+    def __call__(self, trial: int | None = None) -> pd.DataFrame:
+        """Return what a trial reported while it ran: every step once, also after crashes.
+
+        So ``result.history`` is the evaluations, and ``result.history(3)`` the training of trial 3.
+
+        Parameters
+        ----------
+        trial : int, optional
+            Default: all trials, one after the other.
+
+        Returns
+        -------
+        DataFrame
+            One row a step: ``trial``, ``step``, ``job``, ``attempt``, ``time`` (UTC), ``loss``
+            (NaN without one), ``checkpoint`` (that came with it), ``exploited_from`` (whose
+            checkpoint the job started from, if it began with an exploit), ``metric.<name>`` for
+            each number that was reported and ``config.<name>`` for the configuration in force.
+
+        Raises
+        ------
+        ConfigurationError
+            When nobody knows: this history is not of a study, or was read from a file that keeps
+            no steps.
+        UnknownJobError
+            When there is no such trial.
+        StorageError
+            When the journal cannot be read.
+        """
+        return self.reports.frame(trial, self.objectives)
+
+    @property
+    def reports(self) -> Reports:
+        """What trials reported.
+
+        Raises
+        ------
+        ConfigurationError
+            When nobody knows.
+        """
+        if self.reported is None:
+            raise ConfigurationError(
+                "what trials reported is in the journal of their study, and this history has none: "
+                "it was made without a study, or read from a file that keeps no steps (.csv, "
+                "HpBandSter's, or older than this version); use study.result, or "
+                "Result.of_stored(name, storage)"
+            )
+        return self.reported
 
     def __repr__(self) -> str:
         return f"<History of {len(self)} evaluations at budgets {self.budgets}>"

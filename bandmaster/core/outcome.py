@@ -68,10 +68,13 @@ class Outcome(Struct, frozen=True, gc=False):
         """Return an outcome that carries only why it failed."""
         return cls(status=status, error=error, worker=worker)
 
-    def timed(self, started: float, finished: float, worker: str) -> Outcome:
-        """Return the same outcome with when and by whom it was made."""
+    def timed(
+        self, started: float, finished: float, worker: str, checkpoint: str | None = None
+    ) -> Outcome:
+        """Return the same outcome with when and by whom it was made, and where its state is."""
         return Outcome(
-            self.status, self.loss, self.metrics, self.info, self.error, self.checkpoint,
+            self.status, self.loss, self.metrics, self.info, self.error,
+            self.checkpoint if checkpoint is None else checkpoint,
             started, finished, worker,
         )  # fmt: skip
 

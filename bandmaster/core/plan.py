@@ -54,6 +54,12 @@ class Plan:
         """Whether the number of evaluations has an end."""
         return (self.n_trials, self.n_evaluations, self.n_iterations) != (None, None, None)
 
+    def or_iterations(self, n_iterations: int | None) -> Plan:
+        """Return a plan with so many iterations, unless this one has an end."""
+        if self.bounded or n_iterations is None:
+            return self
+        return Plan(None, None, n_iterations, self.target_loss)
+
     def to_data(self) -> list[Any]:
         """Return plain data."""
         return list(astuple(self))

@@ -58,7 +58,9 @@ class OpenJob:
     reason : str
         Why the last one was lost, or the error with which it failed.
     reports : int
-        How many reports came.
+        How many reports came of this attempt.
+    checkpoint : str or None
+        The newest that was reported, by any attempt.
     """
 
     job: Job
@@ -68,3 +70,4 @@ class OpenJob:
     reason: str = ""
     reports: int = 0
     failed: int = 0
+    checkpoint: str | None = None

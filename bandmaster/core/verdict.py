@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bandmaster.core.codec import native
+from bandmaster.core.decisions import Decision
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import CodecError
 
-__all__ = ["failure_of", "outcome_of", "stopped_with"]
+__all__ = ["ended_with", "failure_of", "outcome_of"]
 
 _MAX_TRACEBACK = 20_000  # characters; what is in the middle goes
 
@@ -21,7 +22,12 @@ _Verdict = tuple[Status, float | None, Mapping[str, float], Any, str | None]
 
 
 def outcome_of(
-    returned: Any, *, started: float = 0.0, finished: float = 0.0, worker: str = ""
+    returned: Any,
+    *,
+    started: float = 0.0,
+    finished: float = 0.0,
+    worker: str = "",
+    checkpoint: str | None = None,
 ) -> Outcome:
     """Judge what an evaluation returned.
 
@@ -33,6 +39,8 @@ def outcome_of(
         count as numbers, a bool does not.
     started, finished, worker
         When and by whom it was made, as in `Outcome`; an Outcome keeps its own if none is given.
+    checkpoint : str, optional
+        Where the state was left.
 
     Returns
     -------
@@ -40,9 +48,9 @@ def outcome_of(
         With status OK (the study's objectives have the last word), or FAILED saying why.
     """
     if isinstance(returned, Outcome):
-        return returned.timed(started, finished, worker) if finished else returned
+        return returned.timed(started, finished, worker, checkpoint) if finished else returned
     verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
-    return Outcome(*verdict, None, started, finished, worker)
+    return Outcome(*verdict, checkpoint, started, finished, worker)
 
 
 def failure_of(error: BaseException) -> Outcome:
@@ -55,10 +63,13 @@ def failure_of(error: BaseException) -> Outcome:
     return Outcome.failed(text)
 
 
-def stopped_with(metrics: Mapping[str, Any]) -> Outcome:
-    """Return the outcome of an evaluation that was stopped when it reported these metrics."""
+def ended_with(metrics: Mapping[str, Any], decision: Decision) -> Outcome:
+    """Return the outcome of an evaluation that was ended when it reported these metrics.
+
+    One that pauses has done what it was to do: it ends as if it had returned them.
+    """
     told = outcome_of(metrics)
-    return Outcome(Status.STOPPED, told.loss, told.metrics)
+    return told if decision is Decision.PAUSE else Outcome(Status.STOPPED, told.loss, told.metrics)
 
 
 def _of_number(returned: Any) -> _Verdict:

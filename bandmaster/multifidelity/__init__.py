@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     from bandmaster.multifidelity.base import IterGenerator
     from bandmaster.multifidelity.bohb import BOHBIterGenerator
     from bandmaster.multifidelity.custom import CustomIterGenerator
+    from bandmaster.multifidelity.distributions import choice as choice
+    from bandmaster.multifidelity.distributions import grid_search as grid_search
+    from bandmaster.multifidelity.distributions import int_loguniform as int_loguniform
+    from bandmaster.multifidelity.distributions import int_quniform as int_quniform
+    from bandmaster.multifidelity.distributions import int_uniform as int_uniform
+    from bandmaster.multifidelity.distributions import loguniform as loguniform
+    from bandmaster.multifidelity.distributions import ordinal as ordinal
+    from bandmaster.multifidelity.distributions import qloguniform as qloguniform
+    from bandmaster.multifidelity.distributions import quniform as quniform
+    from bandmaster.multifidelity.distributions import sample_from as sample_from
+    from bandmaster.multifidelity.distributions import uniform as uniform
     from bandmaster.multifidelity.flat import FlatIterGenerator
     from bandmaster.multifidelity.hyperband import HyperBandIterGenerator
     from bandmaster.multifidelity.pasha import PASHAIterGenerator
+    from bandmaster.multifidelity.pbt import PBTIterGenerator
     from bandmaster.multifidelity.percentile import (
         MedianStoppingIterGenerator,
         PercentileStoppingIterGenerator,
@@ -36,10 +48,22 @@ __all__ = [
     "IterGenerator",
     "MedianStoppingIterGenerator",
     "PASHAIterGenerator",
+    "PBTIterGenerator",
     "PercentileStoppingIterGenerator",
     "SuccessiveHalvingIterGenerator",
+    "choice",
+    "grid_search",
+    "int_loguniform",
+    "int_quniform",
+    "int_uniform",
     "iter_generator_class",
     "iter_generator_names",
+    "loguniform",
+    "ordinal",
+    "qloguniform",
+    "quniform",
+    "sample_from",
+    "uniform",
 ]
 
 _REGISTRY = {  # name → (module, class); a generator that is not here has no conformance test
@@ -51,11 +75,28 @@ _REGISTRY = {  # name → (module, class); a generator that is not here has no c
     "HyperBand": ("hyperband", "HyperBandIterGenerator"),
     "MedianStopping": ("percentile", "MedianStoppingIterGenerator"),
     "PASHA": ("pasha", "PASHAIterGenerator"),
+    "PBT": ("pbt", "PBTIterGenerator"),
     "PercentileStopping": ("percentile", "PercentileStoppingIterGenerator"),
     "SuccessiveHalving": ("successive_halving", "SuccessiveHalvingIterGenerator"),
 }
 _CLASSES = {
     "IterGenerator": "base",
+    **dict.fromkeys(
+        (
+            "choice",
+            "grid_search",
+            "int_loguniform",
+            "int_quniform",
+            "int_uniform",
+            "loguniform",
+            "ordinal",
+            "qloguniform",
+            "quniform",
+            "sample_from",
+            "uniform",
+        ),
+        "distributions",
+    ),
     **{class_name: module for module, class_name in _REGISTRY.values()},
 }
 

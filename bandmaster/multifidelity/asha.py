@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bandmaster.core.decisions import Action, Done, New, Promote, Wait
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Rank
@@ -56,6 +58,8 @@ class ASHAIterGenerator(TabledIterGenerator):
     {1: 9, 3: 3, 9: 1}
     """
 
+    extensible: ClassVar[bool] = True
+
     def __init__(
         self,
         min_budget: float,
@@ -82,9 +86,29 @@ class ASHAIterGenerator(TabledIterGenerator):
         self.eta = eta
         self.n_brackets = n_brackets
         self.delayed = delayed
-        self._ladders = [Ladder(len(b), factor, delayed=delayed) for b in self._table]
+        self._ladders = self._make_ladders()
         self._top: int | None = None  # the highest rung in use, for subclasses
         self._left = 0  # new trials of the iteration that began last
+
+    def _make_ladders(self) -> list[Ladder]:
+        eta = exact_eta(self.eta)
+        return [Ladder(len(rungs), eta, delayed=self.delayed) for rungs in self._table]
+
+    def _laid_out(self, budgets: tuple[float, ...]) -> None:
+        self._ladders = self._make_ladders()
+
+    def _extended(self, budgets: list[float]) -> None:
+        for ladder in self._ladders:
+            ladder.extend(len(budgets))
+
+    def _with_max_budget(self, max_budget: float) -> ASHAIterGenerator:
+        return type(self)(
+            self.min_budget, max_budget, self.eta, n_brackets=self.n_brackets, delayed=self.delayed
+        )
+
+    def needs_checkpoint(self, trial: int) -> bool:
+        """Return whether a trial that has no job out may be promoted yet."""
+        return any(ladder.may_go_on(trial) for ladder in self._ladders)
 
     def _decide_next(self) -> Action:
         intake = self._may_begin or (self._left > 0 and not self._closed)
@@ -102,7 +126,7 @@ class ASHAIterGenerator(TabledIterGenerator):
     def _started(self, job: Job, *, new: bool) -> int:
         if new:
             if not self._left:
-                self._left = self._table[self._begun % len(self._table)][0][0]
+                self._left = self._eras.rungs(self._begun)[0][0]
                 self._begun += 1
             self._left -= 1
             self._ladders[job.bracket].start()
@@ -117,8 +141,12 @@ class ASHAIterGenerator(TabledIterGenerator):
         """Return how many trials may come into each rung of a bracket in all."""
         if self._n_iterations is None:
             return None
-        cycles, rest = divmod(max(self._n_iterations, self._begun), len(self._table))
-        return [n * (cycles + (bracket < rest)) for n, _ in self._table[bracket]]
+        most = [0] * len(self._table[bracket])
+        n_iterations = max(self._n_iterations, self._begun)
+        for rungs, place, times in self._eras.times(n_iterations):
+            if place == bracket:
+                most = [n + times * more for n, (more, _) in zip(most, rungs, strict=True)]
+        return most
 
     def _signature(self) -> str:
         options = (f", n_brackets={self.n_brackets}" * (self.n_brackets > 1)) + (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
@@ -44,6 +44,8 @@ class ASHAStoppingIterGenerator(FlatIterGenerator):
     finite loss ranks last.
     """
 
+    needs_reports: ClassVar[bool] = True
+
     def __init__(self, min_budget: float, max_budget: float, eta: float = 3) -> None:
         factor = exact_eta(eta)
         rungs = rung_budgets(*exact_range(min_budget, max_budget), factor)
@@ -74,7 +76,9 @@ class ASHAStoppingIterGenerator(FlatIterGenerator):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
         """Learn of a report and of what was answered."""
         level = self._level(job, step)

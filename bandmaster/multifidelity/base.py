@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bandmaster.core.decisions import Action, Decision
 from bandmaster.core.job import Job
-from bandmaster.core.objectives import Objectives
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome
+from bandmaster.errors import StudyError
+
+if TYPE_CHECKING:
+    from bandmaster.space import Space
 
 __all__ = ["IterGenerator"]
 
@@ -38,9 +42,21 @@ class IterGenerator(abc.ABC):
     ----------
     objectives : Objectives
         The metrics of the study, which sets it. Default: minimise ``loss``.
+    study_seed : int
+        The seed of the study, which sets it. Who draws keys each draw by it and by what it is for.
+    space : Space or None
+        The search space of the study, which sets it.
+    default_iterations : int or None
+        How many iterations a search has that was given no limit; None: such a search has no end.
+    needs_reports : bool
+        Whether it decides by what evaluations report while they run.
     """
 
     objectives = Objectives()
+    study_seed: int = 0
+    space: Space | None = None
+    default_iterations: ClassVar[int | None] = None
+    needs_reports: ClassVar[bool] = False
 
     @abc.abstractmethod
     def get_budgets(self) -> tuple[float, ...]:
@@ -82,6 +98,10 @@ class IterGenerator(abc.ABC):
     def total_budget(self, n_iterations: int) -> float:
         """Return the sum of the budgets of all evaluations of `n_iterations` brackets."""
 
+    def effort(self, job: Job) -> float:
+        """Return how much of a job's budget it is to spend itself. Default: all of it."""
+        return job.budget
+
     @abc.abstractmethod
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
@@ -98,6 +118,50 @@ class IterGenerator(abc.ABC):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
-        """Learn of a report and of what was answered."""
+        """Learn of a report, of what was answered, and of the checkpoint that it left."""
+
+    def search_space(self) -> Space | None:
+        """Return the search space that it brings itself, for a study that is given none."""
+        return None
+
+    def own_metric(self) -> Metric | None:
+        """Return the metric that it optimises, for a study that is given none."""
+        return None
+
+    @property
+    def signature(self) -> str:
+        """What it was made with, in a line: the first of its repr."""
+        return repr(self).partition("\n")[0]
+
+    @property
+    def under_way_as(self) -> str:
+        """The signature that its study knows; not its own while it has still to be extended."""
+        return self.signature
+
+    def begin_as(self, signature: str) -> bool:
+        """Be, until `extend` says more, the generator with which a stored study began.
+
+        Called once, before anything else. Returns False when it is none that can go on from there.
+        """
+        return signature == self.signature
+
+    def extend(self, signature: str) -> None:
+        """Go on as the generator of this signature, itself or one that lies between.
+
+        Raises
+        ------
+        StudyError
+            When that cannot be.
+        """
+        raise StudyError(f"a study with {self.under_way_as} cannot go on with {signature}")
+
+    def needs_checkpoint(self, trial: int) -> bool:
+        """Return whether a trial that has no job out may still go on from its newest checkpoint.
+
+        Or another one from there. What is not needed may be deleted. Default: True.
+        """
+        return True

@@ -63,6 +63,12 @@ class BOHBIterGenerator(HyperBandIterGenerator):
         self.seed = as_count(seed, "seed", least=0)
         self._draws: tuple[int, np.ndarray] | None = None  # the block last drawn, a cache
 
+    def _with_max_budget(self, max_budget: float) -> BOHBIterGenerator:
+        return type(self)(
+            self.min_budget, max_budget, self.eta, random_fraction=self.random_fraction,
+            seed=self.seed, SH_only=self.SH_only, mode=self.mode,
+        )  # fmt: skip
+
     def _source(self, number: int) -> str:
         if self.random_fraction in (0, 1):
             return "random" if self.random_fraction else "model"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from fractions import Fraction
 
 from bandmaster.core.objectives import Rank
+from bandmaster.multifidelity.shapes import further_rungs
 
 __all__ = ["Bracket", "Finisher"]
 
@@ -38,8 +40,8 @@ class Bracket:
     """
 
     __slots__ = (
-        "_closed", "_finished", "_out", "_queue", "_rungs", "_started", "ended", "index", "rung",
-        "slots",
+        "_chosen", "_closed", "_finished", "_hopeful", "_out", "_queue", "_rungs", "_started",
+        "ended", "index", "rung", "slots",
     )  # fmt: skip
 
     def __init__(self, index: int, rungs: Sequence[tuple[int, float]]) -> None:
@@ -54,6 +56,8 @@ class Bracket:
         # Both are heaps: ranking as results come in leaves no long sort for the end of a rung.
         self._finished: list[Finisher] = []
         self._queue: list[Finisher] = []
+        self._hopeful: set[int] = set()  # the trials of `_finished`
+        self._chosen: set[int] | None = None  # of the queue; made when it is asked for
 
     @property
     def budget(self) -> float:
@@ -70,6 +74,21 @@ class Bracket:
         """Whether another new trial may start in rung 0."""
         return self.rung == 0 and not self._closed and self._started < self._rungs[0][0]
 
+    def may_go_on(self, trial: int) -> bool:
+        """Whether a trial that has ended a job may be promoted yet."""
+        if self._chosen is None:
+            best = heapq.nsmallest(self.slots, self._queue)
+            self._chosen = {chosen for _, chosen, _ in best}
+        further = self.rung + 1 < len(self._rungs)
+        return trial in self._chosen or (further and trial in self._hopeful)
+
+    @property
+    def finalists(self) -> set[int]:
+        """The trials that ended well in the last rung, so far; they go on if rungs are added."""
+        if self.ended:
+            return {trial for _, trial, _ in self._queue}
+        return self._hopeful if self.rung + 1 == len(self._rungs) else set()
+
     def start_new(self) -> None:
         """A new trial started in rung 0."""
         self._started += 1
@@ -77,7 +96,9 @@ class Bracket:
 
     def start_promoted(self) -> None:
         """The `best` started."""
-        heapq.heappop(self._queue)
+        _, trial, _ = heapq.heappop(self._queue)
+        if self._chosen is not None:
+            self._chosen.discard(trial)
         self.slots -= 1
         self._out += 1
 
@@ -87,6 +108,7 @@ class Bracket:
         if rank is not None:
             # Of equal ranks the earlier trial is the better one.
             heapq.heappush(self._finished, (rank, trial, checkpoint))
+            self._hopeful.add(trial)
         self._settle()
 
     def close(self) -> None:
@@ -98,6 +120,13 @@ class Bracket:
             self._rungs = [(n, lowest), *((max(1, n * m // planned), b) for m, b in further)]
             self._settle()
 
+    def extend(self, budgets: Sequence[float], eta: Fraction) -> None:
+        """Add rungs on top; a bracket that has ended goes on with those that reached its end."""
+        self._rungs = [*self._rungs, *further_rungs(self._rungs, budgets, eta)]
+        if self.ended:
+            self.slots = min(self._rungs[self.rung][0], len(self._queue))
+            self.ended = self.slots == 0
+
     def _settle(self) -> None:
         if self._out or self.slots or self.accepts_new:
             return
@@ -105,4 +134,5 @@ class Bracket:
         if self.rung < len(self._rungs):
             self.slots = min(self._rungs[self.rung][0], len(self._finished))
         self._queue, self._finished = self._finished, []
+        self._hopeful, self._chosen = set(), None
         self.ended = self.slots == 0

@@ -14,6 +14,7 @@ from bandmaster.errors import ConfigurationError
 __all__ = [
     "as_budgets",
     "as_count",
+    "as_share",
     "exact",
     "exact_eta",
     "exact_range",
@@ -71,6 +72,20 @@ def as_count(value: Any, name: str, *, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
         raise ConfigurationError(f"{name} must be an integer from {least} up, got {value!r}")
     return int(value)
+
+
+def as_share(value: Any, name: str, most: float | Fraction) -> Fraction:
+    """Return `value`, from 0 to `most`, exactly.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is out of that range, or no number.
+    """
+    number = isinstance(value, (int, float, Fraction)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= most:
+        raise ConfigurationError(f"{name} must be from 0 to {float(most):g}, got {value!r}")
+    return exact(value, name) if value else Fraction(0)
 
 
 def exact_eta(eta: Any) -> Fraction:

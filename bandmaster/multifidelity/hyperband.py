@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bandmaster.multifidelity.budgets import as_budgets, exact_eta, exact_range, rung_budgets
 from bandmaster.multifidelity.shapes import Mode, check_mode, hyperband_brackets
 from bandmaster.multifidelity.synchronous import SynchronousIterGenerator
@@ -39,6 +41,8 @@ class HyperBandIterGenerator(SynchronousIterGenerator):
     {0.25: 40, 0.5: 40, 1.0: 50}
     """
 
+    extensible: ClassVar[bool] = True
+
     def __init__(
         self,
         min_budget: float,
@@ -62,6 +66,11 @@ class HyperBandIterGenerator(SynchronousIterGenerator):
         self.eta = eta
         self.SH_only = SH_only
         self.mode = mode
+
+    def _with_max_budget(self, max_budget: float) -> HyperBandIterGenerator:
+        return type(self)(
+            self.min_budget, max_budget, self.eta, SH_only=self.SH_only, mode=self.mode
+        )
 
     def _signature(self) -> str:
         options = (", SH_only=True" * self.SH_only) + (f", mode={self.mode!r}" * self._is_paper)

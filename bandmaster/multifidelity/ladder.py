@@ -50,8 +50,13 @@ class Ladder:
 
     def __init__(self, n_rungs: int, eta: Fraction, *, delayed: bool) -> None:
         self._rungs = [_Rung() for _ in range(n_rungs)]
+        self._hopeful: set[int] = set()  # the trials that wait, in the last rung too
         self._eta = eta
         self._delayed = delayed
+
+    def extend(self, n_rungs: int) -> None:
+        """Add rungs on top; those who wait in the one that was the last may go on."""
+        self._rungs.extend(_Rung() for _ in range(n_rungs))
 
     def start(self) -> None:
         """A new trial started in the lowest rung."""
@@ -64,6 +69,11 @@ class Ladder:
         here.ended += 1
         if rank is not None:
             heapq.heappush(here.waiting, (rank, trial, checkpoint))
+            self._hopeful.add(trial)
+
+    def may_go_on(self, trial: int) -> bool:
+        """Whether a trial that has no job out may be promoted yet, if only when rungs are added."""
+        return trial in self._hopeful
 
     def best(self, rung: int) -> Finisher:
         """Return who is the next to leave a rung."""
@@ -74,6 +84,7 @@ class Ladder:
         here = self._rungs[rung]
         rank, trial, _ = heapq.heappop(here.waiting)
         bisect.insort(here.promoted, (rank, trial))
+        self._hopeful.discard(trial)
         self._rungs[rung + 1].out += 1
 
     def promotable(

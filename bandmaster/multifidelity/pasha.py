@@ -36,10 +36,21 @@ class PASHAIterGenerator(ASHAIterGenerator):
 
     def __init__(self, min_budget: float, max_budget: float, eta: float = 3) -> None:
         super().__init__(min_budget, max_budget, eta)
-        self._budgets = self.get_budgets()
-        self._top = min(1, len(self._budgets) - 1)
-        self._losses: list[dict[int, float]] = [{} for _ in self._budgets]
         self._curves: dict[int, dict[float, float]] = {}
+        self._losses: list[dict[int, float]] = []  # by rung
+        self._laid_out(self.get_budgets())
+
+    def _laid_out(self, budgets: tuple[float, ...]) -> None:
+        super()._laid_out(budgets)
+        self._top = min(1, len(budgets) - 1)
+        self._losses = [{} for _ in budgets]
+
+    def _extended(self, budgets: list[float]) -> None:
+        super()._extended(budgets)
+        self._losses += [{} for _ in budgets]
+
+    def _with_max_budget(self, max_budget: float) -> PASHAIterGenerator:
+        return type(self)(self.min_budget, max_budget, self.eta)
 
     def reported(
         self,
@@ -47,7 +58,9 @@ class PASHAIterGenerator(ASHAIterGenerator):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
         """Learn of a report and of what was answered."""
         if loss is not None:
@@ -61,7 +74,7 @@ class PASHAIterGenerator(ASHAIterGenerator):
         self._curves.setdefault(job.trial, {})[job.budget] = outcome.loss
         self._losses[job.rung][job.trial] = outcome.loss
         top = self._top
-        if job.rung == top and 0 < top < len(self._budgets) - 1 and not self._settled(top):
+        if job.rung == top and 0 < top < len(self._losses) - 1 and not self._settled(top):
             self._top = top + 1
 
     def _settled(self, top: int) -> bool:

@@ -6,7 +6,7 @@ import bisect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
@@ -61,6 +61,8 @@ class PercentileStoppingIterGenerator(FlatIterGenerator):
     at the same ones. A report without a finite loss counts for nothing.
     """
 
+    needs_reports: ClassVar[bool] = True
+
     def __init__(
         self,
         budget: float = 1,
@@ -95,7 +97,9 @@ class PercentileStoppingIterGenerator(FlatIterGenerator):
         metrics: Mapping[str, Any],
         loss: float | None,
         step: int,
+        *,
         decision: Decision,
+        checkpoint: str | None,
     ) -> None:
         """Learn of a report and of what was answered."""
         before = self._progress.get(job.number, _Progress())

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
 from bandmaster.errors import ConfigurationError
 
-__all__ = ["Mode", "check_mode", "halving", "hyperband_brackets", "hyperband_start"]
+__all__ = [
+    "Mode",
+    "check_mode",
+    "further_rungs",
+    "halving",
+    "hyperband_brackets",
+    "hyperband_start",
+]
 
 Mode = Literal["default", "paper"]
 
@@ -34,6 +42,14 @@ def hyperband_start(s: int, s_max: int, eta: Fraction, mode: Mode) -> int:
 def halving(n: int, rungs: int, eta: Fraction) -> list[int]:
     """Return the trials of each rung, ⌊n · eta^-i⌋ but at least one."""
     return [max(1, floor(n / eta**i)) for i in range(rungs)]
+
+
+def further_rungs(
+    rungs: Sequence[tuple[int, float]], budgets: Sequence[float], eta: Fraction
+) -> list[tuple[int, float]]:
+    """Return the rungs that follow on the last one of a bracket, with these budgets."""
+    sizes = halving(rungs[-1][0], len(budgets) + 1, eta)[1:]
+    return list(zip(sizes, budgets, strict=True))
 
 
 def hyperband_brackets(rungs: int, eta: Fraction, mode: Mode) -> list[list[int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bandmaster.multifidelity.budgets import (
     as_budgets,
     as_count,
@@ -37,6 +39,8 @@ class SuccessiveHalvingIterGenerator(SynchronousIterGenerator):
         When the arguments give no bracket.
     """
 
+    extensible: ClassVar[bool] = True
+
     def __init__(
         self,
         min_budget: float,
@@ -56,6 +60,10 @@ class SuccessiveHalvingIterGenerator(SynchronousIterGenerator):
         self.max_budget = max_budget
         self.eta = eta
         self.num_configs = n
+        self._given = num_configs
+
+    def _with_max_budget(self, max_budget: float) -> SuccessiveHalvingIterGenerator:
+        return type(self)(self.min_budget, max_budget, self.eta, num_configs=self._given)
 
     def _signature(self) -> str:
         return (

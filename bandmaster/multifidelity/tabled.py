@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import ClassVar
 
 from bandmaster.core.decisions import Action, New, Promote
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Rank
 from bandmaster.core.outcome import Outcome
-from bandmaster.errors import StudyError, UnknownJobError
+from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
-from bandmaster.multifidelity.budgets import as_count, exact
+from bandmaster.multifidelity.budgets import as_count, exact, exact_eta
+from bandmaster.multifidelity.eras import Eras, Table
+from bandmaster.multifidelity.stories import story_of
 from bandmaster.multifidelity.table import render
 
 __all__ = ["TabledIterGenerator"]
+
+_MAX_BUDGET = re.compile(r"\bmax_budget=([0-9.e+-]+)[,)]")
 
 
 class TabledIterGenerator(IterGenerator):
@@ -30,8 +36,12 @@ class TabledIterGenerator(IterGenerator):
         ``table[i % len(table)]``.
     """
 
+    eta: float  # of those that are extensible
+    extensible: ClassVar[bool] = False  # whether a larger budget may come
+
     def __init__(self, table: Sequence[Sequence[tuple[int, float]]]) -> None:
-        self._table = [list(rungs) for rungs in table]
+        self._eras = Eras(table)
+        self._became = ""  # the signature as which it is under way; by default its own
         self._n_iterations: int | None = None
         self._closed = False
         self._begun = 0  # brackets
@@ -42,6 +52,10 @@ class TabledIterGenerator(IterGenerator):
     def get_budgets(self) -> tuple[float, ...]:
         """Return all budgets that occur, ascending."""
         return tuple(sorted({budget for rungs in self._table for _, budget in rungs}))
+
+    @property
+    def _table(self) -> Table:
+        return self._eras.table
 
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
@@ -54,11 +68,10 @@ class TabledIterGenerator(IterGenerator):
     def configs_per_budget(self, n_iterations: int) -> dict[float, int]:
         """Return how many evaluations `n_iterations` brackets make at each budget, ascending."""
         n_iterations = as_count(n_iterations, "n_iterations", least=0)
-        cycles, rest = divmod(n_iterations, len(self._table))
         counts = dict.fromkeys(self.get_budgets(), 0)
-        for i, rungs in enumerate(self._table):
+        for rungs, _, times in self._eras.times(n_iterations):
             for n, budget in rungs:
-                counts[budget] += n * (cycles + (i < rest))
+                counts[budget] += n * times
         return counts
 
     def total_budget(self, n_iterations: int) -> float:
@@ -106,7 +119,7 @@ class TabledIterGenerator(IterGenerator):
         action = self.next()
         if not _fits(job, action) or job.number in self._out:
             out = "it is out already; " if job.number in self._out else ""
-            raise StudyError(f"{_name(job)} was issued, but {out}the next action is {action!r}")
+            raise StudyError(f"{story_of(job)} was issued, but {out}the next action is {action!r}")
         self._out[job.number] = self._started(job, new=isinstance(action, New))
         self._last_job = max(self._last_job, job.number)
         self._action = None
@@ -122,7 +135,7 @@ class TabledIterGenerator(IterGenerator):
         bracket = self._out.pop(job.number, None)
         if bracket is None:
             raise UnknownJobError(
-                f"{_name(job)} ended with {outcome.status.value!r}, but it is not out: "
+                f"{story_of(job)} ended with {outcome.status.value!r}, but it is not out: "
                 + (
                     "it has ended before"
                     if job.number <= self._last_job
@@ -133,6 +146,56 @@ class TabledIterGenerator(IterGenerator):
             )
         self._ended(bracket, job, self.objectives.rank(outcome), outcome.checkpoint)
         self._action = None
+
+    def begin_as(self, signature: str) -> bool:
+        """Become the same generator with a lower `max_budget`, if the rungs allow it."""
+        if signature == self.signature:
+            return True
+        lower = self._twin(signature)
+        if lower is None or not _begins_with(self.get_budgets(), lower.get_budgets()):
+            return False
+        self._became = signature
+        self._eras = lower._eras
+        self._laid_out(self.get_budgets())
+        return True
+
+    def extend(self, signature: str) -> None:
+        """Go on with a higher `max_budget`: of what has ended, one in eta goes on."""
+        higher = self._twin(signature)
+        before = self.get_budgets()
+        if higher is None or not before[-1] < higher.get_budgets()[-1]:
+            raise StudyError(f"a study with {self.under_way_as} cannot go on with {signature}")
+        self._became = signature
+        new = self._eras.extend(self._begun, higher.get_table(), exact_eta(self.eta))
+        self._action = None
+        self._extended(new)
+
+    @property
+    def under_way_as(self) -> str:
+        """The signature that its study knows; not its own while it has still to be extended."""
+        return self._became or self.signature
+
+    def _twin(self, signature: str) -> TabledIterGenerator | None:
+        """Return a fresh generator with this signature, if it differs in its `max_budget` alone."""
+        match = _MAX_BUDGET.search(signature)
+        if match is None:
+            return None
+        text = match[1]
+        try:
+            twin = self._with_max_budget(int(text) if text.isdigit() else float(text))
+        except ConfigurationError:
+            return None
+        return twin if twin is not None and twin.signature == signature else None
+
+    def _with_max_budget(self, max_budget: float) -> TabledIterGenerator | None:
+        """Return a fresh generator that differs in its largest budget; None if not extensible."""
+        return None
+
+    def _laid_out(self, budgets: tuple[float, ...]) -> None:
+        """Adapt to a table that was replaced before anything began; it has these budgets."""
+
+    def _extended(self, budgets: list[float]) -> None:
+        """Let what has begun go on with further budgets."""
 
     @property
     def _may_begin(self) -> bool:
@@ -159,16 +222,13 @@ class TabledIterGenerator(IterGenerator):
         return f"{self._signature()}\n{render(self._table)}"
 
 
+def _begins_with(budgets: tuple[float, ...], lower: tuple[float, ...]) -> bool:
+    return lower == budgets[: len(lower)]
+
+
 def _fits(job: Job, action: Action) -> bool:
     if not isinstance(action, (New, Promote)):
         return False
     if isinstance(action, Promote) and job.trial != action.trial:
         return False
     return (job.bracket, job.rung, job.budget) == (action.bracket, action.rung, action.budget)
-
-
-def _name(job: Job) -> str:
-    return (
-        f"job {job.number} (trial {job.trial}, attempt {job.attempt}, bracket {job.bracket}, "
-        f"rung {job.rung}, budget {job.budget!r})"
-    )

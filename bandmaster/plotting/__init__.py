@@ -10,6 +10,8 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "make_animation": "animation",
+    "plot_Q_history": "metric_history",
     "plot_brackets": "brackets",
     "plot_concurrent_over_time": "concurrency",
     "plot_contour": "contour",
@@ -17,6 +19,7 @@ _WHERE = {
     "plot_convergence_over_iter": "convergence",
     "plot_convergence_over_time": "convergence",
     "plot_correlation_across_budgets": "correlation",
+    "plot_exploits": "exploits",
     "plot_finished_over_time": "finished",
     "plot_gantt": "gantt",
     "plot_hdl": "hdl_tree",
@@ -24,12 +27,16 @@ _WHERE = {
     "plot_losses_over_time": "losses",
     "plot_model_vs_random": "model_vs_random",
     "plot_parallel_coordinates": "parallel",
+    "plot_parameter_history": "parameter_path",
     "plot_parameter_importance": "importance",
     "plot_pareto_front": "pareto",
+    "plot_schedules": "schedules",
     "plot_slices": "slices",
 }
 
 __all__ = [
+    "make_animation",
+    "plot_Q_history",
     "plot_brackets",
     "plot_concurrent_over_time",
     "plot_contour",
@@ -37,6 +44,7 @@ __all__ = [
     "plot_convergence_over_iter",
     "plot_convergence_over_time",
     "plot_correlation_across_budgets",
+    "plot_exploits",
     "plot_finished_over_time",
     "plot_gantt",
     "plot_hdl",
@@ -44,8 +52,10 @@ __all__ = [
     "plot_losses_over_time",
     "plot_model_vs_random",
     "plot_parallel_coordinates",
+    "plot_parameter_history",
     "plot_parameter_importance",
     "plot_pareto_front",
+    "plot_schedules",
     "plot_slices",
 ]
 

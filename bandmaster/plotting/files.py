@@ -26,7 +26,8 @@ def kinds() -> tuple[str, ...]:
     """Return the names of the plots that a result has: ``plot_gantt`` is ``gantt``."""
     package = importlib.import_module("bandmaster.plotting")
     names: list[str] = package.__all__
-    return tuple(sorted(n.removeprefix(_PREFIX) for n in names if n.startswith(_PREFIX)))
+    plots = (name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX))
+    return tuple(sorted(plots, key=str.casefold))
 
 
 def check_kind(kind: str) -> None:

@@ -4,6 +4,7 @@ from bandmaster.runners.batch import run_batches
 from bandmaster.runners.fleet import Fleet
 from bandmaster.runners.serial import run_serial
 from bandmaster.runners.simulated import Timeline, run_simulated
+from bandmaster.runners.training import Trained
 from bandmaster.runners.workload import Computed, Curve, LogNormal, Recorded, Run
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Recorded",
     "Run",
     "Timeline",
+    "Trained",
     "run_batches",
     "run_serial",
     "run_simulated",

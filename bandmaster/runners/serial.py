@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from bandmaster.core.checkpoints import Checkpoints
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
@@ -34,6 +35,7 @@ def run_serial(
     working_directory: str = ".",
     clock: Clock | None = None,
     interrupts: Interrupts | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Run a study to its end.
 
@@ -53,6 +55,8 @@ def run_serial(
     interrupts : Interrupts, optional
         The run ends when it says so, after the evaluation that is running. If that fails after
         Ctrl-C, it is left to the next run.
+    checkpoints : Checkpoints, optional
+        For evaluations that save their state.
     """
     clock = clock or SystemClock()
     interrupts = interrupts or Interrupts("Serial", enabled=False)
@@ -64,10 +68,10 @@ def run_serial(
         if deadline is not None and clock() >= deadline:
             study.stop(f"timeout of {timeout:g} s")
 
-    def reporter(job: Job, metrics: Any, step: int) -> Decision:
+    def reporter(job: Job, metrics: Any, step: int, checkpoint: str | None) -> Decision:
         interrupts.check()
         keep_time()
-        return study.report(job, metrics, step=step)
+        return study.report(job, metrics, step=step, checkpoint=checkpoint)
 
     try:
         while not interrupts.draining:
@@ -76,8 +80,9 @@ def run_serial(
             if job is None:
                 break
             context = Context(
-                job, worker=worker, working_directory=working_directory, reporter=reporter
-            )
+                job, worker=worker, working_directory=working_directory, reporter=reporter,
+                checkpoints=checkpoints,
+            )  # fmt: skip
             outcome = evaluator.run(job, context)
             if outcome.status is Status.FAILED and interrupts.signum == signal.SIGINT:
                 # In a terminal Ctrl-C also reaches the processes that an evaluation has started.

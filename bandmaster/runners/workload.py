@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bandmaster.core.checkpoints import checkpoint_name, step_of
 from bandmaster.core.job import Job
 from bandmaster.errors import ConfigurationError
 
@@ -29,21 +30,32 @@ class Run:
     reports : sequence of (float, Mapping), default ()
         What it reports on the way: after how many seconds, and the metrics; by time.
     checkpoint : str, optional
-        What it leaves behind.
+        What it leaves behind at its end.
+    saved : sequence of (str or None), default ()
+        The checkpoint that comes with each report; empty when none does.
     """
 
     seconds: float
     returned: Any
     reports: Sequence[tuple[float, Mapping[str, float]]] = ()
     checkpoint: str | None = None
+    saved: Sequence[str | None] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
             raise ConfigurationError(f"an evaluation takes time, above 0; got {self.seconds!r}")
+        if self.saved and len(self.saved) != len(self.reports):
+            raise ConfigurationError(
+                f"each report has a checkpoint or None; got {len(self.saved)} for "
+                f"{len(self.reports)} reports"
+            )
 
 
 class Workload(Protocol):
-    """Says how the evaluation of a job goes; all its randomness comes from `rng`."""
+    """Says how the evaluation of a job goes; all its randomness comes from `rng`.
+
+    `rng` is good for this call only: the next one gets the same object, set to something else.
+    """
 
     def __call__(self, job: Job, rng: np.random.Generator) -> Run: ...
 
@@ -169,13 +181,12 @@ class Recorded:
         """Read one evaluation from its curve."""
         curve = self.look_up(job.config)
         end = curve.until(job.budget)
-        begin = int(job.checkpoint) if self.resumed and job.checkpoint is not None else 0
-        begin = min(begin, end - 1)
+        begin = min(step_of(job.checkpoint), end - 1) if self.resumed else 0
         before = curve.seconds[begin - 1] if begin else 0.0
         reports = [(curve.seconds[i] - before, curve.metrics[i]) for i in range(begin, end)]
         return Run(
             curve.seconds[end - 1] - before,
             curve.metrics[end - 1],
             reports if self.report else (),
-            str(end),
+            checkpoint_name(end, f"{job.number:016x}") if self.resumed else None,
         )

@@ -260,6 +260,9 @@ class Space(Codec):
     def __hash__(self) -> int:
         return hash(self.fingerprint())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Space:
+        return self  # it never changes
+
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self.parameters, self.conditions, self.forbidden, self.name, self.meta)
         return _restore, state

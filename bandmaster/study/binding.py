@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bandmaster.core.events import StudyCreated
 from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError, StudyError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
-from bandmaster.space import Space
+from bandmaster.space import Space, compile_space
 
-__all__ = ["bind", "check_generator", "check_same"]
+__all__ = ["bind", "check_generator", "check_same", "choose_space", "own_objectives"]
 
 
-def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
-    """Initialise the optimizer if it is not yet.
+def choose_space(space: Any, optimizer: Optimizer | None, generator: IterGenerator) -> Space:
+    """Return a study's space: the one given, else the generator's own, else the optimizer's.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none.
+    SpaceError
+        When it is malformed.
+    """
+    if space is not None:
+        return compile_space(space)
+    own = generator.search_space()
+    if own is not None:
+        return own
+    if optimizer is None or not optimizer.initialized:
+        raise ConfigurationError(
+            "there is no search space: give one (HDL, ConfigurationSpace or Space), or an "
+            "optimizer after optimizer.initialize(config_space, "
+            "budgets=iter_generator.get_budgets())"
+        )
+    return optimizer.space
+
+
+def own_objectives(generator: IterGenerator) -> Objectives:
+    """Return the metrics of a study that was given none."""
+    metric = generator.own_metric()
+    return Objectives() if metric is None else Objectives([metric])
+
+
+def bind(optimizer: Optimizer, generator: IterGenerator, space: Any) -> Space:
+    """Initialise the optimizer if it is not yet; return the space that all agree on.
 
     Raises
     ------
@@ -26,10 +58,11 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
             "get_optimizer(name)"
         )
     check_generator(generator)
+    compiled = choose_space(space, optimizer, generator)
     budgets = generator.get_budgets()
     if not optimizer.initialized:
-        optimizer.initialize(space, budgets)
-    if optimizer.space != space:
+        optimizer.initialize(compiled, budgets)
+    if optimizer.space != compiled:
         raise ConfigurationError(
             "the optimizer was initialised with another search space than the study has"
         )
@@ -44,6 +77,8 @@ def bind(optimizer: Optimizer, generator: IterGenerator, space: Space) -> None:
             f"the optimizer was initialised with budgets {optimizer.budgets}, but the iteration "
             f"generator uses {budgets}: pass budgets=iter_generator.get_budgets()"
         )
+    generator.space = compiled
+    return compiled
 
 
 def check_generator(generator: object) -> None:
@@ -61,7 +96,7 @@ def check_same(
     generator: IterGenerator,
     objectives: Objectives | None = None,
 ) -> None:
-    """Compare a study's first event with what it is loaded with.
+    """Compare a study's first event with what it is loaded with, and set the generator back.
 
     Parameters
     ----------
@@ -82,12 +117,13 @@ def check_same(
             f"study {name!r} in this journal has another search space; give the space it was made "
             "with, or start a study under another name"
         )
-    # The first line is the signature; the table below it may be laid out otherwise one day.
-    before, now = (text.partition("\n")[0] for text in (created.generator, repr(generator)))
-    if before != now:
+    before = created.generator.partition("\n")[0]
+    if not generator.begin_as(before):
         raise StudyError(
-            f"study {name!r} in this journal was made with {before}, not with {now}: give the "
-            "same iteration generator, or start a study under another name"
+            f"study {name!r} in this journal was made with {before}, not with "
+            f"{generator.signature}: give the same iteration generator, or one that goes on from "
+            "there (a larger max_budget with the same rungs below), or start a study under "
+            "another name"
         )
     made_with = Objectives.from_data(created.objectives)
     if objectives is not None and objectives != made_with:

@@ -28,7 +28,7 @@ class Forecast:
     n_evaluations : int
         Jobs that are yet to be issued.
     total_budget : float
-        The sum of their budgets.
+        The sum of their budgets, as far as they spend them themselves.
     """
 
     n_evaluations: int
@@ -82,10 +82,11 @@ def forecast(
     if len(generator.get_budgets()) == 1 and all(len(r) == 1 for r in generator.get_table()):
         return _flat(generator, plan, n_trials, n_jobs, len(out))
     generator = copy.deepcopy(generator)
-    outcome = Outcome(Status.OK, 0.0)
+    # With the metrics, for generators that go by one of them.
+    outcome = Outcome(Status.OK, 0.0, {m.name: 0.0 for m in generator.objectives.metrics})
+    first, total = n_jobs - len(out), sum(generator.effort(job) for job in out)
     for job in out:
         generator.observe(job, outcome)
-    first, total = n_jobs - len(out), sum(job.budget for job in out)
     while n_jobs - first < _MOST:
         if plan.n_evaluations is not None and n_jobs >= plan.n_evaluations:
             break
@@ -100,10 +101,10 @@ def forecast(
             trial = action.trial
         checkpoint = action.checkpoint if isinstance(action, Promote) else None
         job = Job(n_jobs, 0, trial, {}, action.budget, {}, action.bracket, action.rung, checkpoint)
+        total += generator.effort(job)
         generator.issued(job)
         generator.observe(job, outcome)
         n_jobs += 1
-        total += action.budget
     else:
         return None
     return Forecast(n_jobs - first, total)

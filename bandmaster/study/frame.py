@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.objectives import Objectives
 from bandmaster.study.rows import own, timed
+from bandmaster.study.segments import ReportedStep
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build_frame", "config_frame"]
+__all__ = ["build_frame", "config_frame", "steps_frame"]
 
 _CALENDAR = 2**63 / 1e9  # seconds from 1970; pandas counts nanoseconds
+_NUMBERS = (int, float, bool)
 
 
 def build_frame(
@@ -28,10 +30,7 @@ def build_frame(
         return pd.Series([get(e) for e in rows], dtype=dtype)
 
     def moment(get: Callable[[Evaluation], float | None]) -> pd.Series:
-        seconds = pd.Series([get(e) for e in rows], dtype="float64")
-        # pandas before 3 raises for what is far beyond its calendar, coerce or not.
-        seconds = seconds.where(seconds.abs() < _CALENDAR)
-        return pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
+        return _moments([get(e) for e in rows])
 
     columns = {
         "job": of(lambda e: e.job, "int64"),
@@ -85,6 +84,44 @@ def config_frame(
         columns["budget"] = pd.Series([e.budget for e in rows], dtype="float64")
     x = pd.DataFrame(columns, index=range(len(rows)))
     return x, pd.DataFrame({"loss": pd.Series(list(y), dtype="float64")})
+
+
+def steps_frame(steps: Sequence[ReportedStep], objectives: Objectives) -> pd.DataFrame:
+    """Make the frame that `History.__call__` describes."""
+    import pandas as pd
+
+    columns = {
+        "trial": pd.Series([s.trial for s in steps], dtype="int64"),
+        "step": pd.Series([s.step for s in steps], dtype="int64"),
+        "job": pd.Series([s.job for s in steps], dtype="int64"),
+        "attempt": pd.Series([s.attempt for s in steps], dtype="int64"),
+        "time": _moments([s.time for s in steps]),
+        "loss": pd.Series([s.loss for s in steps], dtype="float64"),
+        "checkpoint": pd.Series([s.checkpoint for s in steps], dtype="object"),
+        "exploited_from": pd.Series([s.exploited_from for s in steps], dtype="Int64"),
+    }
+    metrics = dict.fromkeys(name for s in steps for name in s.metrics)
+    if objectives.primary.name == "loss":
+        metrics.pop("loss", None)  # the column loss
+    for name in metrics:
+        values = [s.metrics.get(name) for s in steps]
+        if all(value is None or type(value) in _NUMBERS for value in values):
+            columns[f"metric.{name}"] = pd.Series([_float(v) for v in values], dtype="float64")
+        else:
+            columns[f"metric.{name}"] = pd.Series(values, dtype="object")
+    for name in dict.fromkeys(name for s in steps for name in s.config):
+        values = [s.config.get(name) for s in steps]
+        columns[f"config.{name}"] = pd.Series(values, dtype=_dtype(values))
+    return pd.DataFrame(columns)
+
+
+def _moments(times: Sequence[float | None]) -> pd.Series:
+    import pandas as pd
+
+    seconds = pd.Series(times, dtype="float64")
+    # pandas before 3 raises for what is far beyond its calendar, coerce or not.
+    seconds = seconds.where(seconds.abs() < _CALENDAR)
+    return pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
 
 
 def _flag(value: Any) -> bool | None:

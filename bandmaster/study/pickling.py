@@ -11,13 +11,15 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
 from bandmaster.core.outcome import Status
 from bandmaster.errors import CodecError
+from bandmaster.study.trainings import dump_trainings, load_trainings
 
 if TYPE_CHECKING:
     from bandmaster.space import Space
 
 __all__ = ["VERSION", "dump_result", "load_result"]
 
-VERSION = 1
+VERSION = 2
+"""1 where no trial reported anything."""
 _FIELDS = [n for n in Evaluation.__struct_fields__ if n not in ("vector", "status")]
 # What a row of an older version lacks. A new field of Evaluation needs a line here.
 _DEFAULTS: Mapping[str, Any] = {}
@@ -27,8 +29,11 @@ def dump_result(history: History, space: Space | None, budgets: Sequence[float])
     """Return the state of a result as plain data, without the classes of this version."""
     rows = list(history)
     vectors = history.vectors[: len(rows)]
+    trainings = dump_trainings(history)
+    state: dict[str, Any] = {"trainings": trainings} if trainings else {}
     return {
-        "version": VERSION,
+        **state,
+        "version": VERSION if trainings else 1,
         "budgets": tuple(budgets),
         "space": None if space is None else space.to_dict(),
         "rows": [_dump_row(row) for row in rows],
@@ -57,6 +62,7 @@ def load_result(state: Mapping[str, Any]) -> tuple[History, Space | None, tuple[
         fields = {name: row[name] if name in row else _DEFAULTS[name] for name in _FIELDS}
         vector = None if np.isnan(vectors[number]).all() else vectors[number].astype(float)
         history.append(Evaluation(**fields, status=Status(row["status"]), vector=vector))
+    history.reported = load_trainings(state.get("trainings", ()))
     from bandmaster.space import Space
 
     space = None if state["space"] is None else Space.from_dict(state["space"])

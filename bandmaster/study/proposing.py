@@ -49,10 +49,13 @@ def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:
         return "something new" if probe else _new(state, action)
     if isinstance(action, Promote):
         info = state.trials[action.trial].config_info
+        if "exploits" in info:  # that was the job before: this one goes on from its own
+            info = {name: value for name, value in info.items() if name != "exploits"}
         return Proposal(
             action.trial, action.budget, None, info, action.bracket, action.rung, action.checkpoint
         )
     if isinstance(action, Exploit):
+        state.space.validate(action.config)
         return Proposal(
             action.trial, action.budget, dict(action.config), {"exploits": action.donor},
             action.bracket, action.rung, action.checkpoint,

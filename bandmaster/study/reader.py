@@ -20,6 +20,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Storage, checkpoint_url, open_storage
 from bandmaster.study.replay import fold
+from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
 
 __all__ = ["StudyReader"]
@@ -79,6 +80,8 @@ class StudyReader:
             raise
         self.space = space
         self.history = self._state.history
+        # With a journal of its own: each remembers how far it was read.
+        self.history.reported = Reported(source.read_journal(name).read)
 
     def refresh(self) -> int:
         """Read what has been stored since the last time; return how many evaluations are new.
@@ -162,6 +165,9 @@ class _NoGenerator(IterGenerator):
         pass
 
     def close_intake(self) -> None:
+        pass
+
+    def extend(self, signature: str) -> None:
         pass
 
     def num_all_configs(self, n_iterations: int) -> int:

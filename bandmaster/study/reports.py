@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from bandmaster.core.events import Event, JobReported
 from bandmaster.storage import Storage, checkpoint_url, open_storage
+from bandmaster.study.reported import Reported
 from bandmaster.study.runs import Curve, Run
 
 __all__ = ["ReportedCurves"]
@@ -14,27 +14,28 @@ __all__ = ["ReportedCurves"]
 class ReportedCurves:
     """The losses that jobs reported while they ran: an extractor for `Result.get_learning_curves`.
 
-    A study keeps reports in its journal only, so they are read from there::
+    ::
 
-        curves = ReportedCurves.of_stored("mine", "search.db")
-        result.plot_learning_curves(curves)
+        result.plot_learning_curves(ReportedCurves(result.reported))
 
     Parameters
     ----------
-    events : iterable of Event
-        A study's journal, or a part of it.
+    reported : Reported
+        Looked at once, now.
 
     Notes
     -----
-    Only the reports of the attempt that ended a job count; at a step that was reported twice, the
-    last one. Reports without a finite loss are left out.
+    A run that was tried again has the steps that lead up to its end; of two reports at one step the
+    last one counts (`Reported.of_job`). Reports without a finite loss are left out.
     """
 
-    def __init__(self, events: Iterable[Event]) -> None:
-        self._losses: dict[tuple[int, int], dict[int, float]] = {}
-        for event in events:
-            if isinstance(event, JobReported) and event.loss is not None:
-                self._losses.setdefault((event.job, event.attempt), {})[event.step] = event.loss
+    def __init__(self, reported: Reported) -> None:
+        self._losses: dict[int, Curve] = {}
+        for segment in reported.segments:
+            steps = reported.of_job(segment.job)
+            curve = [(step.step, step.loss) for step in steps if step.loss is not None]
+            if curve:
+                self._losses[segment.job] = sorted(curve)
 
     @classmethod
     def of_stored(cls, name: str, storage: str | Storage) -> ReportedCurves:
@@ -52,14 +53,14 @@ class ReportedCurves:
             If there is no such study, or the storage cannot be read.
         """
         if isinstance(storage, Storage):
-            return cls(storage.read_journal(name).read(0))
+            return cls(Reported(storage.read_journal(name).read))
         with open_storage(checkpoint_url(storage), create=False) as opened:
-            return cls(opened.read_journal(name).read(0))
+            return cls(Reported(opened.read_journal(name).read))
 
     def __call__(self, runs: Sequence[Run]) -> list[Curve]:
         """Return a curve for each run that reported a loss: [(step, loss), ...], ascending."""
-        keys = [(run.evaluation.job, run.evaluation.attempt) for run in runs]
-        return [sorted(self._losses[key].items()) for key in keys if key in self._losses]
+        jobs = [run.evaluation.job for run in runs]
+        return [self._losses[job] for job in jobs if job in self._losses]
 
     def __len__(self) -> int:
         return sum(map(len, self._losses.values()))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
-from bandmaster.core.outcome import Status
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
 from bandmaster.study.incumbent import find_trajectory
@@ -18,6 +17,7 @@ from bandmaster.study.notes import note_engines, note_exceptions, note_failures
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
+from bandmaster.study.result_trainings import FAILURES, ResultTrainings
 from bandmaster.study.rows import loss_of
 from bandmaster.study.saving import Saved, load, save
 from bandmaster.study.table import ResultTable
@@ -37,10 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FMinResult", "Result"]
 
-_FAILURES = frozenset({Status.FAILED, Status.TIMEOUT, Status.CRASHED})
 
-
-class Result(ResultRuns, ResultPlots):
+class Result(ResultRuns, ResultTrainings, ResultPlots):
     """What a search found: a read-only view on a History, also of one that still grows.
 
     Printing it shows the best configuration of each budget as a table. Pickling it saves the rows
@@ -59,6 +57,8 @@ class Result(ResultRuns, ResultPlots):
     Attributes
     ----------
     history : History
+        The evaluations. Called with a trial's number, ``result.history(3)``, it gives that trial's
+        training step by step, as a data frame (`History.__call__`).
     space : Space or None
     objectives : Objectives
     """
@@ -116,8 +116,11 @@ class Result(ResultRuns, ResultPlots):
 
     @property
     def failures(self) -> list[Evaluation]:
-        """Evaluations that raised, timed out or crashed; `error` has the traceback or reason."""
-        return [e for e in self.history if e.status in _FAILURES]
+        """Evaluations that raised, timed out or crashed; `error` has the traceback or reason.
+
+        Also those of trials that were tried again, and went well then; `errors` is without them.
+        """
+        return [e for e in self.history if e.status in FAILURES]
 
     @property
     def budgets(self) -> tuple[float, ...]:

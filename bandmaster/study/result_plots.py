@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["ResultPlots"]
 
@@ -195,6 +200,114 @@ class ResultPlots:
             Default: the largest where an evaluation has both.
         """
         return _plotting().plot_pareto_front(self, metrics, budget=budget, ax=ax)
+
+    # ---- trainings
+
+    def plot_parameter_history(
+        self,
+        colors: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
+        perturbation_interval: int | None = None,
+        fig: Any = None,
+        ax: Any = None,
+        *,
+        function: Callable[[np.ndarray], Any] | None = None,
+        x: str | None = None,
+        y: str | None = None,
+    ) -> Any:
+        """Draw the path of two trained parameters of each trial, the points shrinking by step.
+
+        Parameters
+        ----------
+        colors, labels : sequence, optional
+            One for each trial that reported.
+        perturbation_interval : int, optional
+            Steps after which something may have been changed.
+        fig : Figure, optional
+            Gets a bar that says what the contours' colours mean.
+        function : callable, optional
+            The true function, for contours; see `plotting.plot_parameter_history`.
+        x, y : str, optional
+            The metrics along the axes.
+        """
+        return _plotting().plot_parameter_history(
+            self, colors, labels, perturbation_interval, fig, ax, function=function, x=x, y=y
+        )
+
+    def plot_Q_history(
+        self,
+        colors: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
+        ax: Any = None,
+        *,
+        metric: str | None = None,
+    ) -> Any:
+        """Draw a metric that trials reported over their steps, exploits marked.
+
+        Parameters
+        ----------
+        colors, labels : sequence, optional
+            One for each trial that reported.
+        metric : str, optional
+            Default: the one that is optimised.
+        """
+        return _plotting().plot_Q_history(self, colors, labels, ax, metric=metric)
+
+    def plot_schedules(
+        self,
+        parameters: str | Sequence[str] | None = None,
+        colors: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
+        *,
+        ax: Any = None,
+    ) -> Any:
+        """Draw the values of hyper-parameters over the steps that were trained with them.
+
+        Parameters
+        ----------
+        parameters : str or sequence of str, optional
+            Default: the first six that were changed in training.
+        colors, labels : sequence, optional
+            One for each trial that reported.
+        """
+        return _plotting().plot_schedules(self, parameters, colors, labels, ax=ax)
+
+    def plot_exploits(
+        self,
+        colors: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
+        *,
+        ax: Any = None,
+    ) -> Any:
+        """Draw the family tree of the exploits: who went on from whose checkpoint.
+
+        Parameters
+        ----------
+        colors, labels : sequence, optional
+            One for each trial that reported.
+        """
+        return _plotting().plot_exploits(self, colors, labels, ax=ax)
+
+    def make_animation(
+        self,
+        colors: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
+        perturbation_interval: int | None = None,
+        filename: str | os.PathLike[str] = "pbt.gif",
+        *,
+        function: Callable[[np.ndarray], Any] | None = None,
+        x: str | None = None,
+        y: str | None = None,
+        metric: str | None = None,
+        frames_per_second: float = 10.0,
+        dpi: int = 80,
+    ) -> Path:
+        """Draw the training step by step into a GIF; see `plotting.make_animation`."""
+        path: Path = _plotting().make_animation(
+            self, colors, labels, perturbation_interval, filename, function=function, x=x, y=y,
+            metric=metric, frames_per_second=frames_per_second, dpi=dpi,
+        )  # fmt: skip
+        return path
 
 
 def _plotting() -> Any:

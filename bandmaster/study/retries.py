@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from msgspec.structs import replace
+
 from bandmaster.core import events as ev
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.trial import OpenJob
 
-__all__ = ["RETRIED", "after_failure", "after_loss"]
+__all__ = ["RETRIED", "after_failure", "after_loss", "left_at"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,3 +45,10 @@ def after_failure(
         error.strip().rpartition("\n")[2],
     )  # fmt: skip
     return ev.JobRequeued(time, job.number, job.attempt, error, False, failed=True)
+
+
+def left_at(entry: OpenJob, outcome: Outcome) -> Outcome:
+    """Return an outcome that names the newest checkpoint of its job, if there is one at all."""
+    if outcome.checkpoint is None and entry.checkpoint is not None:
+        return replace(outcome, checkpoint=entry.checkpoint)
+    return outcome

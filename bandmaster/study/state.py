@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from bandmaster.checkpoints import Ledger
 from bandmaster.core import events as ev
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluation import Evaluation
@@ -49,6 +50,7 @@ class StudyState:
         self.seed = 0
         self.created = 0.0
         self.objectives = Objectives()
+        self.ledger = Ledger()
         self.plan = Plan()
         self.trials: list[Trial] = []
         self.open: dict[int, OpenJob] = {}
@@ -72,6 +74,7 @@ class StudyState:
             ev.IntakeClosed: self._intake_closed,
             ev.Stopped: self._stopped,
             ev.Noted: self._noted,
+            ev.GeneratorExtended: self._extended,
         }
 
     @property
@@ -111,6 +114,7 @@ class StudyState:
         if self.n_events == 0 and type(event) is not ev.StudyCreated:
             raise StudyError(f"a journal begins with its creation, this one with {event!r}")
         self._handlers[type(event)](event)
+        self.ledger.apply(event)
         self.n_events += 1
 
     def _created(self, event: ev.StudyCreated) -> None:
@@ -124,6 +128,8 @@ class StudyState:
         self.name, self.seed, self.created = event.name, event.seed, event.time
         self.objectives = Objectives.from_data(event.objectives)
         self.history.objectives = self.generator.objectives = self.objectives
+        self.ledger.objectives = self.objectives
+        self.generator.study_seed = self.seed
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
@@ -136,8 +142,10 @@ class StudyState:
     def _issued(self, event: ev.JobIssued) -> None:
         if event.attempt:
             entry = self.open[event.job]
-            entry.job = replace(entry.job, attempt=event.attempt)
-            entry.worker, entry.waiting = event.worker, False
+            # Journals of older versions name no checkpoint here: it was the first attempt's.
+            start = event.checkpoint or entry.job.checkpoint
+            entry.job = replace(entry.job, attempt=event.attempt, checkpoint=start)
+            entry.worker, entry.waiting, entry.reports = event.worker, False, 0
             self.waiting.remove(event.job)
             return
         if event.job != self.n_jobs:
@@ -175,9 +183,11 @@ class StudyState:
     def _reported(self, event: ev.JobReported) -> None:
         entry = self.open[event.job]
         entry.reports += 1
+        entry.checkpoint = event.checkpoint or entry.checkpoint
         self.generator.reported(
-            entry.job, event.metrics, event.loss, event.step, Decision(event.decision)
-        )
+            entry.job, event.metrics, event.loss, event.step,
+            decision=Decision(event.decision), checkpoint=event.checkpoint,
+        )  # fmt: skip
 
     def _finished(self, event: ev.JobFinished) -> None:
         entry = self.open.pop(event.job)
@@ -217,6 +227,9 @@ class StudyState:
 
     def _stopped(self, event: ev.Stopped) -> None:
         self.stopped = event.reason
+
+    def _extended(self, event: ev.GeneratorExtended) -> None:
+        self.generator.extend(event.generator)
 
     def _noted(self, event: ev.Noted) -> None:
         pass

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bandmaster.core import events as ev
+from bandmaster.core.checkpoints import step_of
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.codec import native
 from bandmaster.core.decisions import Decision
@@ -20,15 +21,14 @@ from bandmaster.core.verdict import outcome_of
 from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
-from bandmaster.space import compile_space
 from bandmaster.storage import Journal, MemoryJournal
-from bandmaster.study.binding import bind
+from bandmaster.study.binding import bind, own_objectives
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
 from bandmaster.study.previous import Previous, past_of
 from bandmaster.study.proposing import Proposal
 from bandmaster.study.replay import replay
-from bandmaster.study.retries import after_failure, after_loss
+from bandmaster.study.retries import after_failure, after_loss, left_at
 from bandmaster.study.state import StudyState
 from bandmaster.study.view import StudyView
 
@@ -47,13 +47,14 @@ class Study(StudyView):
 
     Parameters
     ----------
-    space : Space, ConfigurationSpace or HDL mapping
+    space : Space, ConfigurationSpace or HDL mapping, optional
+        Default: that of the generator (a population's), or of an optimizer that has one.
     optimizer : Optimizer
         Initialised here if it is not yet. It belongs to this study alone.
     generator : IterGenerator
         Likewise.
     objectives : Objectives or sequence of Metric, optional
-        Default: those of the journal, or else minimise ``loss``.
+        Default: those of the journal, else the generator's own, else minimise ``loss``.
     journal : Journal, optional
         Default: memory.
     name : str, default ""
@@ -99,8 +100,7 @@ class Study(StudyView):
         self.max_retries = max_retries
         self.retry_failed = retry_failed
         self._clock: Clock = clock or SystemClock()
-        compiled = compile_space(space)
-        bind(optimizer, generator, compiled)
+        compiled = bind(optimizer, generator, space)
         super().__init__(
             StudyState(compiled, optimizer, generator, optimizer.history),
             MemoryJournal() if journal is None else journal,
@@ -108,9 +108,12 @@ class Study(StudyView):
         if objectives is not None and not isinstance(objectives, Objectives):
             objectives = Objectives(objectives)
         self._position = replay(self._state, self._journal, objectives)
+        if self._state.n_events and generator.under_way_as != generator.signature:
+            with self._lock:
+                self._commit(ev.GeneratorExtended(self._clock(), generator.signature))
         self._orphans = [(e.job.number, e.job.attempt) for e in self._state.open.values()]
         if not self._state.n_events:
-            objectives = objectives or Objectives()
+            objectives = objectives or own_objectives(generator)
             with self._lock:
                 self._commit(
                     ev.StudyCreated(
@@ -300,9 +303,9 @@ class Study(StudyView):
         metrics : Mapping of str to float, or float
             A number is the loss. A loss that is no finite number is none.
         step : int, optional
-            Default: counts this job's reports from 1.
+            Default: counts this job's reports, on from the checkpoint that it started from.
         checkpoint : str, optional
-            Where its state is kept by now.
+            Where its state is kept by now: an attempt that follows a lost one starts there.
 
         Returns
         -------
@@ -322,7 +325,8 @@ class Study(StudyView):
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return Decision.STOP
             loss = state.objectives.loss(told)
-            step = entry.reports + 1 if step is None else step
+            if step is None:
+                step = step_of(entry.job.checkpoint) + entry.reports + 1
             decision = (
                 state.generator.decide(entry.job, told, loss, step)
                 if state.stopped is None
@@ -442,7 +446,7 @@ class Study(StudyView):
         self._commit(
             ev.JobIssued(
                 self._clock(), job.number, job.attempt + 1, worker, job.trial, job.budget, None,
-                {}, job.bracket, job.rung, None, False,
+                {}, job.bracket, job.rung, entry.checkpoint or job.checkpoint, False,
             )
         )  # fmt: skip
         return entry.job
@@ -461,6 +465,7 @@ class Study(StudyView):
     def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
+        outcome = left_at(self._state.open[number], outcome)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
 
     def _retry(self, entry: OpenJob, outcome: Outcome) -> bool:

@@ -13,6 +13,7 @@ from bandmaster.study.formatting import escape, format_loss, format_value
 __all__ = ["ResultTable"]
 
 _NAME_WIDTH = 80
+_MOST_BUDGETS = 12
 _LEFT = "style='text-align:left;padding:0 1em 0 0'"
 
 
@@ -25,7 +26,7 @@ class ResultTable:
     parameters : sequence of str
         The rows; one that the best configuration of a budget lacks (inactive) shows ``-``.
     budgets : sequence of float
-        The columns, ascending; at least one.
+        The columns, ascending; at least one. Of many the largest are shown, and a note says so.
     best : Mapping of budget to Evaluation
         The incumbents; a budget where nothing succeeded is absent.
     n_configs : Mapping of budget to int
@@ -43,13 +44,22 @@ class ResultTable:
     notes: Sequence[str] = ()
     objectives: Objectives = field(default_factory=Objectives)
 
+    @property
+    def _shown(self) -> Sequence[float]:
+        return self.budgets[-_MOST_BUDGETS:]
+
+    @property
+    def _notes(self) -> list[str]:
+        left_out = len(self.budgets) - len(self._shown)
+        return [f"{left_out} smaller budgets are not shown."] * (left_out > 0) + [*self.notes]
+
     def _sections(self) -> list[list[list[str]]]:
         """The groups of rows below the header; each row begins with its name."""
         top = self.budgets[-1]
-        configs = [self.best[b].config if b in self.best else {} for b in self.budgets]
+        configs = [self.best[b].config if b in self.best else {} for b in self._shown]
         metric = self.objectives.primary.name
         optimal = f"Optimal {'Loss' if metric == 'loss' else metric}"
-        values = [self._value(self.best.get(b)) for b in self.budgets]
+        values = [self._value(self.best.get(b)) for b in self._shown]
         return [
             [
                 [
@@ -58,9 +68,9 @@ class ResultTable:
                 ]
                 for name in self.parameters
             ],
-            [["Budgets", *(format_budget(b) + " (max)" * (b == top) for b in self.budgets)]],
+            [["Budgets", *(format_budget(b) + " (max)" * (b == top) for b in self._shown)]],
             [[_cut(_one_line(optimal)), *map(format_loss, values)]],
-            [["Num Configs", *(str(self.n_configs.get(b, 0)) for b in self.budgets)]],
+            [["Num Configs", *(str(self.n_configs.get(b, 0)) for b in self._shown)]],
         ]
 
     def _value(self, best: Evaluation | None) -> float | None:
@@ -88,13 +98,13 @@ class ResultTable:
                 cells = (f" {cell:<{width}} " for cell, width in zip(row, widths, strict=True))
                 lines.append("|" + "|".join(cells) + "|")
             lines.append(border)
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *self._notes])
 
     def to_html(self) -> str:
         """Draw it for a notebook."""
         head = (
             f"<tr><th {_LEFT}>HyperParameters</th>"
-            f"<th {_LEFT} colspan='{len(self.budgets)}'>Optimal Value</th></tr>"
+            f"<th {_LEFT} colspan='{len(self._shown)}'>Optimal Value</th></tr>"
         )
         body = []
         for number, section in enumerate(self._sections()):
@@ -103,7 +113,7 @@ class ResultTable:
                 tag = "th" if strong else "td"
                 inner = "".join(f"<td {_LEFT}>{escape(c)}</td>" for c in cells)
                 body.append(f"<tr><{tag} {_LEFT}>{escape(name)}</{tag}>{inner}</tr>")
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes)
         return f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>{notes}"
 
 

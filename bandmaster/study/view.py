@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from bandmaster.checkpoints import Keep
 from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.plan import Plan
@@ -15,6 +16,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Journal
 from bandmaster.study.proposing import propose
+from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
 from bandmaster.study.timings import Timings
 
@@ -39,6 +41,7 @@ class StudyView:
         self.timings = Timings()
         self._state = state
         self._journal = journal
+        state.history.reported = Reported(journal.read)
         self._position = 0
         # Taken by itself: entering a Condition is Python code, where Ctrl-C would leave it locked.
         self._lock = threading.Lock()
@@ -228,6 +231,26 @@ class StudyView:
         """Block until the study is over; False when `timeout` seconds passed first."""
         return self.wait_for(self._finished, timeout)
 
+    def watch_checkpoints(self, listener: Callable[[], None] | None) -> None:
+        """Have `listener` called, under the lock, when checkpoints may be superfluous by now."""
+        with self._lock:
+            self._state.ledger.listener = listener
+
+    def superfluous_checkpoints(self, keep: Keep) -> tuple[list[str], int]:
+        """Return the names of checkpoints that nobody needs any more, and forget them.
+
+        They may be deleted once the journal keeps everything before the position that comes with
+        them (`wait_durable`).
+        """
+        with self._lock:
+            state = self._state
+            return state.ledger.collect(keep, state.generator.needs_checkpoint), self._position
+
+    def known_checkpoints(self) -> set[str]:
+        """Return the names of all checkpoints that were told of and are not superfluous."""
+        with self._lock:
+            return self._state.ledger.known
+
     def _journal_failed(self, error: StorageError) -> None:
         with self._lock:
             self._poison = self._poison or error
@@ -251,5 +274,5 @@ class StudyView:
 def _copy(entry: OpenJob) -> OpenJob:
     return OpenJob(
         entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports,
-        entry.failed,
+        entry.failed, entry.checkpoint,
     )  # fmt: skip

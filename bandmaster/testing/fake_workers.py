@@ -13,7 +13,7 @@ from bandmaster.asynccomm import protocol
 from bandmaster.asynccomm.dispatcher import Dispatcher
 from bandmaster.asynccomm.protocol import Goodbye, Hello, Welcome
 from bandmaster.asynccomm.wire import Peer, WakeFd
-from bandmaster.core.codec import pack, unpack
+from bandmaster.core.codec import unpack
 from bandmaster.core.decisions import Decision
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
@@ -127,7 +127,7 @@ class FakeWorker:
 
     def report(self, job: Job, **metrics: float) -> Decision:
         """Report; returns what to do."""
-        payload = pack([job.number, job.attempt, metrics, 1])
+        payload = protocol.write_reports(job.number, job.attempt, [(metrics, 1, None)])
         return Decision(unpack(self.dispatcher.handle(self.peer, "report", payload)))
 
     def goodbye(self, reason: str = "test", **fields: Any) -> None:

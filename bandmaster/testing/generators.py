@@ -6,22 +6,25 @@
         def make(self):
             return MyIterGenerator(1, 9)   # small: every rule plays some fifty runs
 
-A run is a `Play`: a script says which running job ends when and how, with what losses (few, so that
-ties are common), how many workers there are, and when the intake is closed. `Simulation` plays it
-as a study would, and keeps what happened for the rules to check.
+A run is a `Play`: a script says which running job reports, is lost, or ends when and how, with what
+losses (few, so that ties are common), how many workers there are, and when the intake is closed.
+`Simulation` plays it as a study would, and keeps what happened for the rules to check.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bandmaster.core.decisions import Action, Decision, Done, New, Promote, Wait
+from bandmaster.core.checkpoints import checkpoint_name, step_of
+from bandmaster.core.decisions import Action, Decision, Done, Exploit, New, Promote, Wait
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import StudyError
@@ -40,15 +43,19 @@ _FATES = (*[Status.OK] * 4, Status.FAILED, Status.CRASHED, Status.TIMEOUT, Statu
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn: running job number `pick` (modulo) ends with `fate`.
+    """One turn: running job number `pick` (modulo) makes `reports` and ends with `fate`.
 
-    Unless `lazy`, everything that may start first does, as far as there are workers.
+    What a report is answered is obeyed. A job that is `lost` begins again, once, from the last
+    checkpoint that it reported. Unless `lazy`, everything that may start first does, as far as
+    there are workers; a lazy job reports only, the first two times.
     """
 
     pick: int
     fate: Status
     loss: int
     lazy: bool
+    reports: int = 0
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,8 @@ def plays(
         fate=st.sampled_from(fates),
         loss=st.integers(0, 5),
         lazy=st.booleans(),
+        reports=st.integers(0, 3),
+        lost=st.booleans(),
     )
     return st.builds(
         Play,
@@ -102,6 +111,10 @@ class Simulation:
     running : list of Job
     seen : list of Seen
         After `plan` and after every event.
+    steps : dict of job number to int
+        The last step that each reported.
+    checkpoints : dict of trial to set of str
+        What each has left.
     events : list of callable
         Each applies one event to a generator, for a replay.
     """
@@ -114,7 +127,11 @@ class Simulation:
         self.seen: list[Seen] = []
         self.events: list[Callable[[IterGenerator], None]] = []
         self.closed = False
-        self._n_trials = 0
+        self.steps: dict[int, int] = {}
+        self.checkpoints: dict[int, set[str]] = {}
+        self._newest: dict[int, str | None] = {}  # of a job: what it reported last
+        self._turns: dict[int, int] = {}
+        self._configs: list[Mapping[str, Any]] = []  # of the trials
         self.plan(n_iterations)
 
     def plan(self, n_iterations: int | None) -> None:
@@ -126,15 +143,23 @@ class Simulation:
         """Make a job of the present answer."""
         action = self.seen[-1].action
         assert not isinstance(action, (Wait, Done)), f"nothing may start: {action!r}"
-        trial = self._n_trials if isinstance(action, New) else action.trial
-        self._n_trials += isinstance(action, New)
+        info = {}
+        if isinstance(action, New):
+            trial = len(self._configs)
+            given = action.source
+            self._configs.append({"x": trial / 7} if isinstance(given, str) else given)
+        else:
+            trial = action.trial
+        if isinstance(action, Exploit):
+            self._configs[trial], info = action.config, {"exploits": action.donor}
         checkpoint = None if isinstance(action, New) else action.checkpoint
         job = Job(
-            len(self.jobs), 0, trial, {"x": trial}, action.budget, {}, action.bracket,
+            len(self.jobs), 0, trial, self._configs[trial], action.budget, info, action.bracket,
             action.rung, checkpoint,
         )  # fmt: skip
         self.jobs.append(job)
         self.running.append(job)
+        self.steps[job.number] = step_of(checkpoint)
         self._apply(lambda generator: generator.issued(job))
         return job
 
@@ -142,15 +167,46 @@ class Simulation:
         """End a running job; one that ends well or is stopped leaves a loss and a checkpoint."""
         job = self.running.pop(position)
         scored = status in (Status.OK, Status.STOPPED)
+        step = max(self.steps[job.number], math.ceil(job.budget))
+        names = (None, _checkpoint(job, step), f"checkpoint of job {job.number}")
+        name = self._newest.get(job.number)
+        if name is None:
+            name = names[job.number % 3]
         outcome = Outcome(
             status,
             loss if scored else None,
             error=None if scored else "made to fail",
-            checkpoint=f"checkpoint of job {job.number}" if job.number % 3 else None,
+            checkpoint=name,
         )
+        self._left(job, name)
         self.outcomes[job.number] = outcome
         self._apply(lambda generator: generator.observe(job, outcome))
         return job
+
+    def report(self, position: int, loss: float = 0.0) -> Decision:
+        """Let a running job report its next step, every other with a checkpoint; it obeys."""
+        job = self.running[position]
+        step = self.steps[job.number] = self.steps[job.number] + 1
+        metrics = {"epoch": step, "loss": loss}
+        decision = self.generator.decide(job, metrics, loss, step)
+        name = _checkpoint(job, step) if (step + job.number) % 2 else None
+        if name is not None:
+            self._newest[job.number] = name
+            self._left(job, name)
+        self._apply(
+            lambda generator: generator.reported(
+                job, metrics, loss, step, decision=decision, checkpoint=name
+            )
+        )
+        if decision is not Decision.CONTINUE:
+            stopped = decision is Decision.STOP
+            self.finish(position, Status.STOPPED if stopped else Status.OK, loss)
+        return decision
+
+    def lose(self, position: int) -> None:
+        """Let a running job begin again, at another worker: of which a generator learns nothing."""
+        job = self.running[position]
+        self.steps[job.number] = step_of(self._newest.get(job.number) or job.checkpoint)
 
     def close(self) -> None:
         """Close the intake."""
@@ -170,12 +226,28 @@ class Simulation:
             if may_start and free > 0 and not (step.lazy and self.running):
                 self.issue()
             elif self.running:
-                self.finish(step.pick % len(self.running), step.fate, float(step.loss))
+                self._take(step)
             else:
                 break
         if play.close_after is not None and not self.closed:
             self.close()
         return self
+
+    def _take(self, step: Step) -> None:
+        position = step.pick % len(self.running)
+        number, loss = self.running[position].number, float(step.loss)
+        turn = self._turns[number] = self._turns.get(number, 0) + 1
+        for _ in range(step.reports):
+            if self.report(position, loss) is not Decision.CONTINUE:
+                return
+        if turn == 1 and step.lost:
+            self.lose(position)
+        elif turn > 2 or not (step.lazy and step.reports):
+            self.finish(position, step.fate, loss)
+
+    def _left(self, job: Job, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            self.checkpoints.setdefault(job.trial, set()).add(checkpoint)
 
     def _apply(self, event: Callable[[IterGenerator], None]) -> None:
         event(self.generator)
@@ -185,8 +257,20 @@ class Simulation:
         )
 
 
+def _checkpoint(job: Job, step: int) -> str:
+    return checkpoint_name(step, f"{job.number:016x}")
+
+
 class IterGeneratorSuite:
-    """What every iteration generator keeps. Subclass it and give `make`."""
+    """What every iteration generator keeps. Subclass it and give `make`.
+
+    Attributes
+    ----------
+    retries : bool
+        Whether a job that did not end well may be run again by the generator.
+    """
+
+    retries = False
 
     def make(self) -> IterGenerator:
         """Return a new generator, always the same; small (a cycle of at most 50 jobs)."""
@@ -240,14 +324,20 @@ class IterGeneratorSuite:
     @SUITE_SETTINGS
     @given(play=plays())
     def test_evaluations_never_exceed_the_plan(self, play: Play) -> None:
-        """No run makes more jobs than `num_all_configs` says, whatever fails."""
+        """No run makes more jobs than `num_all_configs` says, but for retries."""
         run = self.simulate(play)
-        assert len(run.jobs) <= run.generator.num_all_configs(play.n_iterations)
+        most = run.generator.num_all_configs(play.n_iterations)
+        assert len(run.jobs) - self._n_retries(run) <= most
+
+    def _n_retries(self, run: Simulation) -> int:
+        retried = {(job.trial, job.budget) for job in run.jobs}
+        return len(run.jobs) - len(retried) if self.retries else 0
 
     @SUITE_SETTINGS
     @given(play=plays())
     def test_a_trial_goes_on_from_its_last_job(self, play: Play) -> None:
-        """A promoted trial is not running, ended well, gets more budget and its checkpoint."""
+        """A promoted trial is not running, ended well, gets more budget and its checkpoint; one
+        that is tried again gets no less."""
         last: dict[int, Job] = {}
         run = self.simulate(play)
         for seen in run.seen:
@@ -256,9 +346,58 @@ class IterGeneratorSuite:
             if isinstance(seen.action, Promote):
                 before = last[seen.action.trial]
                 assert before.number in seen.ended
+                outcome = run.outcomes[before.number]
+                if self.retries and outcome.status is not Status.OK:
+                    assert seen.action.budget >= before.budget
+                else:
+                    assert Status.OK is outcome.status
+                    assert seen.action.budget > before.budget
+                if outcome.checkpoint is not None:
+                    assert outcome.checkpoint == seen.action.checkpoint
+                else:
+                    assert seen.action.checkpoint in (None, before.checkpoint)
+
+    @SUITE_SETTINGS
+    @given(play=plays())
+    def test_an_exploit_goes_on_from_another(self, play: Play) -> None:
+        """Who exploits is not running and trains further than before, from a checkpoint that is
+        there, of another trial."""
+        run = self.simulate(play)
+        kept = {None, *(name for names in run.checkpoints.values() for name in names)}
+        last: dict[int, Job] = {}
+        for seen in run.seen:
+            for job in run.jobs[: seen.n_jobs]:
+                last[job.trial] = job
+            if isinstance(seen.action, Exploit):
+                before = last[seen.action.trial]
+                assert before.number in seen.ended
                 assert Status.OK is run.outcomes[before.number].status
                 assert seen.action.budget > before.budget
-                assert run.outcomes[before.number].checkpoint == seen.action.checkpoint
+                assert seen.action.donor in last
+                assert seen.action.donor != seen.action.trial
+                assert seen.action.checkpoint in kept - {None}
+
+    @SUITE_SETTINGS
+    @given(play=plays())
+    def test_who_may_go_on_needs_its_checkpoint(self, play: Play) -> None:
+        """A checkpoint from which somebody goes on was said to be needed all the time."""
+        run, generator = self.simulate(play), self.make()
+        unneeded: set[str] = set()
+        for event, seen in zip(run.events, run.seen, strict=True):
+            event(generator)
+            action = seen.action
+            if isinstance(action, (Promote, Exploit)) and action.checkpoint is not None:
+                assert action.checkpoint not in unneeded
+            last = {job.trial: job for job in run.jobs[: seen.n_jobs]}
+            needed = {
+                trial
+                for trial, job in last.items()
+                if job.number not in seen.ended or generator.needs_checkpoint(trial)
+            }
+            # Who has left nothing of its own goes on from what it began with.
+            begun_with = {last[trial].checkpoint for trial in needed}
+            for trial in last.keys() - needed:
+                unneeded |= run.checkpoints.get(trial, set()) - begun_with
 
     @SUITE_SETTINGS
     @given(play=plays())
@@ -295,7 +434,8 @@ class IterGeneratorSuite:
         run.plan(n_iterations)
         run.play(dataclasses.replace(play, close_after=None))
         assert Done() == run.seen[-1].action
-        assert len(run.jobs) <= run.generator.num_all_configs(n_iterations)
+        most = run.generator.num_all_configs(n_iterations)
+        assert len(run.jobs) - self._n_retries(run) <= most
 
     @SUITE_SETTINGS
     @given(play=plays(most=3))

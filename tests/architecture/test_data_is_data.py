@@ -20,6 +20,7 @@ _TAKES_SQL = {"execute", "executemany", "executescript", "exec_driver_sql", "tex
 ALLOWED = {
     ("unpickled", "bandmaster/asynccomm/child.py"): "the task that a parent sends its child",
     ("unpickled", "bandmaster/asynccomm/local.py"): "what ended a process that this one started",
+    ("unpickled", "bandmaster/checkpoints/archive.py"): "a state that an evaluation has saved",
     ("unpickled", "bandmaster/study/saving/pickled.py"): "it finds no name but a result's own",
     ("yaml", "bandmaster/space/hdl_files.py"): "with a loader derived from SafeLoader",
     ("imported", "bandmaster/__init__.py"): "its own modules, on first use",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("ConfigSpace", "matplotlib", "pandas", "scipy", "sklearn", "sqlalchemy")
+HEAVY = ("ConfigSpace", "fsspec", "matplotlib", "pandas", "scipy", "sklearn", "sqlalchemy")
 
 
 def loaded_by(code: str, root: Path) -> set[str]:

@@ -16,8 +16,12 @@ from bandmaster.multifidelity import (
     IterGenerator,
     MedianStoppingIterGenerator,
     PASHAIterGenerator,
+    PBTIterGenerator,
     PercentileStoppingIterGenerator,
     SuccessiveHalvingIterGenerator,
+    grid_search,
+    sample_from,
+    uniform,
 )
 from bandmaster.testing.brackets import BracketSuite
 from bandmaster.testing.generators import IterGeneratorSuite
@@ -81,6 +85,41 @@ class TestMedianStopping(BracketSuite):
 class TestPASHA(IterGeneratorSuite):
     def make(self) -> IterGenerator:
         return PASHAIterGenerator(1, 8, 2)
+
+
+class TestPBT(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return PBTIterGenerator(2, hyperparam_mutations={"x": uniform(0, 1)}, num_samples=5, stop=5)
+
+
+class TestSynchronousPBT(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return PBTIterGenerator(
+            2,
+            hyperparam_mutations={"x": uniform(0, 1), "y": [1, 2, 3]},
+            param_space={"x": grid_search([0.1, 0.9]), "y": sample_from(lambda c: 1 + 2 * c["x"])},
+            num_samples=2, quantile_fraction=0.5, synch=True, stop=6,
+        )  # fmt: skip
+
+
+class TestPBTWithRetries(IterGeneratorSuite):
+    retries = True
+
+    def make(self) -> IterGenerator:
+        return PBTIterGenerator(
+            2, hyperparam_mutations={"x": uniform(0, 1)}, num_samples=4, stop={
+                "training_iteration": 6, "loss": 5.0},
+            quantile_fraction=0.5, max_failures=2, synch=True,
+        )  # fmt: skip
+
+
+class TestPBTByMetrics(IterGeneratorSuite):
+    def make(self) -> IterGenerator:
+        return PBTIterGenerator(
+            1.5, time_attr="epoch", metric="loss", mode="min", require_attrs=False,
+            burn_in_period=2, num_samples=5, quantile_fraction=0.4, stop={"epoch": 7},
+            param_space={"x": uniform(0, 1)}, hyperparam_mutations={"x": lambda: 0.5},
+        )  # fmt: skip
 
 
 class TestPercentileStopping(BracketSuite):

@@ -42,6 +42,12 @@ class Stranger:
 NUMBER = 3
 
 
+def saves(config, budget, context):
+    state = context.load() or []
+    context.report(config["x"], checkpoint=[*state, budget])
+    return config["x"]
+
+
 def slow(config):
     import time
     print("begins", flush=True)
@@ -270,6 +276,18 @@ def test_the_same_command_goes_on_where_it_was(folder: Path, nameserver: Program
         with (folder / "rows.csv").open() as file:
             trials = [row["trial"] for row in csv.DictReader(file)]
         assert [str(i) for i in range(expected)] == trials
+
+
+def test_the_store_of_checkpoints_is_an_option(folder: Path, nameserver: Program) -> None:
+    """What evaluations kept is in a folder of the study, all of it if that is wanted."""
+    options = ("--generator", "flat", "--n-trials", "3", "--checkpoint-store", "states")
+    worker = Program(bandmaster("worker", "objective:saves", *RUN), cwd=folder)
+    master = start_master(folder, *options, "--keep-checkpoints", "all")
+    with worker, master:
+        assert master.finish(30) == 0, master
+        assert worker.finish(15) == 0, worker
+    [states] = (folder / "states").iterdir()
+    assert 3 == len([path for path in states.iterdir() if path.name.startswith("1-")])
 
 
 def test_ctrl_c_ends_each_program_with_130(

@@ -194,7 +194,7 @@ def test_arguments_that_do_not_fit_are_refused_at_once() -> None:
     """Errors of the caller are raised where he is: in the constructor or in run."""
     from bandmaster import Master
 
-    with pytest.raises(ConfigurationError, match="knows no search space"):
+    with pytest.raises(ConfigurationError, match="there is no search space"):
         Master("r", RandomOptimizer(), FlatIterGenerator())
     with pytest.raises(ConfigurationError, match="cannot be a run_id"):
         Worker("no such run_id, please")

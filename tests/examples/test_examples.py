@@ -15,6 +15,7 @@ SCRIPTS = {
     "ask_and_tell.py": "best: {'temperature':",
     "own_optimizer.py": "",
     "own_worker.py": "| Num Configs",
+    "pbt_toy.py": "ends at Q = 1.2000; 1.19 at step",
     "prior_knowledge.py": "with beliefs",
     "quickstart.py": "| Num Configs",
     "reading_results.py": "neither smaller nor better",

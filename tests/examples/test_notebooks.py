@@ -16,6 +16,10 @@ FOLDER = ROOT / "examples" / "notebooks"
 NOTEBOOKS = {
     "first_search": (2, ["120/120", "best loss: ", "Num Configs", "'basis:__choice__': "]),
     "multi_fidelity_on_a_cluster": (2, ["max budget: 9", "bracket  rung", "Num Configs"]),
+    "population_based_training": (
+        4,
+        ["24 exploits in all", "step 4: trial 1 goes", "0.5925 0.3900"],
+    ),
     "reading_results": (4, ["diverged at rate", "the forest's R² is", "count", "True"]),
 }
 

@@ -21,8 +21,8 @@ from bandmaster.core.outcome import Outcome
 RUN = "fuzz"
 OBJECTS = (NAMES_OBJECT, protocol.DISPATCHER, protocol.CONTROL, "Pyro.Daemon", "x" * 200)
 METHODS = (
-    "register", "lookup", "list", "remove", "hello", "exchange", "report", "goodbye", "wake",
-    "cancel", "shutdown", "get_metadata", "__class__", "about", "handle",
+    "register", "lookup", "list", "remove", "hello", "exchange", "report", "goodbye", "put",
+    "get", "wake", "cancel", "shutdown", "get_metadata", "__class__", "about", "handle",
 )  # fmt: skip
 _FLAGS = (1, 2, 4, 8, 16, 32, 64, 128, 0xFFFF)  # exception, compressed, one-way, batch, …
 
@@ -168,7 +168,9 @@ _GOOD = [
     (NAMES_OBJECT, "list", pack(("fuzz",))),
     (NAMES_OBJECT, "remove", pack(("fuzz.name",))),
     (protocol.DISPATCHER, "exchange", protocol.write_exchange(7, 0, _OUTCOME)),
-    (protocol.DISPATCHER, "report", pack([7, 0, {"loss": 1.0}, 1])),
+    (protocol.DISPATCHER, "report", protocol.write_reports(7, 0, [({"loss": 1.0}, 1, None)])),
+    (protocol.DISPATCHER, "put", protocol.Put(7, 0, f"1-{'0' * 64}", 0, 9, bytes(9)).encode()),
+    (protocol.DISPATCHER, "get", protocol.Get(7, 0, f"1-{'0' * 64}", 0).encode()),
     (protocol.DISPATCHER, "goodbye", Goodbye("fuzz").encode()),
     (
         protocol.DISPATCHER,

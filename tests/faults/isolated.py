@@ -48,7 +48,9 @@ class Evaluations:
         job = Job(self._count, 0, self._count, {"do": do, **config}, 1.0)
         self._count += 1
         context = Context(
-            job, worker="w", reporter=lambda job, metrics, step: self._answer(dict(metrics))
+            job,
+            worker="w",
+            reporter=lambda job, metrics, step, checkpoint: self._answer(dict(metrics)),
         )
         return self.evaluator.run(job, context)
 

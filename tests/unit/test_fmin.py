@@ -13,6 +13,7 @@ from bandmaster.errors import (
     StorageError,
     StudyError,
 )
+from bandmaster.multifidelity import ASHAStoppingIterGenerator
 from bandmaster.optimizers import optimizer_names
 from bandmaster.storage import MemoryJournal
 
@@ -168,6 +169,13 @@ def test_map_reduce_with_and_without_an_iteration_generator(generator, n_jobs):
         ({"n_iterations": None}, "n_trials"),
         ({"checkpoint_file": "a.db", "storage": "sqlite:///b.db"}, "checkpoint_file"),
         ({"multi_fidelity_iter_generator": "hyperband"}, "HyperBandIterGenerator"),
+        (
+            {
+                "multi_fidelity_iter_generator": ASHAStoppingIterGenerator(1, 9),
+                "parallel_strategy": "MapReduce",
+            },
+            "AsyncComm",
+        ),
         ({"metrics": [{"name": "a", "strategy": "guess"}]}, "strategy"),
         ({"metrics": "accuracy"}, r"\['accuracy'\]"),
         ({"timeout": -1}, "timeout"),

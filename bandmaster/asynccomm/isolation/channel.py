@@ -12,15 +12,18 @@ from bandmaster.core.codec import pack, unpack
 from bandmaster.errors import ProtocolError
 
 __all__ = [
+    "ANSWER",
     "BROKEN",
-    "DECISION",
     "DONE",
     "FATAL",
+    "FETCH",
+    "KEEP",
     "LINE_LOST",
     "LOG",
     "READY",
     "REPORT",
     "TROUBLE",
+    "WHERE",
     "Channel",
 ]
 
@@ -29,9 +32,12 @@ BROKEN = "broken"  # child → worker: it cannot be loaded; a traceback
 DONE = "done"  # child → worker: the outcome, and whether the child can go on
 FATAL = "fatal"  # child → worker: an exception that is not to be caught; a traceback, the pickle
 LOG = "log"  # child → worker: texts, numbers of a record
-REPORT = "report"  # child → worker: metrics, step; the answer is one of the next two
-DECISION = "decision"  # worker → child
-TROUBLE = "trouble"  # worker → child: an exception that the report raises; the pickle
+REPORT = "report"  # child → worker: metrics, step, checkpoint; the answer is one of the last two
+WHERE = "where"  # child → worker: whether of the store; the answer is a folder to write to
+KEEP = "keep"  # child → worker: the file of a checkpoint, its name
+FETCH = "fetch"  # child → worker: the name of a checkpoint; the answer is a file
+ANSWER = "answer"  # worker → child: the decision on a report, or what was asked for
+TROUBLE = "trouble"  # worker → child: an exception to be raised instead; the pickle
 
 LINE_LOST = 76
 """The exit code of a child whose evaluation has closed its end."""

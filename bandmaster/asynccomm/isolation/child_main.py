@@ -17,8 +17,8 @@ import cloudpickle
 
 from bandmaster.asynccomm.child import load
 from bandmaster.asynccomm.isolation.channel import (
+    ANSWER,
     BROKEN,
-    DECISION,
     DONE,
     FATAL,
     LINE_LOST,
@@ -28,7 +28,9 @@ from bandmaster.asynccomm.isolation.channel import (
     TROUBLE,
     Channel,
 )
+from bandmaster.asynccomm.isolation.checkpoints import ParentStore
 from bandmaster.asynccomm.isolation.logs import forward
+from bandmaster.checkpoints import StoredCheckpoints
 from bandmaster.core.codec import native
 from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
@@ -84,6 +86,8 @@ class _Evaluations:
         self._evaluator = InProcess(objective, catch=catch)
         self._pid = os.getpid()
         self._talking = threading.Lock()
+        store = ParentStore(self._ask)
+        self._checkpoints = StoredCheckpoints(store, scratch=store.scratch)
 
     def serve(self) -> bool:
         """Evaluate the next job; False when there will be none."""
@@ -92,7 +96,10 @@ class _Evaluations:
             return False
         fields, worker, directory = message
         job = Job.from_wire(fields)
-        context = Context(job, worker=worker, working_directory=directory, reporter=self._report)
+        context = Context(
+            job, worker=worker, working_directory=directory, reporter=self._report,
+            checkpoints=self._checkpoints,
+        )  # fmt: skip
         try:
             outcome = self._evaluator.run(job, context)
         except BaseException as error:  # noqa: BLE001 - the worker raises it
@@ -109,16 +116,22 @@ class _Evaluations:
             self._channel.send(DONE, failed.to_wire(), not _goes_on())
         return True
 
-    def _report(self, job: Job, metrics: Mapping[str, Any], step: int) -> Decision:
+    def _report(
+        self, job: Job, metrics: Mapping[str, Any], step: int, checkpoint: str | None
+    ) -> Decision:
+        plain = native(metrics, path="metrics")
+        return Decision(self._ask(REPORT, plain, step, checkpoint))
+
+    def _ask(self, *message: Any) -> Any:
+        """Say something to the worker, and return its answer."""
         if os.getpid() != self._pid:
             raise RuntimeError("only the process of the evaluation can report, not a fork of it")
-        plain = native(metrics, path="metrics")
         with self._talking:
-            self._channel.send(REPORT, plain, step)
+            self._channel.send(*message)
             answer = self._channel.receive()
         match answer:
-            case (str() as kind, str(decision)) if kind == DECISION:
-                return Decision(decision)
+            case (str() as kind, value) if kind == ANSWER:
+                return value
             case (str() as kind, bytes(error)) if kind == TROUBLE:
                 raise load(error)
         raise SystemExit("the worker is gone")

@@ -11,19 +11,20 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import cloudpickle
-
 from bandmaster.asynccomm.child import dump, load
 from bandmaster.asynccomm.isolation import endings
+from bandmaster.asynccomm.isolation.answers import answer
 from bandmaster.asynccomm.isolation.channel import (
-    DECISION,
     DONE,
     FATAL,
+    FETCH,
+    KEEP,
     LOG,
     READY,
     REPORT,
-    TROUBLE,
+    WHERE,
 )
+from bandmaster.asynccomm.isolation.checkpoints import Desk
 from bandmaster.asynccomm.isolation.keeper import Inmate, Keeper
 from bandmaster.asynccomm.isolation.logs import level_to_forward, replay
 from bandmaster.asynccomm.isolation.memory import MemoryWatch, can_measure
@@ -108,7 +109,8 @@ class Isolated(Evaluator):
                 raise _Over(endings.cancelled(cancelled))
             inmate = self._ready()
             began = self._clock()
-            outcome = self._evaluate(inmate, job, context)
+            with contextlib.closing(Desk(context.checkpoints)) as desk:
+                outcome = self._evaluate(inmate, job, context, desk)
         except _Over as over:
             outcome = over.outcome.timed(began, self._clock(), context.worker)
         except BaseException:
@@ -141,7 +143,7 @@ class Isolated(Evaluator):
 
     # -- from job to outcome --------------------------------------------------------------------
 
-    def _evaluate(self, inmate: Inmate, job: Job, context: Context) -> Outcome:
+    def _evaluate(self, inmate: Inmate, job: Job, context: Context, desk: Desk) -> Outcome:
         limit, watch = self._limits.time_limit, self._watch
         deadline = None if limit is None else time.monotonic() + limit
         asking: threading.Thread | None = None
@@ -161,14 +163,14 @@ class Isolated(Evaluator):
                         logger.debug("job %d has left things behind: a new process", job.number)
                         self._discard()
                     return outcome
-                case (str() as kind, dict(metrics), int(step)) if kind == REPORT:
+                case (str() as kind, *_) as message if kind in (REPORT, WHERE, KEEP, FETCH):
                     if deadline is None and watch is None:
-                        _answer(inmate, context, metrics, step)
+                        answer(inmate.channel, context, desk, *message)
                         continue
                     # A master that is gone may take minutes, and the limits hold meanwhile.
                     asking = threading.Thread(
-                        target=_answer, args=(inmate, context, metrics, step), name="report",
-                        daemon=True,
+                        target=answer, args=(inmate.channel, context, desk, *message),
+                        name="answer", daemon=True,
                     )  # fmt: skip
                     asking.start()
                 case (str() as kind, str(text), bytes() | None as pickled) if kind == FATAL:
@@ -349,22 +351,6 @@ class _Over(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.error)
         self.outcome = outcome
-
-
-def _answer(inmate: Inmate, context: Context, metrics: dict[str, Any], step: int) -> None:
-    """Pass a report on, and its answer back."""
-    try:
-        answer: tuple[str, Any] = (
-            DECISION,
-            context.report(metrics, step=step, auto_stop=False).value,
-        )
-    except BandmasterError as error:  # the evaluation is to see it, as it would elsewhere
-        answer = TROUBLE, cloudpickle.dumps(error)
-    except Exception as error:
-        logger.exception("a report of job %d failed", context.job.number)
-        answer = TROUBLE, cloudpickle.dumps(CommError(f"the report failed: {error!r}"))
-    with contextlib.suppress(OSError):  # it has died: the keeper says so next
-        inmate.channel.send(*answer)
 
 
 def _raise(text: str, pickled: bytes | None) -> NoReturn:

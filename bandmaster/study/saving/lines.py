@@ -14,27 +14,33 @@ from bandmaster.space import Space
 from bandmaster.study.saving.rows import FIELDS, make_row, row_values
 from bandmaster.study.saving.saved import Saved, assemble, header_of, is_header
 from bandmaster.study.saving.spelling import dumps, loads
+from bandmaster.study.trainings import dump_trainings
 
 __all__ = ["read", "read_bytes", "read_values", "warn_torn", "warn_unknown", "write"]
 
 logger = logging.getLogger(__name__)
 
+_TRAINING = "bandmaster_training"
+
 
 def write(saved: Saved, file: IO[bytes]) -> None:
-    """Write a header, then a line an evaluation.
+    """Write a header, then a line an evaluation, then what trials reported, a line a job.
 
     Raises
     ------
     CodecError
         When a value is no plain data.
     """
-    file.write(dumps(header_of(saved)).encode() + b"\n")
+    trainings = dump_trainings(saved.history)
+    file.write(dumps(header_of(saved, trainings=bool(trainings))).encode() + b"\n")
     for number, row in enumerate(saved.history):
         try:
             line = dumps(row_values(row))
         except CodecError as error:
             raise CodecError(f"evaluation {number} cannot be written: {error}") from error
         file.write(line.encode() + b"\n")
+    for training in trainings:
+        file.write(dumps({_TRAINING: training}).encode() + b"\n")
 
 
 def read(path: Path, space: Space | None) -> Saved:
@@ -50,10 +56,14 @@ def read(path: Path, space: Space | None) -> Saved:
     header = None
     unknown: set[str] = set()
     rows: list[Evaluation] = []
+    trainings: list[Any] = []
     for number, value in read_values(path):
         try:
             if number == 1 and is_header(value):
                 header = value
+                continue
+            if header is not None and isinstance(value, dict) and [*value] == [_TRAINING]:
+                trainings.append(value[_TRAINING])
                 continue
             if not isinstance(value, dict):
                 raise CodecError(f"an evaluation is expected, not {value!r:.80}")
@@ -63,7 +73,7 @@ def read(path: Path, space: Space | None) -> Saved:
             raise CodecError(f"{path}, line {number}: {error}") from error
     warn_unknown(path, unknown)
     try:
-        return assemble(rows, header, space)
+        return assemble(rows, header, space, trainings)
     except CodecError as error:
         raise CodecError(f"{path}: {error}") from error
 

@@ -1,8 +1,8 @@
 """Parquet: typed columns for data frames; what has no column type is a column of JSON.
 
-The columns are those of the CSV files, the rest of the result is in the file's metadata, and a
-column that needs it says in its own metadata how to read it: ``json`` for a column of JSON values,
-``ints`` for a column of floats of which these were integers.
+The columns are those of the CSV files, the rest of the result, with what trials reported, is in the
+file's metadata, and a column that needs it says in its own metadata how to read it: ``json`` for a
+column of JSON values, ``ints`` for a column of floats of which these were integers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bandmaster.study.saving.columns import MISSING, columns_of, rows_of, unknow
 from bandmaster.study.saving.lines import warn_unknown
 from bandmaster.study.saving.saved import Saved, assemble, header_of, is_header
 from bandmaster.study.saving.spelling import dumps, loads
+from bandmaster.study.trainings import dump_trainings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["read", "require_pyarrow", "write"]
 
 _KEY = b"bandmaster"
+_TRAININGS = b"bandmaster_trainings"
 _TYPES: Mapping[type, str] = {bool: "bool", int: "int64", float: "float64", str: "string"}
 _NULL_IS_NONE = ("checkpoint", "error", "loss")
 
@@ -58,8 +60,11 @@ def write(saved: Saved, file: IO[bytes]) -> None:
 
     columns = columns_of(list(saved.history))
     made = [_arrow(pa, name, values) for name, values in columns.items()]
-    header = json.dumps(header_of(saved)).encode()
-    schema = pa.schema([field for field, _ in made], metadata={_KEY: header})
+    trainings = dump_trainings(saved.history)
+    metadata = {_KEY: json.dumps(header_of(saved, trainings=bool(trainings))).encode()}
+    if trainings:
+        metadata[_TRAININGS] = dumps(trainings).encode()
+    schema = pa.schema([field for field, _ in made], metadata=metadata)
     pq.write_table(pa.table([array for _, array in made], schema=schema), file)
 
 
@@ -87,11 +92,13 @@ def read(path: Path, space: Space | None) -> Saved:
             raise StorageError(f"cannot read {str(path)!r}: {error.strerror}") from error
         raise CodecError(f"{path} is no Parquet file, or not all of it: {error}") from error
     try:
-        header = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
+        metadata = table.schema.metadata or {}
+        header = json.loads(metadata.get(_KEY, b"null"))
+        trainings = loads(metadata.get(_TRAININGS, b"[]"))
         columns = {
             field.name: _values(field, table.column(i)) for i, field in enumerate(table.schema)
         }
-        saved = assemble(rows_of(columns), header if is_header(header) else None, space)
+        saved = assemble(rows_of(columns), header if is_header(header) else None, space, trainings)
     except ValueError as error:
         raise CodecError(f"{path}: {error}") from error
     warn_unknown(path, unknown_columns(columns))

@@ -54,6 +54,7 @@ def read(path: Path, space: Space | None) -> Saved:
     if space is None:
         return saved
     again = assemble(saved.history, None, space)
+    again.history.reported = saved.history.reported
     return Saved(again.history, space, saved.budgets, saved.objectives)
 
 

@@ -14,11 +14,12 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.errors import BandmasterError, CodecError, SpaceError
 from bandmaster.space import Space
 from bandmaster.study.saving.spelling import spell, unspell
+from bandmaster.study.trainings import load_trainings
 
 __all__ = ["FORMAT", "Saved", "assemble", "header_of", "is_header"]
 
-FORMAT = 1
-"""The version of the header of JSON lines and Parquet files."""
+FORMAT = 2
+"""The version of the header of JSON lines and Parquet files: 1 where no trial reported."""
 
 _MARK = "bandmaster_result"
 
@@ -42,10 +43,10 @@ class Saved:
     objectives: Objectives = field(default_factory=Objectives)
 
 
-def header_of(saved: Saved) -> dict[str, Any]:
-    """Return what is beside the rows, as data for JSON."""
+def header_of(saved: Saved, *, trainings: bool = False) -> dict[str, Any]:
+    """Return what is beside the rows, as data for JSON; `trainings` says whether some follow."""
     return {
-        _MARK: FORMAT,
+        _MARK: FORMAT if trainings else 1,
         "space": None if saved.space is None else saved.space.to_dict(),
         "budgets": spell(list(saved.budgets)),
         "objectives": spell(saved.objectives.to_data()),
@@ -58,7 +59,10 @@ def is_header(data: Any) -> bool:
 
 
 def assemble(
-    rows: Iterable[Evaluation], header: Mapping[str, Any] | None, space: Space | None
+    rows: Iterable[Evaluation],
+    header: Mapping[str, Any] | None,
+    space: Space | None,
+    trainings: Iterable[Mapping[str, Any]] = (),
 ) -> Saved:
     """Put rows and header together again, with the vectors that follow from the configurations.
 
@@ -69,6 +73,8 @@ def assemble(
         None for a file that keeps none.
     space : Space or None
         Counts instead of the header's.
+    trainings : iterable of Mapping
+        What trials reported.
 
     Raises
     ------
@@ -92,6 +98,7 @@ def assemble(
     history = History(0 if space is None else space.dim)
     for row in _encoded(list(rows), space):
         history.append(row)
+    history.reported = load_trainings(trainings)
     return Saved(history, space, budgets, objectives)
 
 

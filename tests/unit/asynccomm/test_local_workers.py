@@ -80,3 +80,44 @@ def test_a_process_that_does_not_read_its_task_can_be_ended(
         assert children[0].ended.is_set()
     workers.close()
     assert 1 == len(children)
+
+
+class Failing:
+    """A process that ends as soon as it is there, with an error."""
+
+    started = 0
+
+    def __init__(self, task: bytes) -> None:
+        type(self).started += 1
+        self.pid = type(self).started
+        self.killed = False
+
+    def spawn(self) -> None:
+        """It is there."""
+
+    tell = hang_up = kill = spawn
+
+    def wait(self) -> int:
+        return 1
+
+
+def test_processes_that_never_ask_for_a_job_are_not_replaced_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After three in a row the run fails, also if they said hello; who has asked counts anew."""
+    monkeypatch.setattr(local, "Child", Failing)
+    Failing.started = 0
+    failed: list[BaseException] = []
+    ended = threading.Event()
+
+    def fail(error: BaseException) -> None:
+        failed.append(error)
+        ended.set()
+
+    dispatcher: Any = SimpleNamespace(sessions=SimpleNamespace(pids={3}), fail=fail)
+    workers = LocalWorkers(lambda number: b"", 1, cast(Dispatcher, dispatcher))
+    workers.start()
+    assert ended.wait(5)
+    workers.close()
+    assert 6 == Failing.started
+    assert "3 worker processes in a row ended before they were ready" in str(failed[0])

@@ -27,6 +27,8 @@ def test_an_optimizer_by_name_class_or_instance(optimizer: Any) -> None:
         ({"iter_generator": "hyperband"}, "HyperBandIterGenerator"),
         ({"callbacks": 3}, "callbacks is a list of functions"),
         ({"config_space": None}, "no search space"),
+        ({"checkpoint_store": 3}, "a directory or a URL"),
+        ({"keep_checkpoints": 3}, "keep_checkpoints is"),
     ],
 )
 def test_wrong_parts_are_refused_at_once(options: dict[str, Any], says: str) -> None:

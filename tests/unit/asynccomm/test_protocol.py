@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandmaster.asynccomm import protocol
-from bandmaster.asynccomm.protocol import Goodbye, Hello, Ticket, Welcome
-from bandmaster.core.codec import pack, unpack
+from bandmaster.asynccomm.protocol import Get, Goodbye, Hello, Place, Put, Ticket, Welcome
+from bandmaster.core.codec import unpack
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import CodecError, ProtocolError
@@ -50,10 +50,36 @@ def test_exchange_comes_back(job: int, attempt: int, outcome: Outcome) -> None:
     assert (job, attempt, outcome) == protocol.read_exchange(payload)
 
 
+@given(st.builds(Welcome, st.text(), st.booleans(), st.builds(Place, st.text(), st.text())))
+def test_welcome_comes_back(welcome: Welcome) -> None:
+    """A welcome is read as it was written."""
+    assert welcome == Welcome.decode(welcome.encode())
+
+
+@given(st.integers(0, 99), st.binary(max_size=99), st.integers(0, 99))
+def test_parts_of_checkpoints_come_back(start: int, data: bytes, more: int) -> None:
+    """What is put and what is wished for are read as they were written."""
+    put = Put(1, 2, "name", start, start + len(data) + more, data)
+    assert put == Put.decode(put.encode())
+    get = Get(1, 2, "name", start)
+    assert get == Get.decode(get.encode())
+
+
+@pytest.mark.parametrize(
+    ("start", "total", "size"), [(-1, 5, 1), (0, 0, 1), (5, 5, 1), (0, 1 << 22, (1 << 20) + 1)]
+)
+def test_parts_that_cannot_be_are_refused(start: int, total: int, size: int) -> None:
+    """A part lies within the whole, and is no larger than a part may be."""
+    with pytest.raises(ProtocolError):
+        Put.decode(Put(1, 2, "name", start, total, bytes(size)).encode())
+
+
 @given(st.binary())
 def test_garbage_is_a_typed_error(garbage: bytes) -> None:
     """No bytes whatever make a reader raise anything but an error of ours."""
-    readers = (protocol.read_exchange, protocol.read_report, Welcome.decode)
+    readers = (
+        protocol.read_exchange, protocol.read_reports, Welcome.decode, Put.decode, Get.decode,
+    )  # fmt: skip
     for reader in readers:
         try:
             read = reader(garbage)
@@ -75,17 +101,20 @@ def _read_hello(data: object) -> Hello:
 
 
 def test_golden_bytes() -> None:
-    """The bytes on the wire are those of version 1; to change them, raise `protocol.VERSION`."""
+    """The bytes on the wire are those of version 2; to change them, raise `protocol.VERSION`."""
     ticket = Ticket("s", 7, 1)
     outcome = Outcome(Status.OK, 0.5, {"m": 1.0}, "i", None, None, 1.0, 2.0, "w")
-    assert 1 == protocol.VERSION
+    assert 2 == protocol.VERSION
     hello = Hello("r", "w", "h", 3, "c", ticket, ((ticket, outcome),))
     assert (
-        "9801a172a177a16803a16393a17307019192"
+        "9802a172a177a16803a16393a17307019192"
         "93a173070199a26f6bcb3fe000000000000081a16dcb3ff0000000000000a169c0c0"
         "cb3ff0000000000000cb4000000000000000a177" == hello.encode().hex()
     )
-    assert "92a173c3" == Welcome("s", True).encode().hex()
+    assert "94a173c3c0c3" == Welcome("s", True).encode().hex()
+    assert "94a173c392a175a16dc2" == Welcome("s", True, Place("u", "m"), False).encode().hex()
+    assert "960701a131020ac40161" == Put(7, 1, "1", 2, 10, b"a").encode().hex()
+    assert "940701a13102" == Get(7, 1, "1", 2).encode().hex()
     assert (
         "93070199a26f6bcb3fe000000000000081a16dcb3ff0000000000000a169c0c0"
         "cb3ff0000000000000cb4000000000000000a177" == protocol.write_exchange(7, 1, outcome).hex()
@@ -98,4 +127,5 @@ def test_golden_bytes() -> None:
     assert "9200c0" == protocol.write_wait().hex()
     assert "9202a3627965" == protocol.write_stop("bye").hex()
     assert "94a3627965c0c0c0" == Goodbye("bye").encode().hex()
-    assert (7, 1, {"loss": 0.5}, 2) == protocol.read_report(pack([7, 1, {"loss": 0.5}, 2]))
+    rows = [({"loss": 0.5}, 2, "2-0123456789abcdef"), ({"loss": 0.25, "kind": "x"}, 3, None)]
+    assert (7, 1, rows) == protocol.read_reports(protocol.write_reports(7, 1, rows))

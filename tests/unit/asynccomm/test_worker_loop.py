@@ -17,6 +17,7 @@ from bandmaster.core.context import Context
 from bandmaster.core.decisions import Decision
 from bandmaster.core.evaluate import Objective
 from bandmaster.core.evaluator import InProcess
+from bandmaster.core.events import JobReported
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
@@ -217,6 +218,28 @@ def test_reports_survive_a_lost_master(run: Run) -> None:
 
     run.loop(lonely).run()
     assert [Decision.CONTINUE] * 3 == seen
+
+
+@pytest.mark.parametrize("before", [1, 3])
+def test_reports_reach_the_next_master(run: Run, before: int) -> None:
+    """What was reported while there was none is told before the outcome, in order, once."""
+
+    def lonely(config: Any, job: Any, context: Context) -> float:
+        for step in range(1, 6):
+            if job.number == 0 and step == before:
+                run.dispatcher.detach()
+                run.lines[0].close()
+                run.dispatcher = Dispatcher(run.study, run_id=RUN, poll=0.0)
+                run.dispatcher.open()
+            context.report(1.0 / step)
+        return 0.5
+
+    run.loop(lonely).run()
+    told = [e for e in run.study._journal.read(0) if isinstance(e, JobReported)]
+    assert [(job, 0, step) for job in range(3) for step in range(1, 6)] == [
+        (e.job, e.attempt, e.step) for e in told
+    ]
+    assert [0, 0, 0] == [e.attempt for e in run.study.history]
 
 
 def test_outcome_that_cannot_be_sent_becomes_a_failure(run: Run) -> None:

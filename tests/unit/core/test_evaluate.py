@@ -119,7 +119,7 @@ def test_a_report_counts_steps_and_remembers_to_stop():
     """Steps count from 1; an answer other than CONTINUE sets should_stop."""
     seen = []
 
-    def reporter(job, metrics, step):
+    def reporter(job, metrics, step, checkpoint):
         seen.append((job.number, metrics, step))
         return Decision.STOP if step == 2 else Decision.CONTINUE
 
@@ -131,9 +131,14 @@ def test_a_report_counts_steps_and_remembers_to_stop():
     assert seen == [(3, {"loss": 0.5}, 1), (3, {"loss": 0.4}, 2)]
 
 
-@pytest.mark.parametrize("decision", [Decision.STOP, Decision.PAUSE])
-def test_told_to_stop_an_evaluation_ends_by_itself(decision):
-    """`report` ends it: not even ``except Exception`` keeps it, and ``finally`` blocks run."""
+@pytest.mark.parametrize(
+    ("decision", "status"), [(Decision.STOP, Status.STOPPED), (Decision.PAUSE, Status.OK)]
+)
+def test_told_to_stop_or_to_pause_an_evaluation_ends_by_itself(decision, status):
+    """`report` ends it: not even ``except Exception`` keeps it, and ``finally`` blocks run.
+
+    One that pauses has done its part: it ends well, with what it reported last.
+    """
     cleaned = []
 
     def objective(config, context):
@@ -150,10 +155,7 @@ def test_told_to_stop_an_evaluation_ends_by_itself(decision):
     context = Context(JOB, worker="w", reporter=lambda *_: next(answers))
     outcome = evaluate(Objective(objective), JOB, context, ManualClock(5.0))
     assert [0, 1] == cleaned
-    assert (
-        Outcome(Status.STOPPED, 0.5, {"accuracy": 1.0}, started=5.0, finished=5.0, worker="w")
-        == outcome
-    )
+    assert Outcome(status, 0.5, {"accuracy": 1.0}, started=5.0, finished=5.0, worker="w") == outcome
 
 
 def test_what_is_reported_last_may_be_no_loss():

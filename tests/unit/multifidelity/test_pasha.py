@@ -26,7 +26,9 @@ def budgets_used(
     while not isinstance(run.seen[-1].action, Done):
         if run.running:
             for step, told in enumerate(reports(run.running[0]), start=1):
-                generator.reported(run.running[0], {}, told, step, Decision.CONTINUE)
+                generator.reported(
+                    run.running[0], {}, told, step, decision=Decision.CONTINUE, checkpoint=None
+                )
             run.finish(0, loss=loss(run.running[0]))
         else:
             assert not isinstance(run.seen[-1].action, Wait)

@@ -37,7 +37,7 @@ def report(generator: IterGenerator, job: Job, loss: float | None, step: int) ->
     """Report as a study does."""
     decision = generator.decide(job, {}, loss, step)
     assert decision is generator.decide(job, {}, loss, step)
-    generator.reported(job, {}, loss, step, decision)
+    generator.reported(job, {}, loss, step, decision=decision, checkpoint=None)
     return decision
 
 

@@ -234,6 +234,7 @@ def test_the_registry_finds_classes_by_name() -> None:
         "HyperBand",
         "MedianStopping",
         "PASHA",
+        "PBT",
         "PercentileStopping",
         "SuccessiveHalving",
     ) == multifidelity.iter_generator_names()

@@ -16,7 +16,7 @@ from bandmaster.core.outcome import Status
 from bandmaster.study.result import Result
 from bandmaster.testing.histories import make_evaluation, make_history, make_hyperband_history
 
-PLOTS = sorted(name for name in plotting.__all__ if name != "plot_hdl")
+PLOTS = sorted(n for n in plotting.__all__ if n.startswith("plot_") and n != "plot_hdl")
 DEAD = make_evaluation(0, None, status=Status.CRASHED, error="gone", started=0.0, finished=0.0)
 NUMBERS = [0.5, math.nan, math.inf, 1e300, -math.inf, 0.3]
 CASES = {
@@ -122,7 +122,7 @@ def test_given_axes_leave_the_current_ones_alone(plot):
     assert not right.has_data()
 
 
-@pytest.mark.parametrize("plot", PLOTS)
+@pytest.mark.parametrize("plot", [*PLOTS, "make_animation"])
 def test_a_method_has_the_options_of_its_plot(plot):
     """`Result.plot_x` and `plotting.plot_x` differ in their first argument only."""
     method = inspect.signature(getattr(Result, plot)).parameters

@@ -23,6 +23,7 @@ from bandmaster.multifidelity import (
     FlatIterGenerator,
     HyperBandIterGenerator,
     IterGenerator,
+    PBTIterGenerator,
 )
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.runners import (
@@ -33,6 +34,7 @@ from bandmaster.runners import (
     Recorded,
     Run,
     Timeline,
+    Trained,
     run_simulated,
 )
 from bandmaster.runners.workload import Workload
@@ -109,8 +111,8 @@ def test_every_simulation_ends_and_repeats(fleet: Fleet, seed: int, asha: bool) 
     assert runs[0] == runs[1]
     assert {1} == set(Counter(row[0] for row in runs[0]).values())
     busy: dict[str, float] = {}
-    for *_, worker, started, finished in sorted(runs[0], key=lambda row: row[-2]):
-        if worker:  # a job that was lost too often ends at nobody
+    for *_, status, worker, started, finished in sorted(runs[0], key=lambda row: row[-2]):
+        if status is not Status.CRASHED:  # a job that was lost too often has no times
             assert busy.get(worker, 0.0) <= started < finished
             busy[worker] = finished
 
@@ -225,6 +227,62 @@ def test_recorded_training_goes_on_or_begins_anew(resumed: bool, expected: list[
     assert 1 / 5 == run.study.history[-1].loss
 
 
+def learn(config: Mapping[str, Any], state: Any) -> tuple[Any, Any]:
+    """Every step adds x to what was learned; the state is (steps, learned)."""
+    steps, learned = state or (0, 0.0)
+    state = (steps + 1, learned + config["x"])
+    return state, {"loss": -state[1], "steps": state[0]}
+
+
+@settings(max_examples=40, deadline=None)
+@given(fleet=FLEETS, seed=st.integers(0, 3), synch=st.booleans(), failures=st.sampled_from([0, -1]))
+def test_populations_are_trained(fleet: Fleet, seed: int, synch: bool, failures: int) -> None:
+    """Whatever befalls workers and members: the simulation ends and repeats, and a training that
+    goes on has done as many steps as it says."""
+    runs = []
+    for _ in range(2):
+        generator = PBTIterGenerator(
+            2, num_samples=5, stop=8, synch=synch, quantile_fraction=0.4, max_failures=failures
+        )
+        run = Simulated(generator, n_iterations=2)
+        timeline = run.run(Trained(learn), fleet, seed=seed)
+        assert run.study.finished
+        assert 0 <= timeline.utilization() <= 1
+        runs.append([*run.rows(), *(dict(e.metrics) for e in run.study.history)])
+        for e in run.study.history:
+            if e.ok:
+                assert e.budget == e.metrics["steps"]
+        if fleet.reliable:
+            last = {e.trial: e.budget for e in run.study.history}
+            assert {8} == set(last.values())
+    assert runs[0] == runs[1]
+
+
+def test_a_pause_frees_the_worker_at_its_report() -> None:
+    """A member that has reached its boundary ends well with that report and its checkpoint, and
+    goes on from there."""
+    run = Simulated(
+        PBTIterGenerator(2, num_samples=1, stop={"training_iteration": 6}), n_iterations=1
+    )
+    run.run(Trained(learn, seconds=lambda job, rng: job.budget, save_every=2), 1)
+    assert [(2, 2.0), (4, 2.0), (6, 2.0)] == [
+        (e.budget, e.finished - e.started) for e in run.study.history
+    ]
+    assert [2, 4, 6] == [e.metrics["steps"] for e in run.study.history]
+
+
+def test_a_lost_training_goes_on_from_its_newest_checkpoint() -> None:
+    """The attempt after a lost one repeats what was not saved, and no more."""
+    run = Simulated(PBTIterGenerator(10, num_samples=1, stop=10), n_iterations=1)
+    # It reports once a second and saves every fourth; the worker leaves after 6.5 seconds.
+    work = Trained(learn, seconds=lambda job, rng: job.budget, save_every=4)
+    run.run(work, Fleet(1, changes=[(6.5, -1), (7.0, 1)]))
+    (row,) = run.study.history
+    assert (1, 10, 7.0, 13.0) == (
+        row.attempt, row.metrics["steps"], row.started - 1000, row.finished - 1000,
+    )  # fmt: skip
+
+
 def test_all_reports_come_before_the_end() -> None:
     """The last report, at the end of an evaluation, is heard before its outcome."""
     told: list[float] = []
@@ -253,6 +311,8 @@ def test_all_reports_come_before_the_end() -> None:
         lambda: Curve([1, 1], [1.0, 2.0], [{}, {}]),
         lambda: Curve([1], [1.0, 2.0], [{}]),
         lambda: Curve([], [], []),
+        lambda: Run(1.0, 1.0, [(0.5, {})], saved=["1-a", None]),
+        lambda: Trained(learn, save_every=0),
     ],
 )
 def test_impossible_arguments_are_refused(wrong: Any) -> None:

@@ -3,7 +3,11 @@
 import pytest
 
 from bandmaster.core.plan import Plan
-from bandmaster.multifidelity import FlatIterGenerator, HyperBandIterGenerator
+from bandmaster.multifidelity import (
+    FlatIterGenerator,
+    HyperBandIterGenerator,
+    PBTIterGenerator,
+)
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.study import Study
 from bandmaster.study.forecast import Forecast, forecast, forecast_study
@@ -71,3 +75,20 @@ def test_without_an_end_there_is_nothing_to_forecast():
     """Neither for a plan without limits nor for one whose end is far."""
     assert forecast(FlatIterGenerator(), Plan()) is None
     assert forecast(HyperBandIterGenerator(1, 9, 3), Plan(n_trials=10**9)) is None
+
+
+def test_a_population_that_goes_by_a_metric_goes_on_in_the_forecast(caplog):
+    """The evaluations that are played through have the metric; nobody is dropped for want of it."""
+    population = PBTIterGenerator(
+        4, metric="Q", mode="max", num_samples=2, stop={"training_iteration": 12}
+    )
+    study = Study(
+        SPACE, optimizer=RandomOptimizer(), generator=population,
+        objectives=[{"name": "Q", "objective": "maximize"}],
+    )  # fmt: skip
+    study.set_plan(Plan(n_iterations=1))
+    study.tell(study.ask(), {"Q": 1.0})
+    left = forecast(population, study.plan, n_trials=1, n_jobs=1)
+    assert left is not None
+    assert 5 == left.n_evaluations
+    assert [] == caplog.records

@@ -72,10 +72,24 @@ def test_what_is_no_event_is_refused(data):
         ev.from_data(data)
 
 
-def test_every_kind_of_event_is_in_the_golden_journal():
-    """A new event needs a golden form."""
+EXTENDED = ev.GeneratorExtended(9.0, "HyperBandIterGenerator(min_budget=1, max_budget=9, eta=3)")
+
+
+def test_an_extension_is_stored_beside_the_events_of_the_first_schema():
+    """A journal that has one cannot be read by a version that knows none: it says so."""
+    stored = (
+        "93a8657874656e646564cb4022000000000000d93948797065724261"
+        "6e644974657247656e657261746f72286d696e5f6275646765743d31"
+        "2c206d61785f6275646765743d392c206574613d3329"
+    )
+    assert stored == codec.pack(ev.to_data(EXTENDED)).hex()
+    assert EXTENDED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
+
+
+def test_every_kind_of_event_has_a_golden_form():
+    """A new event needs one."""
     kinds = {cls for cls in vars(ev).values() if hasattr(cls, "kind")}
-    assert kinds == {type(e) for e in EVENTS}
+    assert kinds == {type(e) for e in [*EVENTS, EXTENDED]}
 
 
 def test_a_retried_failure_has_one_field_more():

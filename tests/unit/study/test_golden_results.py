@@ -1,7 +1,8 @@
 """Files that earlier versions, and HpBandSter, have written: they open, with what was in them.
 
-The files in tests/golden/results were made once, by ``golden_result().save(...)`` of format 1 and
-by the logger of HpBandSter 0.7.4. They never change; a new format gets new files beside them.
+The files in tests/golden/results were made once, by ``golden_result().save(...)`` of format 1, by
+``golden_training().save(...)`` of format 2, and by the logger of HpBandSter 0.7.4. They never
+change; a new format gets new files beside them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from bandmaster.core.history import History
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.space import Categorical, Condition, Constant, Equals, Float, Integer, Space
+from bandmaster.study.reported import Reported
+from bandmaster.study.segments import ReportedStep, Segment
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "results"
 SPACE = Space(
@@ -56,6 +59,42 @@ def golden_result() -> Result:
         )  # fmt: skip
     objectives = Objectives([Metric("accuracy", "optimize", "maximize"), Metric("cost", "store")])
     return Result(history, SPACE, budgets=(1 / 3, 1, 9), objectives=objectives)
+
+
+def golden_training() -> Result:
+    """Return a result whose trials reported every kind of value, and one exploited another."""
+    result = golden_result()
+    second = {"lr": 0.05, "act": (1, "a"), "seed": 42}
+    segments = [
+        Segment(0, 0, CONFIGS[0], None, None, 1.7e9),
+        Segment(1, 1, CONFIGS[5], None, None, 1.7e9 + 0.5),
+        Segment(2, 1, second, "2-00ff00ff00ff00ff", 0, 1.7e9 + 9),
+    ]
+    steps = [
+        ReportedStep(segments[0], 0, 1, 1.7e9 + 1, {"accuracy": 1 / 3}, -1 / 3, None),
+        ReportedStep(segments[0], 1, 2, 1.7e9 + 2, {"cost": math.inf}, None, "2-00ff00ff00ff00ff"),
+        ReportedStep(segments[1], 0, 1, 1.7e9 + 3, {"theta": [1, 2.0, None], "on": True}, 0.0, "x"),
+        ReportedStep(segments[2], 0, 3, 1.7e9 + 10, {"accuracy": 10**30, "s": "日"}, 5e-324, None),
+    ]
+    result.history.reported = Reported(segments=segments, steps=steps)
+    return result
+
+
+@pytest.mark.parametrize("name", ["result-2.jsonl", "result-2.parquet", "result-2.pkl"])
+def test_files_of_format_2_open(name: str) -> None:
+    """They have what trials reported, too."""
+    expected, loaded = golden_training(), Result.load(GOLDEN / name)
+    assert [repr(e) for e in expected.history] == [repr(e) for e in loaded.history]
+    assert repr(expected.reported.segments) == repr(loaded.reported.segments)
+    assert repr(expected.reported.all_steps()) == repr(loaded.reported.all_steps())
+    assert repr(expected.exploits()) == repr(loaded.exploits())
+    assert 1 == len(loaded.exploits())
+
+
+def test_what_is_written_today_with_steps_is_format_2(tmp_path: Path) -> None:
+    """As without them."""
+    golden_training().save(tmp_path / "result.jsonl")
+    assert (GOLDEN / "result-2.jsonl").read_text() == (tmp_path / "result.jsonl").read_text()
 
 
 @pytest.mark.parametrize("name", ["result-1.jsonl", "result-1.parquet", "result-1.pkl"])

@@ -26,6 +26,19 @@ ROWS = [
 ]
 
 
+_TRAINED = (
+    '{"bandmaster_result": 2, "space": null, "budgets": [], "objectives": [["loss", "optimize", '
+    '"minimize", null]]}\n{"bandmaster_training": %s}\n'
+)
+
+
+def _segment(steps: str) -> str:
+    return (
+        '{"job": 3, "trial": 0, "config": {}, "checkpoint": null, "donor": null, "issued": 0.5, '
+        f'"steps": [{steps}]}}'
+    )
+
+
 def written(tmp_path: Path, name: str) -> Path:
     """Save the rows."""
     path = tmp_path / name
@@ -84,8 +97,13 @@ def test_wherever_hpbandsters_files_are_cut_off_whole_results_are_read(
         ("a.jsonl", '{"config": {}, "metrics": {"m": "1"}}\n', r"'metrics\.m' is '1'; a number"),
         ("a.jsonl", '{"config": {"__bytes__": "!"}}\n', "__bytes__ does not fit '!'"),
         ("a.jsonl", "[" * 100_000 + "\n\n", "line 1 is no JSON: it is nested too deep"),
-        ("a.jsonl", '{"bandmaster_result": 2}\n', "reads up to format 1: update it"),
+        ("a.jsonl", '{"bandmaster_result": 3}\n', "reads up to format 2: update it"),
         ("a.jsonl", '{"bandmaster_result": 1}\n', "the header is damaged"),
+        ("a.jsonl", _TRAINED % '{"job": 0}', "what job 0 reported is damaged: KeyError"),
+        ("a.jsonl", _TRAINED % "[1]", "what job 0 reported is damaged: TypeError"),
+        ("a.jsonl", _TRAINED % _segment("1, 2"), "what job 0 reported is damaged: TypeError"),
+        ("a.jsonl", _TRAINED % _segment('[0, "1", 0.5, {}, null, null]'), "what job 3 reported"),
+        ("a.jsonl", _TRAINED % _segment("[0, 1, 0.5, [], null, null]"), "what job 3 reported"),
         ("a.jsonl", '{"config": {"x": ' + "[" * 5000 + "]" * 5000 + "}}\n\n", "nested too deep"),
         ("a.csv", 'config.x,loss\n"' + "[" * 5000 + "]" * 5000 + '",1\n', "nested too deep"),
         ("a.csv", "", "it is empty"),

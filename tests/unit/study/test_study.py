@@ -20,7 +20,11 @@ from bandmaster.errors import (
     StudyPoisonedError,
     UnknownJobError,
 )
-from bandmaster.multifidelity import FlatIterGenerator, HyperBandIterGenerator
+from bandmaster.multifidelity import (
+    BOHBIterGenerator,
+    FlatIterGenerator,
+    HyperBandIterGenerator,
+)
 from bandmaster.optimizers import Optimizer, RandomOptimizer, Suggestion
 from bandmaster.storage import MemoryJournal
 from bandmaster.study import Study
@@ -572,3 +576,10 @@ def test_parts_are_instances(parts, says):
     """A name or a class where an instance belongs is refused with what to write."""
     with pytest.raises(ConfigurationError, match=says):
         make(**parts)
+
+
+def test_a_generator_learns_the_seed_of_its_study():
+    """It is beside a seed of its own: BOHB's random share is drawn by the latter alone."""
+    generator = BOHBIterGenerator(1, 9, seed=5)
+    make(generator=generator, seed=7)
+    assert (5, 7) == (generator.seed, generator.study_seed)

@@ -68,6 +68,18 @@ def test_one_budget_is_one_column_as_wide_as_its_title():
     assert "| Budgets         | 1 (max)       |" == lines[7]
 
 
+def test_of_very_many_budgets_the_largest_are_shown():
+    """A population has one a boundary; a note, in text and in a notebook, says what is left out."""
+    table = _table(budgets=tuple(range(1, 26)), notes=["A note."])
+    text = table.to_text()
+    assert [*map(str, range(14, 25)), "25 (max)"] == [
+        cell.strip() for cell in text.splitlines()[7].strip("|").split("|")[1:]
+    ]
+    assert ["13 smaller budgets are not shown.", "A note."] == text.splitlines()[-2:]
+    assert "13 smaller budgets" in table.to_html()
+    assert "colspan='12'" in table.to_html()
+
+
 def test_a_space_without_parameters_has_a_table():
     """The section of the parameters is left out."""
     lines = _table(parameters=()).to_text().splitlines()

@@ -1,0 +1,284 @@
+"""Where the checkpoints of a study are, and that no more of them stay than are wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from bandmaster.checkpoints import (
+    DirectoryStore,
+    Header,
+    Keep,
+    ManagedStore,
+    Stored,
+    StoredCheckpoints,
+    keep_of,
+    open_store,
+    store_url,
+    temporary_place,
+)
+from bandmaster.checkpoints.archive import MOST_HEADER
+from bandmaster.errors import BandmasterError, CheckpointError
+from bandmaster.study.view import StudyView
+
+__all__ = ["CheckpointKeeper", "check_keeping"]
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 0.5  # seconds between two collections, at least
+_SHARE = 0.05  # of the time that collecting may take
+_ORPHAN = 3600.0
+"""After so many seconds nobody will tell of a checkpoint whose job has ended any more."""
+
+
+class CheckpointKeeper:
+    """Keeps the checkpoints of a study: a folder in a store, and a thread that deletes.
+
+    Parameters
+    ----------
+    study : StudyView
+    place : str or path, optional
+        A directory or URL (`open_store`), in which the study has a folder of its own. Default:
+        beside the stored study, or, for a study in memory, a temporary directory.
+    keep : Keep or "all", optional
+        What stays that nobody needs.
+    beside : str, optional
+        The URL of the storage that has the study.
+    shared : bool, default False
+        Whether other machines may see this user's home: a temporary directory is made there then.
+
+    Notes
+    -----
+    What nobody needs any more is deleted when the journal keeps the events that say so. Failing to
+    delete is logged and has no other consequence: what is left is found when the study is opened
+    the next time. So is what was kept and never told of, because its worker was killed in between.
+
+    Attributes
+    ----------
+    mark : str
+        By which others see that they see the same store; empty before `start`.
+    """
+
+    def __init__(
+        self,
+        study: StudyView,
+        place: str | os.PathLike[str] | None = None,
+        *,
+        keep: Keep | Literal["all"] | None = None,
+        beside: str | None = None,
+        shared: bool = False,
+    ) -> None:
+        self.mark = ""
+        self._study = study
+        self._keep = keep_of(keep)
+        self._place = None if place is None else store_url(place)
+        self._beside, self._shared = beside, shared
+        self._store: ManagedStore | None = None
+        self._ending = contextlib.ExitStack()
+        self._poked, self._closing = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._complained = False
+
+    @property
+    def store(self) -> ManagedStore:
+        """Where they are.
+
+        Raises
+        ------
+        CheckpointError
+            Before `start`.
+        """
+        if self._store is None:
+            raise CheckpointError("the store of checkpoints is not open")
+        return self._store
+
+    @property
+    def checkpoints(self) -> StoredCheckpoints:
+        """To save and load with, in this process."""
+        return StoredCheckpoints(self.store)
+
+    def start(self) -> None:
+        """Open the store, and begin to delete; twice does nothing.
+
+        Raises
+        ------
+        ConfigurationError
+            When there is no such kind of store.
+        CheckpointError
+            When nothing can be written there.
+        """
+        if self._thread is not None:
+            return
+        self._closing.clear()
+        self._store = self._open()
+        self._ending.callback(self._tidy)
+        self.mark = self._store.mark()
+        self._poked.set()
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        self._study.watch_checkpoints(self._poked.set)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Delete what is superfluous by now, and stop; a temporary store is removed.
+
+        Twice does nothing; it can be started again.
+        """
+        self._closing.set()
+        self._poked.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+            self._study.watch_checkpoints(None)
+        self._ending.close()
+
+    def __enter__(self) -> CheckpointKeeper:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- where ----------------------------------------------------------------------------------
+
+    def _open(self) -> ManagedStore:
+        study, place = self._study, self._place
+        if place is None and not study.waits_for_storage:
+            folder = _home() if self._shared else None
+            name = f"{_slug(study.name)}-"
+            return DirectoryStore(self._ending.enter_context(temporary_place(folder, name)))
+        if place is None:
+            scheme, _, path = (self._beside or "").partition(":///")
+            path = path.partition("?")[0]
+            file = scheme.startswith("sqlite") and bool(path)
+            place = f"{path}.checkpoints" if file else str(_home() or tempfile.gettempdir())
+        store = open_store(store_url(place, self._own_folder()))
+        logger.info("The checkpoints of study %r are in %s", study.name, store.url)
+        return store
+
+    def _own_folder(self) -> str:
+        """Return a name that no other study has, also one of the same name and seed."""
+        study = self._study
+        identity = f"{study.name}/{study.created!r}/{study.seed}".encode()
+        return f"{_slug(study.name)}-{hashlib.sha256(identity).hexdigest()[:12]}"
+
+    def _tidy(self) -> None:
+        """Leave no folder in which nothing was ever kept."""
+        try:
+            self.store.tidy()
+        except CheckpointError as error:
+            self._complain("%s", error)
+        self.store.close()
+        if self._place is None:
+            with contextlib.suppress(OSError):
+                Path(self.store.url).parent.rmdir()
+
+    # -- deleting -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Delete when there is something to delete, never for more than a part of the time."""
+        search_at = 0.0
+        while True:
+            self._poked.wait(_ORPHAN)
+            ending = self._closing.is_set()
+            self._poked.clear()
+            began = time.monotonic()
+            search = began >= search_at
+            if not self._sweep(search=search):
+                return
+            if search:
+                search_at = began + _ORPHAN
+            if ending:
+                return
+            self._closing.wait(max(_PAUSE, (time.monotonic() - began) / _SHARE))
+
+    def _sweep(self, *, search: bool) -> bool:
+        """Delete what is superfluous; `search` looks what is there. False: never again."""
+        study = self._study
+        try:
+            there = {stored.name: stored for stored in self.store.names()} if search else None
+            names, position = study.superfluous_checkpoints(self._keep)
+            if names or there:
+                # What is deleted must not be what a study that is loaded again starts from.
+                study.wait_durable(position)
+        except CheckpointError as error:
+            self._complain("the store cannot be read: %s", error)
+            return True
+        except BandmasterError as error:
+            logger.debug("no checkpoints are deleted any more: %s", error)
+            return False
+        if there is not None:
+            names = [name for name in names if name in there]
+            names += self._orphans(there, set(names))
+        for name in names:
+            try:
+                self.store.delete(name)
+            except CheckpointError as error:
+                self._complain("%s", error)
+        return True
+
+    def _orphans(self, there: dict[str, Stored], superfluous: set[str]) -> list[str]:
+        """Return what was kept long ago and never told of, but what may still be told of.
+
+        That is the last one that each attempt of a job has kept which is out.
+        """
+        known, now = self._study.known_checkpoints(), time.time()
+        untold = sorted(
+            (stored.modified, name)
+            for name, stored in there.items()
+            if name not in known and name not in superfluous and stored.modified is not None
+        )
+        newest: dict[tuple[int, int], str] = {}
+        for _, name in untold:
+            try:
+                header, _ = Header.decode(self.store.read(name, 0, MOST_HEADER))
+            except CheckpointError:
+                continue  # nobody could load it
+            if self._study.open_job(header.job) is not None:
+                newest[header.job, header.attempt] = name
+        spared = set(newest.values())
+        return [
+            name for modified, name in untold if now - modified > _ORPHAN and name not in spared
+        ]
+
+    def _complain(self, text: str, *values: object) -> None:
+        log: Callable[..., None] = logger.debug if self._complained else logger.warning
+        log(text, *values)
+        self._complained = True
+
+
+def check_keeping(place: str | os.PathLike[str] | None, keep: Keep | Literal["all"] | None) -> None:
+    """Refuse what `CheckpointKeeper` would, before there is a study.
+
+    Raises
+    ------
+    ConfigurationError
+        When `place` is no directory or URL, or `keep` says nothing.
+    """
+    keep_of(keep)
+    if place is not None:
+        store_url(place)
+
+
+def _home() -> Path | None:
+    """Return where checkpoints of this user are that have no better place, if that can be."""
+    home = os.environ.get("BANDMASTER_HOME")
+    folder = (Path(home) if home else Path.home() / ".bandmaster") / "checkpoints"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        logger.warning("Checkpoints cannot be in %s: %s", folder, error)
+        return None
+    return folder
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:60] or "study"

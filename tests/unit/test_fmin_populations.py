@@ -1,0 +1,118 @@
+"""Populations and checkpoints through `fmin` and `Study.optimize`."""
+
+from __future__ import annotations
+
+import pytest
+
+from bandmaster import Study, fmin
+from bandmaster.checkpoints import Keep
+from bandmaster.core.objectives import Metric
+from bandmaster.errors import ConfigurationError
+from bandmaster.multifidelity import HyperBandIterGenerator, PBTIterGenerator
+
+RATE = {"rate": {"_type": "uniform", "_value": [0.0, 1.0]}}
+
+
+def train(config, context):
+    """A state that grows by the rate, which is the loss turned round."""
+    state = context.load() or 0.0
+    while True:
+        state += config["rate"]
+        context.report({"grown": state}, checkpoint=state)
+
+
+def population(**options):
+    return PBTIterGenerator(
+        2,
+        metric="grown",
+        mode="max",
+        hyperparam_mutations=RATE,
+        quantile_fraction=0.5,
+        synch=True,
+        stop={"training_iteration": 6},
+        num_samples=3,
+        **options,
+    )
+
+
+def test_a_population_brings_its_space_its_metric_and_its_end():
+    """Without a space, metrics and limits it is one population, of what its options say."""
+    result = fmin(train, multi_fidelity_iter_generator=population(), show_progressbar=False)
+    assert 9 == len(result.evaluations)
+    assert [Metric("grown", objective="maximize")] == list(result.objectives.metrics)
+    assert result.best_value == result.history()["metric.grown"].max()
+    assert [[1, 2, 3, 4, 5, 6]] * 3 == [list(result.history(t)["step"]) for t in range(3)]
+
+
+def test_what_is_given_counts():
+    """A limit, a space and metrics of the user are taken."""
+    study = Study(RATE, generator=population(), metrics=["grown"])
+    result = study.optimize(train, n_evaluations=4)
+    assert 4 == len(result.evaluations)
+    assert [Metric("grown")] == list(result.objectives.metrics)
+
+
+def test_without_any_space_the_error_says_so():
+    """It names what can be given."""
+    with pytest.raises(ConfigurationError, match="there is no search space"):
+        fmin(train, multi_fidelity_iter_generator=HyperBandIterGenerator(1, 3))
+
+
+def test_a_promoted_trial_trains_on(tmp_path):
+    """Successive halving continues from the last rung: nobody trains a step twice."""
+    steps = []
+
+    def train_to(config, budget, context):
+        state = context.load() or 0
+        while state < budget:
+            state += 1
+            steps.append(state)
+            context.report(config["rate"] / state, checkpoint=state)
+        return config["rate"] / state
+
+    study = Study(RATE, generator=HyperBandIterGenerator(1, 9, SH_only=True))
+    study.optimize(train_to, n_iterations=1, checkpoint_store=tmp_path / "states")
+    assert [9 * 1, 3 * 2, 1 * 6] == [
+        sum(low < step <= high for step in steps) for low, high in ((0, 1), (1, 3), (3, 9))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"), [(None, 1), (Keep(best=2), 2), (Keep(all=True), 4), (Keep(best=0), 0)]
+)
+def test_what_is_kept_of_checkpoints_is_for_the_user_to_say(tmp_path, keep, kept):
+    """By default that of the best; the others are deleted by the end of the run."""
+
+    def objective(config, context):
+        context.save(config["rate"])
+        return config["rate"]
+
+    study = Study(RATE)
+    study.optimize(objective, n_trials=4, checkpoint_store=tmp_path, keep_checkpoints=keep)
+    assert kept == len([path for path in tmp_path.glob("*/*-*") if path.is_file()])
+
+
+@pytest.mark.parametrize(
+    ("objective", "options"),
+    [
+        (lambda config: 0.0, {"checkpoint_store": "states"}),
+        (lambda config: 0.0, {"keep_checkpoints": Keep(last=1)}),
+        (lambda config, context: 0.0, {"keep_checkpoints": Keep(), "parallel": "MapReduce"}),
+    ],
+)
+def test_a_store_that_nothing_can_use_is_refused(objective, options):
+    """Who gives one expects that it is used."""
+    options = dict(options)
+    strategy = {"parallel_strategy": options.pop("parallel")} if "parallel" in options else {}
+    with pytest.raises(ConfigurationError, match="'context'"):
+        fmin(objective, RATE, n_trials=1, n_jobs=2, show_progressbar=False, **options, **strategy)
+
+
+def test_a_trial_that_goes_on_by_itself_exploits_nobody():
+    """What a job of it did before is not said of the next."""
+    result = fmin(train, multi_fidelity_iter_generator=population(), show_progressbar=False)
+    exploits = result.exploits()
+    assert {(e.trial, e.job) for e in exploits} == {
+        (e.trial, e.job) for e in result.evaluations if "exploits" in e.config_info
+    }
+    assert len(exploits) <= 2  # of three members one exploits, at each of two boundaries
