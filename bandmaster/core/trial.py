@@ -61,6 +61,8 @@ class OpenJob:
         How many reports came of this attempt.
     checkpoint : str or None
         The newest that was reported, by any attempt.
+    paused : Mapping or None
+        The metrics of the report at which the current attempt was told to pause.
     """
 
     job: Job
@@ -71,3 +73,4 @@ class OpenJob:
     reports: int = 0
     failed: int = 0
     checkpoint: str | None = None
+    paused: Mapping[str, Any] | None = None

@@ -28,6 +28,7 @@ _MOST_QUICK = 300  # evaluations at a budget that a GP models in any case
 _MOST_SLOW = 500  # those that it models if they take long
 _SLOW = 0.1  # seconds an evaluation, per one that is out, that leave time for a GP's proposals
 _MOST_OUT = 64
+_AND = "+"  # two engines that take turns
 
 
 class Choice(NamedTuple):
@@ -87,7 +88,7 @@ class AutoOptimizer(Optimizer):
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
         choice = self.choose(len(pending))
-        suggestion = self._engine(choice.engine).ask(budget, pending, key)
+        suggestion = self._whose_turn(choice.engine, key.number).ask(budget, pending, key)
         info = {**suggestion.info, "engine": choice.engine}
         if choice.engine != self._current:
             info["why"] = choice.why
@@ -135,6 +136,11 @@ class AutoOptimizer(Optimizer):
         if evaluation.trial >= 0:
             self._own[evaluation.budget] += 1
 
+    def _whose_turn(self, engine: str, trial: int) -> Optimizer:
+        """Return who proposes a trial, where two engines take turns."""
+        names = engine.split(_AND)
+        return self._engine(names[trial % len(names)])
+
     def _engine(self, name: str) -> Optimizer:
         """Return an engine, made when it is first needed: a GP imports SciPy."""
         engine = self._engines.get(name)
@@ -146,6 +152,10 @@ class AutoOptimizer(Optimizer):
     def _make(self, name: str) -> Optimizer:
         if name == "ETPE":
             return ETPEOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
+        if name == "Forest":
+            from bandmaster.optimizers.forest import ForestOptimizer
+
+            return ForestOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
         from bandmaster.optimizers.gp import GPOptimizer
 
         return GPOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
@@ -157,4 +167,10 @@ def _surrogate(space: Space) -> Choice:
     d = int(free.sum())
     if d > _MOST_DIMENSIONS:
         return Choice("ETPE", f"the space has more than {_MOST_DIMENSIONS} dimensions")
+    if space.conditions:
+        # They err in different places: a tree splits where a parameter becomes active, a GP finds
+        # the lowest point in between.
+        return Choice(
+            f"GP{_AND}Forest", "few evaluations are known, and parameters have conditions"
+        )
     return Choice("GP", "few evaluations are known")

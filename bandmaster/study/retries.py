@@ -7,8 +7,11 @@ import logging
 from msgspec.structs import replace
 
 from bandmaster.core import events as ev
+from bandmaster.core.decisions import Decision
+from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.trial import OpenJob
+from bandmaster.core.verdict import ended_with
 
 __all__ = ["RETRIED", "after_failure", "after_loss", "left_at"]
 
@@ -19,10 +22,21 @@ RETRIED = (Status.FAILED, Status.CRASHED)
 
 
 def after_loss(
-    entry: OpenJob, reason: str, *, counted: bool, max_retries: int, time: float
+    entry: OpenJob,
+    reason: str,
+    *,
+    counted: bool,
+    max_retries: int,
+    time: float,
+    objectives: Objectives,
 ) -> ev.JobRequeued | ev.JobFinished:
     """Return the event that follows when the worker of a job's current attempt was lost."""
     job, lost = entry.job, entry.lost
+    if entry.paused is not None:  # it had done its part: run again it would train too far
+        logger.warning("Job %d had paused when its worker was lost: %s", job.number, reason)
+        outcome = objectives.judge(ended_with(entry.paused, Decision.PAUSE))
+        outcome = left_at(entry, outcome.timed(job.issued, time, entry.worker))
+        return ev.JobFinished(time, job.number, job.attempt, outcome)
     if counted and lost >= max_retries:
         error = f"its workers were lost {lost + 1} times, the last time: {reason}"
         logger.error("Job %d (trial %d) crashed: %s", job.number, job.trial, error)

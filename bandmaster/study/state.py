@@ -146,6 +146,7 @@ class StudyState:
             start = event.checkpoint or entry.job.checkpoint
             entry.job = replace(entry.job, attempt=event.attempt, checkpoint=start)
             entry.worker, entry.waiting, entry.reports = event.worker, False, 0
+            entry.paused = None
             self.waiting.remove(event.job)
             return
         if event.job != self.n_jobs:
@@ -184,9 +185,11 @@ class StudyState:
         entry = self.open[event.job]
         entry.reports += 1
         entry.checkpoint = event.checkpoint or entry.checkpoint
+        decision = Decision(event.decision)
+        entry.paused = event.metrics if decision is Decision.PAUSE else None
         self.generator.reported(
             entry.job, event.metrics, event.loss, event.step,
-            decision=Decision(event.decision), checkpoint=event.checkpoint,
+            decision=decision, checkpoint=event.checkpoint,
         )  # fmt: skip
 
     def _finished(self, event: ev.JobFinished) -> None:

@@ -392,7 +392,7 @@ class Study(StudyView):
             self._commit(
                 after_loss(
                     entry, reason, counted=counted, max_retries=self.max_retries,
-                    time=self._clock(),
+                    time=self._clock(), objectives=self._state.objectives,
                 )
             )  # fmt: skip
             return True

@@ -274,5 +274,5 @@ class StudyView:
 def _copy(entry: OpenJob) -> OpenJob:
     return OpenJob(
         entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports,
-        entry.failed, entry.checkpoint,
+        entry.failed, entry.checkpoint, entry.paused,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from bandmaster.core.checkpoints import checkpoint_name
 from bandmaster.core.clock import ManualClock
-from bandmaster.core.decisions import Exploit
+from bandmaster.core.decisions import Decision, Exploit
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.errors import IllegalConfigurationError
 from bandmaster.multifidelity import FlatIterGenerator
@@ -81,6 +81,42 @@ def test_the_end_of_a_job_names_its_newest_checkpoint(outcome, kept):
     study.tell(job, outcome)
     (event,) = [event for event in study._journal.read(0) if event.kind == "finished"]
     assert kept == event.outcome.checkpoint
+
+
+class Pausing(FlatIterGenerator):
+    """Lets an evaluation pause at its third report."""
+
+    def decide(self, job, metrics, loss, step):
+        return Decision.PAUSE if step == 3 else Decision.CONTINUE
+
+
+def test_who_is_lost_after_it_was_told_to_pause_has_done_its_part():
+    """Its job ends with what it reported last: run again it would train a step too far."""
+    journal = MemoryJournal()
+    study = make(journal, generator=Pausing())
+    job = study.ask(worker="w1")
+    study.report(job, {"loss": 0.5}, checkpoint=FOURTH)
+    study.report(job, {"loss": 0.4})
+    assert Decision.PAUSE is study.report(job, {"loss": 0.3, "accuracy": 0.9}, checkpoint=SIXTH)
+    loaded = make(journal, generator=Pausing())
+    assert 1 == loaded.requeue_orphans("the master was killed")
+    (row,) = loaded.history
+    assert (0.3, {"accuracy": 0.9}, "w1") == (row.loss, row.metrics, row.worker)
+    (event,) = [event for event in journal.read(0) if event.kind == "finished"]
+    assert SIXTH == event.outcome.checkpoint
+    assert 1 == loaded.ask().number
+
+
+def test_who_is_lost_before_it_pauses_runs_again():
+    """Also if an earlier attempt was told to pause, failed after it, and is tried again."""
+    study = make(generator=Pausing(), retry_failed=1)
+    job = study.ask()
+    for _ in range(3):
+        study.report(job, 0.5)
+    study.tell(job, Outcome.failed("it broke while it saved"))
+    again = study.ask()
+    study.requeue(again, "its worker died")
+    assert 2 == study.ask().attempt
 
 
 def test_an_exploit_outside_the_space_is_refused_before_it_is_an_event():
