@@ -14,7 +14,7 @@ from bandmaster.asynccomm.admission import Admission
 from bandmaster.asynccomm.losses import Losses
 from bandmaster.asynccomm.protocol import Get, Goodbye, Put, Ticket, Welcome
 from bandmaster.asynccomm.relaying import Relay
-from bandmaster.asynccomm.reporting import tell_reports
+from bandmaster.asynccomm.reporting import tell_outcome, tell_reports
 from bandmaster.asynccomm.sessions import Held, Session, Sessions
 from bandmaster.asynccomm.storing import Storing
 from bandmaster.asynccomm.waiters import Waiters
@@ -418,11 +418,9 @@ class Dispatcher:
         if self._asked:
             with self._lock:
                 self._asked.discard((job, attempt))
-        told = self._guarded(
-            lambda: self.study.tell(job, outcome, attempt=attempt, durable=False),
-            False,
-            raises=(StudyError,),
-        )
+        failing = self.failure is not None
+        tell = partial(tell_outcome, self.study, job, attempt, outcome, failing=failing)
+        told = self._guarded(tell, False, raises=(StudyError,))
         if not told and self.failure is None:
             logger.info("A late outcome of job %d from %s is ignored", job, session.worker)
 

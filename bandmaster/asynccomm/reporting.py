@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from bandmaster.asynccomm.protocol import Row
 from bandmaster.core.decisions import Decision
+from bandmaster.core.outcome import Outcome, Status
 
 if TYPE_CHECKING:
     from bandmaster.study.study import Study
 
-__all__ = ["Reports", "tell_reports"]
+__all__ = ["Reports", "tell_outcome", "tell_reports"]
 
 logger = logging.getLogger(__name__)
 
@@ -82,3 +83,12 @@ def tell_reports(study: Study, job: int, attempt: int, rows: Sequence[Row]) -> D
         if decision is not Decision.CONTINUE:
             break
     return decision
+
+
+def tell_outcome(
+    study: Study, job: int, attempt: int, outcome: Outcome, *, failing: bool = False
+) -> bool:
+    """Tell a study how a job ended; what was stopped since the run fails is left to the next."""
+    if failing and outcome.status is Status.STOPPED:
+        return study.requeue(job, "the run failed meanwhile", attempt=attempt, counted=False)
+    return study.tell(job, outcome, attempt=attempt, durable=False)

@@ -115,7 +115,7 @@ class Context:
         name = self.checkpoint
         return None if name is None else self._store("load").load(name)
 
-    def save(self, state: Any) -> str:
+    def save(self, state: Any, *, step: int | None = None) -> str:
         """Keep a state, for whoever goes on from here; `report` does so with ``checkpoint=``.
 
         Parameters
@@ -123,6 +123,9 @@ class Context:
         state : object or os.PathLike
             A path is that of a directory, which is kept with all that is in it; anything else is
             pickled.
+        step : int, optional
+            How far it is: whoever goes on from it reports the next one. Default: `step`, that of
+            the last report; what is saved before its own report is at ``context.step + 1``.
 
         Returns
         -------
@@ -130,7 +133,8 @@ class Context:
             Its name. The last one goes with the next report, and with the outcome of this
             evaluation.
         """
-        self.saved = self._store("save").save(state, job=self.job, step=self.step)
+        store, at = self._store("save"), self.step if step is None else step
+        self.saved = store.save(state, job=self.job, step=at)
         self._untold = self.saved
         return self.saved
 

@@ -44,6 +44,8 @@ class IterGenerator(abc.ABC):
         The metrics of the study, which sets it. Default: minimise ``loss``.
     study_seed : int
         The seed of the study, which sets it. Who draws keys each draw by it and by what it is for.
+    study_stopped : bool
+        Whether the study was stopped, which sets it: what ends as stopped then ends with the study.
     space : Space or None
         The search space of the study, which sets it.
     default_iterations : int or None
@@ -54,6 +56,7 @@ class IterGenerator(abc.ABC):
 
     objectives = Objectives()
     study_seed: int = 0
+    study_stopped: bool = False
     space: Space | None = None
     default_iterations: ClassVar[int | None] = None
     needs_reports: ClassVar[bool] = False

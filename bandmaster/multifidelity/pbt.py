@@ -170,6 +170,7 @@ class PBTIterGenerator(IterGenerator):
         self._out: dict[int, int] = {}  # job → trial
         self._n_issued = 0
         self._action: Action | None = None  # what `next` answers until the state changes
+        self._warned = False
 
     # -- the space ------------------------------------------------------------------------------
 
@@ -411,13 +412,26 @@ class PBTIterGenerator(IterGenerator):
         population, member = self._members[self._out.pop(job.number)]
         rank = self._measure.rank(outcome, self.objectives)
         if outcome.ok and (rank is not None or not self._require_attrs):
+            self._warn_of(member, outcome)
             member.ended |= self._schedule.ended(outcome.metrics, 0, None)
             population.succeeded(member, rank, outcome.checkpoint)
-        elif outcome.status is Status.STOPPED and member.told_to_stop:
+        elif outcome.status is Status.STOPPED and (member.told_to_stop or self.study_stopped):
             population.repeat(member, outcome.checkpoint)  # when the study goes on
         else:
             self._failed(population, member, outcome)
         self._changed(population)
+
+    def _warn_of(self, member: Member, outcome: Outcome) -> None:
+        """Say, once, of an objective that leaves nothing to go on from that it is no training."""
+        if member.checkpoint is None and outcome.checkpoint is None and not self._warned:
+            self._warned = True
+            what = "reported nothing and" if member.reported_time is None else "reported, but"
+            logger.warning(
+                "trial %d %s left no checkpoint at its boundary: its next segment begins anew, and "
+                "nobody can exploit it; call context.report(metrics, checkpoint=state), and begin "
+                "with context.load()",
+                member.trial, what,
+            )  # fmt: skip
 
     def _failed(self, population: Population, member: Member, outcome: Outcome) -> None:
         member.failures += 1

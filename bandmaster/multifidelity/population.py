@@ -177,7 +177,9 @@ class Population:
         if job.config != member.config or job.checkpoint != member.checkpoint:
             self._unrank(member)
             member.config, member.checkpoint = job.config, job.checkpoint
-            member.checkpoint_time = self._time_at(job.checkpoint, donor)
+            known = donor is not None and donor.checkpoint == job.checkpoint
+            time = donor.checkpoint_time if donor and known else self._time_at(job.checkpoint)
+            member.checkpoint_time = time or 0
         member.state, member.budget = State.RUNNING, job.budget
         member.entry, member.donors, member.again = None, [], False
         member.reported_time, member.ended, member.told_to_stop = None, False, False
@@ -283,14 +285,13 @@ class Population:
         if checkpoint is None or checkpoint == member.checkpoint:
             return False
         member.checkpoint = checkpoint
-        member.checkpoint_time = self._time_at(checkpoint, None) or member.reported_time or 0
+        time = self._time_at(checkpoint)
+        member.checkpoint_time = (member.reported_time or 0) if time is None else time
         return True
 
-    def _time_at(self, checkpoint: str | None, donor: Member | None) -> float:
-        """Return how far the training had come that a checkpoint has; 0 if nothing says it."""
-        if donor is not None and donor.checkpoint == checkpoint:
-            return donor.checkpoint_time
-        return step_of(checkpoint) if self._rules.schedule.time_attr == ITERATION else 0
+    def _time_at(self, checkpoint: str | None) -> float | None:
+        """Return how far the training had come that a checkpoint has; None if it does not say."""
+        return step_of(checkpoint) if self._rules.schedule.time_attr == ITERATION else None
 
 
 def quantile_size(n: int, quantile: Fraction) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bandmaster.core.checkpoints import checkpoint_name
 from bandmaster.core.decisions import Done, New, Promote, Wait
 from bandmaster.core.formatting import format_budget
 from bandmaster.core.job import Job
@@ -82,11 +83,11 @@ def forecast(
     if len(generator.get_budgets()) == 1 and all(len(r) == 1 for r in generator.get_table()):
         return _flat(generator, plan, n_trials, n_jobs, len(out))
     generator = copy.deepcopy(generator)
-    # With the metrics, for generators that go by one of them.
-    outcome = Outcome(Status.OK, 0.0, {m.name: 0.0 for m in generator.objectives.metrics})
+    # For generators that go by a metric.
+    metrics = {metric.name: 0.0 for metric in generator.objectives.metrics}
     first, total = n_jobs - len(out), sum(generator.effort(job) for job in out)
     for job in out:
-        generator.observe(job, outcome)
+        generator.observe(job, _success(job, metrics))
     while n_jobs - first < _MOST:
         if plan.n_evaluations is not None and n_jobs >= plan.n_evaluations:
             break
@@ -103,11 +104,17 @@ def forecast(
         job = Job(n_jobs, 0, trial, {}, action.budget, {}, action.bracket, action.rung, checkpoint)
         total += generator.effort(job)
         generator.issued(job)
-        generator.observe(job, outcome)
+        generator.observe(job, _success(job, metrics))
         n_jobs += 1
     else:
         return None
     return Forecast(n_jobs - first, total)
+
+
+def _success(job: Job, metrics: Mapping[str, float]) -> Outcome:
+    """Return how a job ends in the forecast: with a state to go on from, as it is meant."""
+    checkpoint = checkpoint_name(int(job.budget), "0" * 16)
+    return Outcome(Status.OK, 0.0, metrics, checkpoint=checkpoint)
 
 
 def _flat(generator: IterGenerator, plan: Plan, n_trials: int, n_jobs: int, n_out: int) -> Forecast:

@@ -134,6 +134,7 @@ class StudyState:
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
         self.stopped = self.intake_closed = None
+        self.generator.study_stopped = False
         self.generator.plan(self.plan.n_iterations)
 
     def _enqueued(self, event: ev.Enqueued) -> None:
@@ -230,6 +231,7 @@ class StudyState:
 
     def _stopped(self, event: ev.Stopped) -> None:
         self.stopped = event.reason
+        self.generator.study_stopped = True
 
     def _extended(self, event: ev.GeneratorExtended) -> None:
         self.generator.extend(event.generator)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.asynccomm.reporting import Reports, tell_reports
+from bandmaster.asynccomm.reporting import Reports, tell_outcome, tell_reports
 from bandmaster.core.clock import ManualClock
 from bandmaster.core.decisions import Decision
 from bandmaster.core.events import JobReported
+from bandmaster.core.outcome import Outcome, Status
 from bandmaster.multifidelity import ASHAStoppingIterGenerator, FlatIterGenerator
 from bandmaster.optimizers import RandomOptimizer
 from bandmaster.storage import MemoryJournal
@@ -104,3 +105,21 @@ def test_a_study_hears_them_until_it_decides(generator, last, decision):
     assert decision is tell_reports(study, job.number, job.attempt, rows)
     heard = [e for e in journal.read(0) if isinstance(e, JobReported) and e.job == job.number]
     assert last == len(heard)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failing", "ended"),
+    [
+        (Outcome(Status.STOPPED, 0.5), True, 0),
+        (Outcome(Status.STOPPED, 0.5), False, 1),
+        (Outcome(Status.OK, 0.5), True, 1),
+        (Outcome.failed("it broke"), True, 1),
+    ],
+)
+def test_what_is_stopped_because_the_run_fails_is_left_to_the_next(outcome, failing, ended):
+    """The job waits to run again, without a retry less; what came to its end has ended."""
+    study = Study(SPACE, optimizer=RandomOptimizer(), generator=FlatIterGenerator())
+    job = study.ask()
+    assert tell_outcome(study, job.number, job.attempt, outcome, failing=failing)
+    assert ended == len(study.history)
+    assert [(True, 0)] * (1 - ended) == [(entry.waiting, entry.lost) for entry in study.open_jobs]

@@ -78,6 +78,12 @@ def test_a_checkpoint_is_kept_before_it_is_told():
     assert [["state"]] == seen
 
 
+def test_what_is_saved_before_its_report_says_how_far_it_is():
+    """The step can be given; without it, it is that of the last report."""
+    context = Context(replace(JOB, checkpoint=START), checkpoints=InMemory())
+    assert [4, 5] == [step_of(context.save(1)), step_of(context.save(2, step=context.step + 1))]
+
+
 @pytest.mark.parametrize("ending", ["returns", "pauses", "raises"])
 def test_the_last_checkpoint_goes_with_the_outcome(ending):
     """However an evaluation ends: another may go on from there."""

@@ -239,6 +239,37 @@ def test_cancelled_is_out_stopped_with_the_study_is_not() -> None:
     assert Wait() == play.generator.next()
 
 
+def test_stopped_after_the_study_goes_on_with_it() -> None:
+    """A timeout ends what never reported again: that is nothing that the member did."""
+    play = Trainings(make(2), by_x)
+    play.fill()
+    play.generator.study_stopped = True
+    for job in list(play.running):
+        play.generator.observe(job, Outcome(Status.STOPPED))
+    play.running.clear()
+    assert Promote(0, 4, 0, 0, None) == play.generator.next()
+
+
+@pytest.mark.parametrize(
+    ("reports", "says"), [(True, "reported, but"), (False, "reported nothing")]
+)
+def test_an_objective_that_saves_nothing_is_told_so(
+    reports: bool, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a population, at the first boundary that leaves no checkpoint."""
+    play = Trainings(make(2, require_attrs=False), by_x)
+    play.fill()
+    for job in list(play.running):
+        if reports:
+            play.generator.reported(
+                job, {"score": 1.0}, -1.0, 4, decision=Decision.PAUSE, checkpoint=None
+            )
+        play.generator.observe(job, Outcome(Status.OK, -1.0, {"score": 1.0}))
+    (record,) = [r for r in caplog.records if "left no checkpoint" in r.getMessage()]
+    assert says in record.getMessage()
+    assert logging.WARNING == record.levelno
+
+
 # -- when to end ---------------------------------------------------------------------------------
 
 

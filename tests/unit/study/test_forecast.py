@@ -87,7 +87,9 @@ def test_a_population_that_goes_by_a_metric_goes_on_in_the_forecast(caplog):
         objectives=[{"name": "Q", "objective": "maximize"}],
     )  # fmt: skip
     study.set_plan(Plan(n_iterations=1))
-    study.tell(study.ask(), {"Q": 1.0})
+    job = study.ask()
+    study.report(job, {"Q": 1.0}, step=4, checkpoint="4-0123456789abcdef")
+    study.tell(job, {"Q": 1.0})
     left = forecast(population, study.plan, n_trials=1, n_jobs=1)
     assert left is not None
     assert 5 == left.n_evaluations
