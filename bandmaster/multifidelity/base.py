@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -161,6 +162,13 @@ class IterGenerator(abc.ABC):
             When that cannot be.
         """
         raise StudyError(f"a study with {self.under_way_as} cannot go on with {signature}")
+
+    def rehearsal(self) -> IterGenerator:
+        """Return a copy on which a plan is played through, to count what it takes.
+
+        Its jobs have no configurations, and all end well.
+        """
+        return copy.deepcopy(self)
 
     def needs_checkpoint(self, trial: int) -> bool:
         """Return whether a trial that has no job out may still go on from its newest checkpoint.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -447,6 +448,12 @@ class PBTIterGenerator(IterGenerator):
             member.trial, member.number, population.number, outcome.status.value, member.failures,
             f"goes on from {member.checkpoint}" if retried else "is out",
         )  # fmt: skip
+
+    def rehearsal(self) -> PBTIterGenerator:
+        """Return a copy in which nobody exploits, which changes no count, and nothing is said."""
+        twin = copy.deepcopy(self)
+        twin._exploits.allowed, twin._warned = False, True
+        return twin
 
     def needs_checkpoint(self, trial: int) -> bool:
         """Return whether anybody may go on from a trial's newest checkpoint: if it is not out.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,7 +81,7 @@ def forecast(
         return Forecast(generator.num_all_configs(n), generator.total_budget(n))
     if len(generator.get_budgets()) == 1 and all(len(r) == 1 for r in generator.get_table()):
         return _flat(generator, plan, n_trials, n_jobs, len(out))
-    generator = copy.deepcopy(generator)
+    generator = generator.rehearsal()
     # For generators that go by a metric.
     metrics = {metric.name: 0.0 for metric in generator.objectives.metrics}
     first, total = n_jobs - len(out), sum(generator.effort(job) for job in out)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bandmaster.core.decisions import Exploit, Promote
 from bandmaster.core.plan import Plan
 from bandmaster.multifidelity import (
     FlatIterGenerator,
@@ -93,4 +94,23 @@ def test_a_population_that_goes_by_a_metric_goes_on_in_the_forecast(caplog):
     left = forecast(population, study.plan, n_trials=1, n_jobs=1)
     assert left is not None
     assert 5 == left.n_evaluations
+    assert [] == caplog.records
+
+
+@pytest.mark.parametrize(("synch", "begins"), [(False, Promote), (True, Exploit)])
+def test_nobody_exploits_in_the_forecast(synch, begins, caplog):
+    """Its jobs have no configurations to explore; the study's own are changed by none of it."""
+    population = PBTIterGenerator(
+        4, num_samples=3, quantile_fraction=0.5, synch=synch, stop={"training_iteration": 12}
+    )
+    study = Study(SPACE, optimizer=RandomOptimizer(), generator=population)
+    study.set_plan(Plan(n_iterations=1))
+    for loss in (0.1, 0.2, 0.3):
+        job = study.ask()
+        study.report(job, loss, step=4, checkpoint="4-0123456789abcdef")
+        study.tell(job, loss)
+    before = population.next()
+    left = forecast(population, study.plan, n_trials=3, n_jobs=3)
+    assert (6, before) == (left.n_evaluations, population.next())
+    assert isinstance(before, begins)
     assert [] == caplog.records
