@@ -221,9 +221,10 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     )
     # A stored search keeps what was done before a mistake was found, so all is looked at first.
     _, callbacks, catch = wiring.check_run(
-        eval_func, plan, timeout=timeout, grace=grace, job_timeout=job_timeout, catch=catch,
-        callbacks=callbacks, max_initial_failures=max_initial_failures,
-        sigterm_grace=sigterm_grace,
+        eval_func, plan, strategy=strategy, timeout=timeout, grace=grace,
+        job_timeout=job_timeout, catch=catch, callbacks=callbacks,
+        max_initial_failures=max_initial_failures, sigterm_grace=sigterm_grace,
+        checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
     )  # fmt: skip
     space = choose_space(config_space, _initialized(optimizer), generator)
     points = _points(initial_points)

@@ -157,6 +157,7 @@ def check_run(
     function: Callable[..., Any],
     plan: Plan,
     *,
+    strategy: str,
     timeout: float | None = None,
     grace: float | None = GRACE,
     job_timeout: float | None = None,
@@ -164,8 +165,12 @@ def check_run(
     callbacks: Iterable[Callback] = (),
     max_initial_failures: int | None = MAX_INITIAL_FAILURES,
     sigterm_grace: float | None = SIGTERM_GRACE,
+    checkpoint_store: str | os.PathLike[str] | None = None,
+    keep_checkpoints: Keep | None = None,
 ) -> tuple[Objective, tuple[Callback, ...], tuple[type[BaseException], ...]]:
     """Look at the arguments of `run` without a study; return the objective, callbacks and catch.
+
+    `strategy` is the one that was chosen.
 
     Raises
     ------
@@ -183,7 +188,18 @@ def check_run(
             "nothing would ever end this search: give n_trials, n_evaluations, n_iterations or "
             "timeout"
         )
-    return Objective(function), callbacks, catch
+    objective = Objective(function)
+    wanted = checkpoint_store is not None or keep_checkpoints is not None
+    if wanted and not _keeps_checkpoints(objective, strategy):
+        raise ConfigurationError(
+            "checkpoint_store and keep_checkpoints are for an objective that has a parameter "
+            f"'context' and runs Serial or AsyncComm, not for {function!r} with {strategy}"
+        )
+    return objective, callbacks, catch
+
+
+def _keeps_checkpoints(objective: Objective, strategy: str) -> bool:
+    return objective.takes_context and strategy != "MapReduce"
 
 
 def run(
@@ -220,9 +236,10 @@ def run(
         When a second signal, or the end of SIGTERM's grace, ended it.
     """
     objective, callbacks, catch = check_run(
-        function, study.plan, timeout=timeout, grace=grace, job_timeout=job_timeout, catch=catch,
-        callbacks=callbacks, max_initial_failures=max_initial_failures,
-        sigterm_grace=sigterm_grace,
+        function, study.plan, strategy=strategy, timeout=timeout, grace=grace,
+        job_timeout=job_timeout, catch=catch, callbacks=callbacks,
+        max_initial_failures=max_initial_failures, sigterm_grace=sigterm_grace,
+        checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
     )  # fmt: skip
     expected = forecast_study(study)
     ends = objective.takes_budget or study.generator.needs_reports  # at its budget
@@ -243,13 +260,8 @@ def run(
         "The search", sigterm_grace=sigterm_grace, unsafe=CRITICAL, enabled=handle_signals
     )
     keeper = None
-    if objective.takes_context and strategy != "MapReduce":
+    if _keeps_checkpoints(objective, strategy):
         keeper = CheckpointKeeper(study, checkpoint_store, keep=keep_checkpoints, beside=beside)
-    elif checkpoint_store is not None or keep_checkpoints is not None:
-        raise ConfigurationError(
-            "checkpoint_store and keep_checkpoints are for an objective that has a parameter "
-            f"'context' and runs Serial or AsyncComm, not for {function!r} with {strategy}"
-        )
     with interrupts, keeper or contextlib.nullcontext(), contextlib.closing(follower), _reasons():
         follower.start(total)
         study.requeue_orphans(

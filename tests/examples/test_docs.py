@@ -36,28 +36,34 @@ def test_python_of_the_readme_runs(number: int, tmp_path: Path) -> None:
         assert any(found in script.out for found in ("{'x': ", "| x ", "| rate "))
 
 
-def test_python_of_the_page_on_results_runs(tmp_path: Path) -> None:
-    """Its blocks are one script, in which each goes on where the one before ended."""
-    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    code = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    (tmp_path / "script.py").write_text("\n".join(code))
-    with Program([tmp_path / "script.py"], cwd=tmp_path) as script:
+def run_page(page: str, folder: Path) -> str:
+    """Run a page's blocks as one script that logs no error; returns what it printed."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    code = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    (folder / "script.py").write_text("\n".join(code))
+    with Program([folder / "script.py"], cwd=folder) as script:
         assert script.finish(90) == 0, script
         assert [] == script.bad_lines
-        assert "| Optimal error" in script.out
+        return script.out
+
+
+def test_python_of_the_page_on_results_runs(tmp_path: Path) -> None:
+    """Its blocks are one script, in which each goes on where the one before ended."""
+    assert "| Optimal error" in run_page("results.md", tmp_path)
 
 
 def test_python_of_the_page_on_populations_runs(tmp_path: Path) -> None:
     """Its blocks are one script, too; both populations reach the top, and the grid stays below."""
-    page = (ROOT / "docs" / "pbt.md").read_text(encoding="utf-8")
-    code = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    (tmp_path / "script.py").write_text("\n".join(code))
-    with Program([tmp_path / "script.py"], cwd=tmp_path) as script:
-        assert script.finish(90) == 0, script
-        assert [] == script.bad_lines
-        assert "24 exploits; no errors" in script.out
-        assert "0.5925 0.3900" in script.out
+    out = run_page("pbt.md", tmp_path)
+    assert "24 exploits; no errors" in out
+    assert "0.5925 0.3900" in out
     assert {"pbt_2.png", "pbt_2_schedules.png", "pbt_4.gif"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_python_of_the_page_on_checkpoints_runs(tmp_path: Path) -> None:
+    """The best checkpoint is there afterwards, and loads."""
+    weight, loss = re.findall(r"\{'weight': (\S+)\} (\S+)", run_page("checkpoints.md", tmp_path))[0]
+    assert float(loss) == float(weight) ** 2
 
 
 def test_prompts_of_the_readme_answer_so() -> None:

@@ -100,12 +100,13 @@ def test_what_is_kept_of_checkpoints_is_for_the_user_to_say(tmp_path, keep, kept
         (lambda config, context: 0.0, {"keep_checkpoints": Keep(), "parallel": "MapReduce"}),
     ],
 )
-def test_a_store_that_nothing_can_use_is_refused(objective, options):
-    """Who gives one expects that it is used."""
-    options = dict(options)
+def test_a_store_that_nothing_can_use_is_refused(objective, options, tmp_path):
+    """Who gives one expects that it is used; a search that would be stored is not begun."""
+    options = {"checkpoint_file": tmp_path / "search.db", **options}
     strategy = {"parallel_strategy": options.pop("parallel")} if "parallel" in options else {}
     with pytest.raises(ConfigurationError, match="'context'"):
         fmin(objective, RATE, n_trials=1, n_jobs=2, show_progressbar=False, **options, **strategy)
+    assert not options["checkpoint_file"].exists()
 
 
 def test_a_trial_that_goes_on_by_itself_exploits_nobody():
