@@ -94,8 +94,8 @@ def test_a_connection_that_swallows_an_outcome(bad: Bad) -> None:
 def test_a_connection_that_swallows_a_job(bad: Bad) -> None:
     """A job that was on its way is issued again as soon as its worker is back without it."""
     worker = bad.cluster.worker(OBJECTIVE, prelude=bad.through + IMPATIENT)
-    bad.master.dispatcher.poll = 0.5
-    wait_until(lambda: bad.master.n_workers == 1)
+    # Only a worker that waits is sent its job at once, and its call is not answered before.
+    wait_until(lambda: len(bad.master.dispatcher.waiters) == 1)
     bad.proxy.swallow_all()
     with running(bad.master, n_trials=1) as run:
         wait_until(lambda: bad.master.study.n_jobs == 1)
