@@ -13,8 +13,8 @@ demo: $(VENV)/.demo-ready
 	$(BIN)/python -m bandmaster.examples.demo
 
 test: lint $(VENV)/.postgresql-ready $(VENV)/.network-ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not serial"
-	$(BIN)/python -m pytest -m serial
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m processes
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check .

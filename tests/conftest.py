@@ -25,8 +25,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 ROOT = Path(__file__).resolve().parent.parent
 # Where threads, processes and sockets are made: their tests must leave none behind.
 WATCHED = ("e2e", "examples", "faults", "unit/asynccomm", "unit/runners")
-# They measure time, so they run alone after the parallel ones.
-SERIAL = ("e2e", "faults")
+# They start processes and wait for them: apart from the tests that keep every core busy.
+PROCESSES = ("e2e", "faults")
 
 
 def _folder(path: Path) -> str:
@@ -39,10 +39,10 @@ def _below(path: Path, folders: tuple[str, ...]) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that must run alone."""
+    """Mark the tests of whole runs."""
     for item in items:
-        if _below(item.path, SERIAL):
-            item.add_marker(pytest.mark.serial)
+        if _below(item.path, PROCESSES):
+            item.add_marker(pytest.mark.processes)
 
 
 @pytest.fixture(autouse=True)

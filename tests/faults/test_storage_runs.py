@@ -129,7 +129,9 @@ def test_a_disk_that_fills_up_under_fmin(small_disk: Path, n_jobs: int) -> None:
     (small_disk / "ballast").unlink()
     stored = finished(url, "fmin")
     assert len(stored) > 5
-    assert list(range(len(stored))) == sorted(stored)
+    assert len(stored) == len(set(stored))
+    missing = set(range(max(stored))) - set(stored)
+    assert len(missing) < n_jobs, "what the other workers were at"
     if n_jobs == 1:
         assert len(seen) <= len(stored) + 1
 
