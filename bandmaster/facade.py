@@ -31,6 +31,7 @@ from bandmaster.storage import (
     stored_space,
 )
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
+from bandmaster.study.places import Places
 from bandmaster.study.previous import Previous, learn_first, past_before
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
@@ -221,7 +222,10 @@ class Study(_Study):
 
     @staticmethod
     def delete_study(name: str, storage: str | Storage, *, force: bool = False) -> None:
-        """Delete a stored study with all that happened in it.
+        """Delete a stored study with all that happened in it, and its checkpoints.
+
+        What cannot be deleted of its checkpoints, or is not found, is logged as a warning with
+        its place.
 
         Parameters
         ----------
@@ -238,6 +242,7 @@ class Study(_Study):
             When a process writes it.
         """
         with _opened(storage) as opened:
+            places = Places.of(opened.read_journal(name).read(), beside=opened.file)
             if force:
                 opened.revoke(name)
             try:
@@ -246,6 +251,8 @@ class Study(_Study):
                 raise StudyBusyError(
                     f"{error}; stop it first, or delete the study all the same with force=True"
                 ) from error
+        if places is not None:
+            places.remove()
 
     @property
     def result(self) -> Result:

@@ -161,4 +161,10 @@ class ManagedStore(CheckpointStore):
 
     @abc.abstractmethod
     def destroy(self) -> None:
-        """Remove the place and all that is in it, as far as that can be done."""
+        """Remove the place and all that is in it.
+
+        Raises
+        ------
+        CheckpointError
+            When something of it stays.
+        """

@@ -156,6 +156,8 @@ class DirectoryStore(ManagedStore):
     def destroy(self) -> None:
         """Remove the directory."""
         remove_tree(self._root)
+        if self._root.exists():
+            raise CheckpointError(f"{self._root} cannot be removed, or not all that is in it")
 
     def _file(self, name: str) -> Path:
         return self._root / check_name(name)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import re
 import tempfile
 import threading
 import time
@@ -28,7 +26,8 @@ from bandmaster.checkpoints import (
 )
 from bandmaster.checkpoints.archive import MOST_HEADER
 from bandmaster.errors import BandmasterError, CheckpointError
-from bandmaster.study.view import StudyView
+from bandmaster.study.places import home, own_folder, place_beside, without_password
+from bandmaster.study.study import Study
 
 __all__ = ["CheckpointKeeper", "check_keeping"]
 
@@ -45,7 +44,7 @@ class CheckpointKeeper:
 
     Parameters
     ----------
-    study : StudyView
+    study : Study
     place : str or path, optional
         A directory or URL (`open_store`), in which the study has a folder of its own. Default:
         beside the stored study, or, for a study in memory, a temporary directory.
@@ -70,7 +69,7 @@ class CheckpointKeeper:
 
     def __init__(
         self,
-        study: StudyView,
+        study: Study,
         place: str | os.PathLike[str] | None = None,
         *,
         keep: Keep | Literal["all"] | None = None,
@@ -83,6 +82,7 @@ class CheckpointKeeper:
         self._place = None if place is None else store_url(place)
         self._beside, self._shared = beside, shared
         self._store: ManagedStore | None = None
+        self._told: str | None = None  # to the journal: where the place is
         self._ending = contextlib.ExitStack()
         self._poked, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -122,6 +122,9 @@ class CheckpointKeeper:
         self._store = self._open()
         self._ending.callback(self._tidy)
         self.mark = self._store.mark()
+        logger.info("The checkpoints of study %r are in %s", self._study.name, self._store.url)
+        if self._told is not None:
+            self._study.place_checkpoints(self._told)
         self._poked.set()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._study.watch_checkpoints(self._poked.set)
@@ -151,24 +154,19 @@ class CheckpointKeeper:
 
     def _open(self) -> ManagedStore:
         study, place = self._study, self._place
+        own = own_folder(study.name, study.created, study.seed)
         if place is None and not study.waits_for_storage:
-            folder = _home() if self._shared else None
-            name = f"{_slug(study.name)}-"
+            folder = home() if self._shared else None
+            name = f"{own.rpartition('-')[0]}-"
             return DirectoryStore(self._ending.enter_context(temporary_place(folder, name)))
-        if place is None:
-            scheme, _, path = (self._beside or "").partition(":///")
-            path = path.partition("?")[0]
-            file = scheme.startswith("sqlite") and bool(path)
-            place = f"{path}.checkpoints" if file else str(_home() or tempfile.gettempdir())
-        store = open_store(store_url(place, self._own_folder()))
-        logger.info("The checkpoints of study %r are in %s", study.name, store.url)
-        return store
-
-    def _own_folder(self) -> str:
-        """Return a name that no other study has, also one of the same name and seed."""
-        study = self._study
-        identity = f"{study.name}/{study.created!r}/{study.seed}".encode()
-        return f"{_slug(study.name)}-{hashlib.sha256(identity).hexdigest()[:12]}"
+        scheme, _, path = (self._beside or "").partition(":///")
+        path = path.partition("?")[0]
+        if place is None and scheme.startswith("sqlite") and path:
+            # Follows from the file, which may be moved with what is beside it, or copied.
+            return open_store(store_url(place_beside(Path(path)), own))
+        place = place or store_url(home() or tempfile.gettempdir())
+        self._told = without_password(place) if study.waits_for_storage else None
+        return open_store(store_url(place, own))
 
     def _tidy(self) -> None:
         """Leave no folder in which nothing was ever kept."""
@@ -266,19 +264,3 @@ def check_keeping(place: str | os.PathLike[str] | None, keep: Keep | Literal["al
     keep_of(keep)
     if place is not None:
         store_url(place)
-
-
-def _home() -> Path | None:
-    """Return where checkpoints of this user are that have no better place, if that can be."""
-    home = os.environ.get("BANDMASTER_HOME")
-    folder = (Path(home) if home else Path.home() / ".bandmaster") / "checkpoints"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        logger.warning("Checkpoints cannot be in %s: %s", folder, error)
-        return None
-    return folder
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:60] or "study"

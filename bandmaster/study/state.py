@@ -51,6 +51,7 @@ class StudyState:
         self.created = 0.0
         self.objectives = Objectives()
         self.ledger = Ledger()
+        self.places: set[str] = set()
         self.plan = Plan()
         self.trials: list[Trial] = []
         self.open: dict[int, OpenJob] = {}
@@ -75,6 +76,7 @@ class StudyState:
             ev.Stopped: self._stopped,
             ev.Noted: self._noted,
             ev.GeneratorExtended: self._extended,
+            ev.CheckpointsPlaced: self._placed,
         }
 
     @property
@@ -235,6 +237,9 @@ class StudyState:
 
     def _extended(self, event: ev.GeneratorExtended) -> None:
         self.generator.extend(event.generator)
+
+    def _placed(self, event: ev.CheckpointsPlaced) -> None:
+        self.places.add(event.place)
 
     def _noted(self, event: ev.Noted) -> None:
         pass

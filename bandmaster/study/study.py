@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from bandmaster.core.checkpoints import step_of
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.codec import native
 from bandmaster.core.decisions import Decision
-from bandmaster.core.job import Job
+from bandmaster.core.job import Job, named
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
@@ -259,7 +258,7 @@ class Study(StudyView):
         UnknownJobError
             When no such job was issued.
         """
-        number, attempt = _named(job, attempt)
+        number, attempt = named(job, attempt)
         if not isinstance(outcome, Outcome):
             outcome = outcome_of(outcome)
         counted = self._tell(number, attempt, outcome)
@@ -318,7 +317,7 @@ class Study(StudyView):
             When the metrics are no plain data.
         """
         told = native(metrics if isinstance(metrics, Mapping) else {"loss": metrics})
-        number, attempt = _named(job, attempt)
+        number, attempt = named(job, attempt)
         with self._lock:
             self._check()
             state, entry = self._state, self._entry(number)
@@ -355,7 +354,7 @@ class Study(StudyView):
         """
         with self._lock:
             self._check()
-            entry = self._entry(_named(job, None)[0])
+            entry = self._entry(named(job, None)[0])
             if entry is None:
                 return False
             outcome = Outcome.failed(reason, status=Status.STOPPED, worker=entry.worker)
@@ -383,7 +382,7 @@ class Study(StudyView):
         bool
             Whether the job was out, and now waits or has ended.
         """
-        number, attempt = _named(job, attempt)
+        number, attempt = named(job, attempt)
         with self._lock:
             self._check()
             entry = self._entry(number)
@@ -425,6 +424,12 @@ class Study(StudyView):
         """Write a remark into the journal."""
         with self._lock:
             self._commit(ev.Noted(self._clock(), text))
+
+    def place_checkpoints(self, place: str) -> None:
+        """Write into the journal where checkpoints are, unless it says so already."""
+        with self._lock:
+            if place not in self._state.places:
+                self._commit(ev.CheckpointsPlaced(self._clock(), place))
 
     # -- inside: the lock is held ---------------------------------------------------------------
 
@@ -490,10 +495,3 @@ class Study(StudyView):
             raise
         finally:
             self._changed.notify_all()
-
-
-def _named(job: Job | int, attempt: int | None) -> tuple[int, int | None]:
-    """Return the job's number and the attempt that is meant; None is the current one."""
-    if isinstance(job, Job):
-        return job.number, job.attempt if attempt is None else attempt
-    return operator.index(job), attempt
