@@ -29,6 +29,7 @@ from bandmaster.study.proposing import Proposal
 from bandmaster.study.replay import replay
 from bandmaster.study.retries import after_failure, after_loss, left_at
 from bandmaster.study.state import StudyState
+from bandmaster.study.verdict import failed_at, judged
 from bandmaster.study.view import StudyView
 
 __all__ = ["Study"]
@@ -276,14 +277,11 @@ class Study(StudyView):
                 attempt = entry.job.attempt
             current = attempt == entry.job.attempt and not entry.waiting
             if attempt > entry.job.attempt:
-                raise StudyError(f"job {number} has no attempt {attempt}: {self._story(entry)}")
-            outcome = self._state.objectives.judge(outcome)
-            if not outcome.ok:
-                if not current:
-                    return False
-                if self.retry_failed and self._retry(entry, outcome):
-                    return True
-            self._finish(number, attempt, outcome)
+                raise StudyError(f"job {number} has no attempt {attempt}: {entry.story}")
+            outcome = judged(self._state, outcome)
+            if not outcome.ok and not current:
+                return False
+            self._end(entry, attempt, outcome)
             return True
 
     def report(
@@ -309,7 +307,8 @@ class Study(StudyView):
         Returns
         -------
         Decision
-            STOP for an attempt that is no longer current, or after the study was stopped.
+            STOP for an attempt that is no longer current, or after the study was stopped; and for
+            one that has failed, because what it reports lacks what the generator goes by.
 
         Raises
         ------
@@ -322,6 +321,10 @@ class Study(StudyView):
             self._check()
             state, entry = self._state, self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
+                return Decision.STOP
+            wrong = None if state.stopped is not None else state.generator.wrong_report(told)
+            if wrong is not None:
+                self._end(entry, entry.job.attempt, failed_at(entry, wrong, self._clock()))
                 return Decision.STOP
             loss = state.objectives.loss(told)
             if step is None:
@@ -442,10 +445,6 @@ class Study(StudyView):
             )
         return entry
 
-    def _story(self, entry: OpenJob) -> str:
-        where = f"waits ({entry.reason})" if entry.waiting else f"is at {entry.worker or '-'}"
-        return f"attempt {entry.job.attempt} of trial {entry.job.trial} {where}"
-
     def _reissue(self, entry: OpenJob, worker: str) -> Job:
         job = entry.job
         self._commit(
@@ -467,19 +466,22 @@ class Study(StudyView):
         )  # fmt: skip
         return self._state.open[number].job
 
+    def _end(self, entry: OpenJob, attempt: int, outcome: Outcome) -> None:
+        again = None
+        if not outcome.ok and self.retry_failed and self._state.stopped is None:
+            again = after_failure(
+                entry, outcome, retry_failed=self.retry_failed, time=self._clock()
+            )
+        if again is None:
+            self._finish(entry.job.number, attempt, outcome)
+        else:
+            self._commit(again)
+
     def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
         outcome = left_at(self._state.open[number], outcome)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
-
-    def _retry(self, entry: OpenJob, outcome: Outcome) -> bool:
-        if self._state.stopped is not None:
-            return False
-        event = after_failure(entry, outcome, retry_failed=self.retry_failed, time=self._clock())
-        if event is not None:
-            self._commit(event)
-        return event is not None
 
     def _commit(self, *events: ev.Event) -> None:
         """Apply events and what follows from them, and hand all of it to the journal at once."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from bandmaster import Study, fmin
 from bandmaster.checkpoints import Keep
+from bandmaster.core.decisions import Decision
 from bandmaster.core.objectives import Metric
-from bandmaster.errors import ConfigurationError
+from bandmaster.core.outcome import Status
+from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.multifidelity import HyperBandIterGenerator, PBTIterGenerator
 
 RATE = {"rate": {"_type": "uniform", "_value": [0.0, 1.0]}}
@@ -117,3 +121,76 @@ def test_a_trial_that_goes_on_by_itself_exploits_nobody():
         (e.trial, e.job) for e in result.evaluations if "exploits" in e.config_info
     }
     assert len(exploits) <= 2  # of three members one exploits, at each of two boundaries
+
+
+def reports_nothing_of_use(config, context):
+    """The metric that the population goes by is misspelt."""
+    while True:
+        context.report({"grwon": 1.0}, checkpoint=1)
+
+
+def swallows_all(config, context):
+    """Whatever a report raises, it goes on."""
+    with contextlib.suppress(Exception):
+        context.report({"grwon": 1.0}, auto_stop=False)
+    return {"grown": 1.0}
+
+
+def returns_without_it(config, context):
+    """What it reports is in order, what it returns is not."""
+    context.report({"grown": 1.0})
+    return {"loss": 1.0}
+
+
+def returns_nonsense(config, context):
+    """The number that is there is none."""
+    return {"grown": float("nan"), "loss": 1.0}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("objective", "says"),
+    [
+        (reports_nothing_of_use, "reported ['grwon'] without 'grown'"),
+        (swallows_all, "reported ['grwon'] without 'grown'"),
+        (returns_without_it, "returned ['loss'] without 'grown'"),
+        (returns_nonsense, "grown is nan"),
+    ],
+)
+def test_who_lacks_the_metric_has_failed_wherever_it_ran(objective, says, n_jobs):
+    """In this process or in others: a failed evaluation that names the metric, and no more."""
+    result = fmin(
+        objective, multi_fidelity_iter_generator=population(), metrics=["loss"], n_jobs=n_jobs,
+        parallel_strategy="Serial" if n_jobs == 1 else "AsyncComm", show_progressbar=False,
+    )  # fmt: skip
+    assert [Status.FAILED] * 3 == [e.status for e in result.evaluations]
+    assert {True} == {says in error for error in result.errors.values()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("objective", [reports_nothing_of_use, returns_without_it])
+def test_a_run_in_which_all_lack_it_ends_with_that_error(objective, n_jobs):
+    """As with any failure that comes first and again and again."""
+    generator = PBTIterGenerator(
+        2, metric="grown", mode="max", hyperparam_mutations=RATE, num_samples=9, max_failures=-1
+    )
+    with pytest.raises(AllFailedError, match="without 'grown'"):
+        fmin(
+            objective, multi_fidelity_iter_generator=generator, metrics=["loss"], n_jobs=n_jobs,
+            parallel_strategy="Serial" if n_jobs == 1 else "AsyncComm", show_progressbar=False,
+        )  # fmt: skip
+
+
+def test_a_report_that_lacks_it_is_tried_again_like_other_failures():
+    """`retry_failed` counts; by hand the answer is to stop, and the job's end says why."""
+    study = Study(generator=population(), optimizer="Random", retry_failed=1)
+    job = study.ask()
+    assert Decision.STOP is study.report(job, {"loss": 1.0})
+    again = study.ask()
+    assert (job.number, 1) == (again.number, again.attempt)
+    assert Decision.STOP is study.report(again, {"loss": 1.0})
+    assert not study.tell(again, {"grown": 1.0})
+    (evaluation,) = study.history
+    assert Status.FAILED is evaluation.status
+    assert "without 'grown'" in evaluation.error
+    assert Decision.CONTINUE is study.report(study.ask(), {"grown": 1.0})
