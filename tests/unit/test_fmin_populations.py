@@ -194,3 +194,48 @@ def test_a_report_that_lacks_it_is_tried_again_like_other_failures():
     assert Status.FAILED is evaluation.status
     assert "without 'grown'" in evaluation.error
     assert Decision.CONTINUE is study.report(study.ask(), {"grown": 1.0})
+
+
+CHOICE = {
+    "net(choice)": {
+        "dense": {"width": {"_type": "uniform", "_value": [0.0, 1.0]}},
+        "conv": {"depth": {"_type": "uniform", "_value": [0.0, 1.0]}},
+    }
+}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("option", ["param_space", "hyperparam_mutations"])
+def test_a_choice_of_sub_spaces_is_refused_where_it_cannot_be(option, nested):
+    """The key is named, and what to write instead."""
+    entries = {"model": CHOICE} if nested else CHOICE
+    key = r"model:net\(choice\)" if nested else r"net\(choice\)"
+    with pytest.raises(ConfigurationError, match=f"{option} has the key '{key}'.*config_space"):
+        PBTIterGenerator(2, **{option: entries})
+
+
+@pytest.mark.parametrize(
+    "mutations", [None, {"net:__choice__": ["dense", "conv"], "net:conv:depth": [0.1, 0.9]}]
+)
+def test_a_population_in_a_space_with_choices(mutations):
+    """What is written instead: the space's choices hold in each member, also after exploits."""
+
+    def learn(config, context):
+        state = context.load() or 0.0
+        (value,) = (value for name, value in config.items() if name != "net:__choice__")
+        while True:
+            state += value
+            context.report({"loss": -state}, checkpoint=state)
+
+    generator = PBTIterGenerator(
+        2, quantile_fraction=0.5, synch=True, stop=12, num_samples=6, resample_probability=0.5,
+        hyperparam_mutations=mutations,
+    )  # fmt: skip
+    result = fmin(
+        learn, CHOICE, multi_fidelity_iter_generator=generator, optimizer="Random",
+        show_progressbar=False, parallel_strategy="Serial",
+    )  # fmt: skip
+    assert {} == result.errors
+    taken = {exploit.config["net:__choice__"] for exploit in result.exploits()}
+    assert {"dense", "conv"} == taken
+    assert all(2 == len(exploit.config) for exploit in result.exploits())
