@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bandmaster.asynccomm import frames
 from bandmaster.errors import CommTimeoutError, MasterLostError, ProtocolError
@@ -64,6 +64,8 @@ class Connection:
         self.held: bytes | None = None  # an answer that is to leave after `until`
         self.max_message = max_message
         self._serving = serving
+        self._check = frames.check_call_header if serving else frames.check_result_header
+        self._calls = frames.CallReader()
         self._closing = threading.RLock()
         self._closed = False
         self._tls = False
@@ -74,7 +76,7 @@ class Connection:
 
     def read_call(self) -> frames.Call:
         """Return the next request."""
-        return frames.read_call(self._read_frame())
+        return self._calls.read(self._read_frame())
 
     def read_result(self) -> tuple[int, bytes]:
         """Return the next reply: which call it answers, and its data."""
@@ -83,7 +85,6 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send a whole frame."""
         try:
-            data = frames.plain(data)
             if not self._serving:
                 if self.deadline is not None or self.sock.gettimeout() is not None:
                     self._set_timeout()
@@ -152,11 +153,7 @@ class Connection:
             with self._waiting(frames.HEADER_SIZE):
                 while len(data) < frames.HEADER_SIZE:
                     data += self._receive(_FIRST)
-        check_header: Any = (
-            frames.check_call_header if self._serving else frames.check_result_header
-        )
-        header = data[: frames.HEADER_SIZE]
-        size = frames.HEADER_SIZE + check_header(header, self.max_message)
+        size = frames.HEADER_SIZE + self._check(data, self.max_message)
         if len(data) < size:
             # It grows as the bytes arrive: a header alone makes nobody allocate anything.
             parts = [data]
