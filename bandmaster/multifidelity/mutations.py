@@ -199,8 +199,8 @@ def refuse_choice(option: str, name: str) -> None:
     choice = name[: at.start()]
     if option == "param_space":
         then = (
-            "and leave param_space out: members begin with what the optimizer proposes (num_samples "
-            "of them), and what is active in a member is mutated"
+            "and leave param_space out: num_samples members begin with what is proposed to them, "
+            "and what is active in a member is mutated"
         )
     else:
         then = (

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 0.5  # seconds between two collections, at least
 _SHARE = 0.05  # of the time that collecting may take
+_BREATH = 0.001  # seconds for who waits for the study, between two looks at it
 _ORPHAN = 3600.0
 """After so many seconds nobody will tell of a checkpoint whose job has ended any more."""
 
@@ -190,7 +191,7 @@ class CheckpointKeeper:
             self._poked.clear()
             began = time.monotonic()
             search = began >= search_at
-            if not self._sweep(search=search):
+            if not self._sweep(search=search, ending=ending):
                 return
             if search:
                 search_at = began + _ORPHAN
@@ -198,30 +199,40 @@ class CheckpointKeeper:
                 return
             self._closing.wait(max(_PAUSE, (time.monotonic() - began) / _SHARE))
 
-    def _sweep(self, *, search: bool) -> bool:
+    def _sweep(self, *, search: bool, ending: bool) -> bool:
         """Delete what is superfluous; `search` looks what is there. False: never again."""
         study = self._study
+        more, fresh = True, search or ending
         try:
             there = {stored.name: stored for stored in self.store.names()} if search else None
-            names, position = study.superfluous_checkpoints(self._keep)
-            if names or there:
-                # What is deleted must not be what a study that is loaded again starts from.
-                study.wait_durable(position)
+            superfluous: set[str] = set()
+            while more:
+                names, position, more = study.superfluous_checkpoints(self._keep, all_trials=fresh)
+                fresh = False
+                if names or there:
+                    # What is deleted must not be what a study that is loaded again starts from.
+                    study.wait_durable(position)
+                if there is not None:
+                    superfluous.update(names)
+                    names = [name for name in names if name in there]
+                self._delete(names)
+                if more:
+                    self._closing.wait(_BREATH)
+            if there is not None:
+                self._delete(self._orphans(there, superfluous))
         except CheckpointError as error:
             self._complain("the store cannot be read: %s", error)
-            return True
         except BandmasterError as error:
             logger.debug("no checkpoints are deleted any more: %s", error)
             return False
-        if there is not None:
-            names = [name for name in names if name in there]
-            names += self._orphans(there, set(names))
+        return True
+
+    def _delete(self, names: list[str]) -> None:
         for name in names:
             try:
                 self.store.delete(name)
             except CheckpointError as error:
                 self._complain("%s", error)
-        return True
 
     def _orphans(self, there: dict[str, Stored], superfluous: set[str]) -> list[str]:
         """Return what was kept long ago and never told of, but what may still be told of.
