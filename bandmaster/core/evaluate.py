@@ -91,10 +91,10 @@ class Objective:
 
     def __call__(self, job: Job, context: Context) -> Any:
         """Call the function for `job`; what it returns or raises passes through."""
-        return self.function(
-            *[_GIVEN[name](job, context) for name in self._positional],
-            **{name: _GIVEN[name](job, context) for name in self._named},
-        )
+        given = [_GIVEN[name](job, context) for name in self._positional]
+        if not self._named:
+            return self.function(*given)
+        return self.function(*given, **{name: _GIVEN[name](job, context) for name in self._named})
 
 
 def evaluate(

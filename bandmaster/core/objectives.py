@@ -156,6 +156,8 @@ class Objectives:
         """
         if not outcome.ok or outcome.loss is None:
             return None
+        if not self.constraints:
+            return 0, outcome.loss
         metrics = outcome.metrics
         missed = sum(
             m.name not in metrics or not m.satisfied(metrics[m.name]) for m in self.constraints

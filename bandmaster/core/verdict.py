@@ -47,9 +47,12 @@ def outcome_of(
     Outcome
         With status OK (the study's objectives have the last word), or FAILED saying why.
     """
-    if isinstance(returned, Outcome):
+    if type(returned) is float:  # what most return
+        verdict = _of_number(returned)
+    elif isinstance(returned, Outcome):
         return returned.timed(started, finished, worker, checkpoint) if finished else returned
-    verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
+    else:
+        verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
     return Outcome(*verdict, checkpoint, started, finished, worker)
 
 
