@@ -19,9 +19,10 @@ from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.multifidelity.budgets import as_count, as_share, exact
 from bandmaster.multifidelity.exploits import Exploits
-from bandmaster.multifidelity.explore import Explorer
+from bandmaster.multifidelity.explore import Explorer, read_factors
 from bandmaster.multifidelity.measure import Measure
 from bandmaster.multifidelity.mutations import read_mutations
+from bandmaster.multifidelity.options import as_flag
 from bandmaster.multifidelity.param_space import ParamSpace
 from bandmaster.multifidelity.population import Member, Population, Rules, State
 from bandmaster.multifidelity.required import wrong_outcome, wrong_report
@@ -149,18 +150,17 @@ class PBTIterGenerator(IterGenerator):
             raise ConfigurationError(f"custom_explore_fn is {custom_explore_fn!r}, no function")
         self._probability = as_share(resample_probability, "resample_probability", 1)
         quantile = as_share(quantile_fraction, "quantile_fraction", Fraction(1, 2))
-        self._factors = tuple(float(exact(f, "a factor")) for f in perturbation_factors)
-        if not self._factors:
-            raise ConfigurationError("perturbation_factors is empty; give at least one")
+        self._factors = read_factors(perturbation_factors)
         self._custom = custom_explore_fn
-        self._require_attrs, self._clip = bool(require_attrs), bool(clip)
+        self._require_attrs = as_flag(require_attrs, "require_attrs")
+        self._clip = as_flag(clip, "clip")
         self._param_space = (
             None if param_space is None else ParamSpace(param_space, self._mutations or {})
         )
         grid = 1 if self._param_space is None else self._param_space.size
         size = grid * as_count(num_samples, "num_samples", least=1)
         most = as_count(max_failures, "max_failures", least=-1)
-        self._rules = Rules(size, self._schedule, quantile, bool(synch), most)
+        self._rules = Rules(size, self._schedule, quantile, as_flag(synch, "synch"), most)
         _check_interval(perturbation_interval, checkpoint_interval)
         self._begins = self._param_space  # None: the optimizer proposes
         self._space: Space | None = None
