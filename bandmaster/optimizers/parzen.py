@@ -37,7 +37,7 @@ def bandwidths(
     A multiple of the column's weighted standard deviation, one observation drawn evenly from the
     range counted in, with Scott's exponent: ``spread * std * n ** (-1 / (d + 4))`` for the mean
     number d of active columns. It is at most 0.2 and at least ``1 / min(100, n_total + 1)`` (the
-    magic clip of Bergstra et al. 2011).
+    magic clip of Bergstra et al. 2011), and not below `Axes.least`.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def bandwidths(
     sigma = spread * np.sqrt(variance) * counts ** (-1.0 / (d + 4.0))
     lowest = max(_NARROWEST, 1.0 / (n_total + 1))
     clipped: FloatArray = np.clip(np.minimum(sigma, _WIDEST), lowest, 1.0)
-    return clipped
+    return np.maximum(clipped, axes.least)
 
 
 class Density:
@@ -170,7 +170,8 @@ class Density:
         """Return those of the tables whose values have an order: bandwidths are all they need."""
         axes = self._axes
         # All cells of all tables go through the distribution function at once.
-        cumulated = _ndtr(axes.distances / self.sigma[axes.distance_columns])
+        sigma = np.maximum(self.sigma[axes.distance_columns], axes.distance_least)
+        cumulated = _ndtr(axes.distances / sigma)
         result, start = [], 0
         for table in axes.tables:
             if not table.ordered:

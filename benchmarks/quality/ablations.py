@@ -22,6 +22,7 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("prior counts three times in the bad density", "ETPE:etpe._BAD_PRIOR=1.0"),
         ("64 candidates, not 24", "ETPE:n_candidates=24"),
         ("10 start-up points, not 20", "ETPE:n_startup=20"),
+        ("kernels of coarse integers as wide as a cell", "ETPE:axes._STEP=0.0"),
         # These say something with --workers 32 only; one at a time they are the engine itself.
         ("many out: candidates around means", "ETPE:etpe._JOINING=1000000000"),
         ("many out: fewer good ones", "ETPE:etpe._GREEDIER=1000000000"),
