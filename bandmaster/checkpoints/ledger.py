@@ -82,7 +82,7 @@ class Ledger:
         self._owners: dict[str, tuple[int, ...]] = {}  # the trials that have left it
         self._pinned: Counter[str] = Counter()  # by how many jobs
         self._started: dict[str, set[int]] = {}  # the trials whose `start` it is
-        self._out: Counter[int] = Counter()  # open jobs by trial
+        self._out: dict[int, int] = {}  # open jobs by trial
         self._changed: dict[int, None] = {}  # trials to look at
         self._turns: deque[int] = deque()  # the others, some each time
         self._placed: list[tuple[_Standing, int, str]] = []  # a heap, with some that hold no more
@@ -96,12 +96,13 @@ class Ledger:
 
     def apply(self, event: Event) -> None:
         """Take one event into account; most kinds change nothing."""
-        if isinstance(event, JobIssued):
-            self._issued(event)
-        elif isinstance(event, JobReported):
-            self._reported(event)
-        elif isinstance(event, JobFinished):
-            self._finished(event)
+        kind = type(event)
+        if kind is JobIssued:
+            self._issued(event)  # type: ignore[arg-type]  # it is one
+        elif kind is JobReported:
+            self._reported(event)  # type: ignore[arg-type]  # as above
+        elif kind is JobFinished:
+            self._finished(event)  # type: ignore[arg-type]  # as above
 
     def collect(
         self, keep: Keep, needs: Callable[[int], bool], *, most: int | None = None
@@ -163,7 +164,7 @@ class Ledger:
                 self._changed.update(dict.fromkeys(owners))
             else:
                 del self._owners[name]
-        if trial.start is not None and not self._out[number] and not needs(number):
+        if trial.start is not None and not self._out.get(number) and not needs(number):
             self._start(number, trial, None)
         if not trial.names and trial.start is None:
             del self._trials[number]
@@ -213,9 +214,9 @@ class Ledger:
             self._pin(job.pins)
             return
         job = self._jobs[event.job] = _Job(event.trial, event.budget, start)
-        self._pin(job.pins)
-        self._out[event.trial] += 1
+        self._out[event.trial] = self._out.get(event.trial, 0) + 1
         if start is not None:
+            self._pin(job.pins)
             trial = self._trials.setdefault(event.trial, _Trial())
             self._start(event.trial, trial, None if start in trial.names else start)
             self._tell()
@@ -231,17 +232,19 @@ class Ledger:
 
     def _finished(self, event: JobFinished) -> None:
         job, outcome = self._jobs.pop(event.job), event.outcome
-        self._out[job.trial] -= 1
-        if not self._out[job.trial]:
-            del self._out[job.trial]
+        left = self._out.pop(job.trial) - 1
+        if left:
+            self._out[job.trial] = left
         if is_name(outcome.checkpoint):
             trial = self._leave(job.trial, outcome.checkpoint)
             rank = self.objectives.rank(outcome)
             if rank is not None:
                 trial.standing, trial.best = (-job.budget, rank, job.trial), outcome.checkpoint
                 heapq.heappush(self._placed, (trial.standing, job.trial, trial.best))
-        self._unpin(job.pins)
-        self._changed[job.trial] = None
+        if job.own or job.start is not None:
+            self._unpin(job.pins)
+        if job.trial in self._trials:
+            self._changed[job.trial] = None
         if self._trials:
             self._tell()
 
