@@ -122,9 +122,9 @@ class Objectives:
 
     def judge(self, outcome: Outcome) -> Outcome:
         """Give an OK outcome its loss, or turn it into a failure that says what is missing."""
-        if not outcome.ok:
-            return outcome
         if self._plain and outcome.loss is not None:
+            return outcome
+        if not outcome.ok:
             return outcome
         returned = dict(outcome.metrics)
         if outcome.loss is not None:

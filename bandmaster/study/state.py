@@ -154,7 +154,7 @@ class StudyState:
             return
         if event.job != self.n_jobs:
             raise StudyError(f"job {event.job} was issued as number {self.n_jobs}")
-        new = event.trial == self.n_trials
+        new = event.trial == len(self.trials)
         trial = self._trial(event)
         job = Job(
             event.job, 0, event.trial, trial.config, event.budget, event.config_info,
@@ -178,7 +178,7 @@ class StudyState:
             event.bracket,
             self._encode(event.config),
         )
-        if event.trial == self.n_trials:
+        if event.trial == len(self.trials):
             self.trials.append(trial)
         else:  # an exploit changes the configuration of a trial that goes on
             self.trials[event.trial] = trial

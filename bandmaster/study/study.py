@@ -279,10 +279,12 @@ class Study(StudyView):
             if attempt > entry.job.attempt:
                 raise StudyError(f"job {number} has no attempt {attempt}: {entry.story}")
             outcome = judged(self._state, outcome)
-            if not outcome.ok and not current:
-                return False
-            self._end(entry, attempt, outcome)
-            return True
+            if outcome.ok:
+                self._finish(number, attempt, outcome)
+                return True
+            if current:
+                self._end(entry, attempt, outcome)
+            return current
 
     def report(
         self,
@@ -468,7 +470,7 @@ class Study(StudyView):
 
     def _end(self, entry: OpenJob, attempt: int, outcome: Outcome) -> None:
         again = None
-        if not outcome.ok and self.retry_failed and self._state.stopped is None:
+        if self.retry_failed and not outcome.ok and self._state.stopped is None:
             again = after_failure(
                 entry, outcome, retry_failed=self.retry_failed, time=self._clock()
             )
@@ -496,4 +498,5 @@ class Study(StudyView):
             self._poison = error
             raise
         finally:
-            self._changed.notify_all()
+            if self._watching:
+                self._changed.notify_all()

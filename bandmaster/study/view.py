@@ -48,6 +48,7 @@ class StudyView:
         # Taken by itself: entering a Condition is Python code, where Ctrl-C would leave it locked.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
+        self._watching = 0  # how many wait for a change; under the lock
         self._poison: BaseException | None = None
         journal.watch(self._journal_failed)
 
@@ -222,7 +223,13 @@ class StudyView:
             False when `timeout` seconds passed first.
         """
         with self._lock:
-            return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
+            self._watching += 1
+            try:
+                return self._changed.wait_for(
+                    lambda: self._poison is not None or predicate(), timeout
+                )
+            finally:
+                self._watching -= 1
 
     def wake(self) -> None:
         """Have everybody in `wait_for` look again: what is not of the study has changed."""

@@ -127,7 +127,7 @@ class Connection:
     @property
     def pending(self) -> bool:
         """Whether there is something to read that the kernel does not know of any more."""
-        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        return self._tls and self.sock.pending() > 0  # type: ignore[attr-defined]  # it is TLS's
 
     def close(self) -> None:
         """Hang up and free the descriptor."""
@@ -196,7 +196,7 @@ class Connection:
                 return self._receive(_FIRST)
         except OSError as error:
             raise MasterLostError(f"the connection broke: {error}") from error
-        return self._not_the_end(chunk)
+        return chunk or self._end()
 
     @contextlib.contextmanager
     def _waiting(self, size: int) -> Iterator[None]:
@@ -220,13 +220,11 @@ class Connection:
                 what = "the rest of a message did not come" if self._serving else "no answer"
                 raise CommTimeoutError(f"{what} in time") from error
             raise MasterLostError(f"the connection broke: {error}") from error
-        return self._not_the_end(chunk)
+        return chunk or self._end()
 
-    def _not_the_end(self, chunk: bytes) -> bytes:
-        if not chunk:
-            self.ended = True
-            raise MasterLostError("the other end hung up")
-        return chunk
+    def _end(self) -> bytes:
+        self.ended = True
+        raise MasterLostError("the other end hung up")
 
     def _set_timeout(self) -> None:
         if self.deadline is None:

@@ -86,8 +86,8 @@ class GuardedDaemon:
         except ProtocolError as error:
             self._log.warning("closing the connection of %s: %s", conn.peer, error)
             raise
-        reply = self._reply(conn, call.target, call.method, call.payload)
-        data = ANSWER.fill(call.sequence, *reply)
+        how, reply = self._reply(conn, call.target, call.method, call.payload)
+        data = ANSWER.fill(call.sequence, reply, how)
         if conn.until is None:
             conn.send(data)
         else:

@@ -28,7 +28,7 @@ class Pattern:
         One with an empty byte string as its payload.
     """
 
-    __slots__ = ("_begin", "_names", "_rest", "_tail")
+    __slots__ = ("_begin", "_constant", "_names", "_rest", "_tail")
 
     def __init__(self, frame: bytes) -> None:
         # A correlation id, if somebody's call is being served, is not for all frames to come.
@@ -37,19 +37,20 @@ class Pattern:
         self._rest = frame[16:20] + bytes(16) + frame[36:40]
         self._names, empty, self._tail = frame[40:].rpartition(_EMPTY)
         assert empty
+        self._constant = len(self._names) + len(self._tail)
 
-    def fill(self, sequence: int, *payload: bytes) -> bytes:
-        """Return the frame with this sequence number and payload, in one piece or several."""
-        n = sum(map(len, payload))
+    def fill(self, sequence: int, payload: bytes, first: bytes = b"") -> bytes:
+        """Return the frame with this sequence number and payload, which may begin with `first`."""
+        n = len(first) + len(payload)
         if n < 256:
             marker = _SHORT[n]
         elif n < 1 << 16:
             marker = b"\xc5" + n.to_bytes(2, "big")
         else:
             marker = b"\xc6" + n.to_bytes(4, "big")
-        size = len(self._names) + len(marker) + n + len(self._tail)
+        size = self._constant + len(marker) + n
         header = _HEADER.pack(self._begin, sequence, size, self._rest)
-        return b"".join((header, self._names, marker, *payload, self._tail))
+        return b"".join((header, self._names, marker, first, payload, self._tail))
 
 
 def call_pattern(object_id: str, method: str) -> Pattern:

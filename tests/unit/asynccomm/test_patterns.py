@@ -24,7 +24,7 @@ def test_golden_frames() -> None:
     """The frames that leave are the ones that are kept."""
     call = call_pattern("dispatcher", "next").fill(1, b"payload")
     assert (GOLDEN / "call.hex").read_text().strip() == call.hex()
-    assert (GOLDEN / "reply.hex").read_text().strip() == ANSWER.fill(1, b"\0", b"answer").hex()
+    assert (GOLDEN / "reply.hex").read_text().strip() == ANSWER.fill(1, b"answer", b"\0").hex()
 
 
 @given(names, names, payloads, st.integers(0, 0xFFFF))
@@ -43,7 +43,7 @@ def test_answers_are_those_of_pyro(first: bytes, second: bytes, sequence: int) -
     expected = protocol.SendingMessage(
         protocol.MSG_RESULT, 0, sequence, MSGPACK.serializer_id, MSGPACK.dumps(first + second)
     ).data
-    assert expected == ANSWER.fill(sequence, first, second)
+    assert expected == ANSWER.fill(sequence, second, first)
 
 
 def test_what_others_ask_pyro_for_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
