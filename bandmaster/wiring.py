@@ -32,7 +32,7 @@ from bandmaster.study.follower import (
     check_failures,
 )
 from bandmaster.study.forecast import forecast_study
-from bandmaster.study.keeper import CheckpointKeeper
+from bandmaster.study.keeper import CheckpointKeeper, check_keeping
 from bandmaster.study.study import Study
 
 __all__ = [
@@ -189,6 +189,7 @@ def check_run(
             "timeout"
         )
     objective = Objective(function)
+    check_keeping(checkpoint_store, keep_checkpoints)
     wanted = checkpoint_store is not None or keep_checkpoints is not None
     if wanted and not _keeps_checkpoints(objective, strategy):
         raise ConfigurationError(

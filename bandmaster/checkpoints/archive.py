@@ -147,6 +147,8 @@ def read_archive(file: IO[bytes], make_directory: Callable[[], Path]) -> object:
 def _write_state(draft: Draft, state: object, header: bytes) -> None:
     try:
         pickle.dump(state, draft, protocol=5)
+    except OSError:
+        raise  # it could not be written, so another one would not be either
     except Exception:  # noqa: BLE001 - whatever it is that pickle cannot do, the other may
         import cloudpickle
 
@@ -154,6 +156,8 @@ def _write_state(draft: Draft, state: object, header: bytes) -> None:
         draft.write(header)
         try:
             cloudpickle.dump(state, draft, protocol=5)
+        except OSError:
+            raise
         except Exception as error:
             raise CheckpointError(
                 f"a {type(state).__module__}.{type(state).__qualname__} cannot be kept as a "

@@ -68,6 +68,11 @@ class Draft:
         return self._file
 
     @property
+    def place(self) -> str:
+        """The directory whose disk it takes."""
+        return tempfile.gettempdir() if self.path is None else str(self.path.parent)
+
+    @property
     def digest(self) -> str:
         """The SHA-256 of what was written, in hexadecimal digits."""
         return self._hash.hexdigest()
@@ -104,7 +109,8 @@ class Draft:
 
     def close(self) -> None:
         """Close the file, and remove it if it still has the name of a draft."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk has no room for what is thrown away now
+            self._file.close()
         if self.path is not None:
             with contextlib.suppress(FileNotFoundError):
                 self.path.unlink()

@@ -122,7 +122,13 @@ class CheckpointKeeper:
         self._closing.clear()
         self._store = self._open()
         self._ending.callback(self._tidy)
-        self.mark = self._store.mark()
+        try:
+            self.mark = self._store.mark()
+        except CheckpointError as error:
+            self._ending.close()
+            raise CheckpointError(
+                f"{error}; give a place that can be written as checkpoint_store"
+            ) from error
         logger.info("The checkpoints of study %r are in %s", self._study.name, self._store.url)
         if self._told is not None:
             self._study.place_checkpoints(self._told)
@@ -274,4 +280,4 @@ def check_keeping(place: str | os.PathLike[str] | None, keep: Keep | Literal["al
     """
     keep_of(keep)
     if place is not None:
-        store_url(place)
+        open_store(place).close()  # makes nothing, but a URL of no known kind is refused
