@@ -157,7 +157,7 @@ class ManagedStore(CheckpointStore):
 
     @abc.abstractmethod
     def tidy(self) -> None:
-        """Remove the place if nothing is kept in it."""
+        """Remove what killed writers have left, and the place if nothing is kept in it."""
 
     @abc.abstractmethod
     def destroy(self) -> None:

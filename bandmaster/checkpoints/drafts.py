@@ -58,6 +58,8 @@ class Draft:
         draft = cls.__new__(cls)
         draft.path = path
         draft._file = open(path, "r+b")  # noqa: SIM115 - `close` does
+        with contextlib.suppress(OSError):  # who wrote it holds it as long as he lives
+            fcntl.flock(draft._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         draft.size = os.fstat(draft._file.fileno()).st_size
         draft._hash = hashlib.sha256()
         return draft
