@@ -369,8 +369,7 @@ class Dispatcher:
         if not self._open or self.failure is not None:
             return None
         try:
-            job = self.study.ask(worker=session.hello.worker, durable=False)
-            if job is None:
+            if (job := self.study.ask(worker=session.hello.worker, durable=False)) is None:
                 return None
             told = protocol.write_job(job)
         except BaseException as error:  # noqa: BLE001 - kept, as in `_guarded`

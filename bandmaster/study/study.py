@@ -279,12 +279,10 @@ class Study(StudyView):
             if attempt > entry.job.attempt:
                 raise StudyError(f"job {number} has no attempt {attempt}: {entry.story}")
             outcome = judged(self._state, outcome)
-            if outcome.ok:
-                self._finish(number, attempt, outcome)
-                return True
-            if current:
+            counts = outcome.ok or current
+            if counts:
                 self._end(entry, attempt, outcome)
-            return current
+            return counts
 
     def report(
         self,
