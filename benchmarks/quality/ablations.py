@@ -33,6 +33,8 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("refits at 10 % growth, not each time", "GP:growth=1.0001"),
         ("refits at 10 % growth, not 50 %", "GP:growth=1.5"),
         ("768 candidates, not 256", "GP:n_candidates=256"),
+        # With --workers 32 only.
+        ("many out: a share explores", "GP:gp._EXPLORING=1000000000"),
     ),
     "Forest": (
         ("20 trees, not 10", "Forest:n_trees=10"),
