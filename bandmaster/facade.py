@@ -355,7 +355,7 @@ class Study(_Study):
         ConfigurationError
             When nothing would end the run, or arguments do not fit together.
         AllFailedError
-            When nothing but failures comes in.
+            When the first `max_initial_failures` evaluations have all failed.
         """
         isolation = isolation_of(isolate, time_limit, memory_limit)
         n_jobs = wiring.count_jobs(n_jobs)

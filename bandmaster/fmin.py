@@ -178,7 +178,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     ConfigurationError
         When arguments are wrong or do not fit together (a ValueError).
     AllFailedError
-        When nothing but failures comes in.
+        When the first `max_initial_failures` evaluations have all failed.
     SpaceError
         When the space is malformed, or an initial point does not fit it (a ValueError).
 

@@ -230,7 +230,7 @@ def run(
     ConfigurationError
         When nothing would end it, or an argument is wrong; before anything starts.
     AllFailedError
-        When nothing but failures comes in.
+        When the first `max_initial_failures` evaluations have all failed.
     StorageError
         When the storage will not keep what happens, or another one has taken the study.
     KeyboardInterrupt, SystemExit
@@ -242,9 +242,12 @@ def run(
         max_initial_failures=max_initial_failures, sigterm_grace=sigterm_grace,
         checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
     )  # fmt: skip
+    unknown, budgets = objective.budget_by_place, study.generator.get_budgets()
+    if unknown is not None and budgets == (1.0,):  # nobody has asked for budgets
+        raise ConfigurationError(objective.refusal(unknown))
     expected = forecast_study(study)
     ends = objective.takes_budget or study.generator.needs_reports  # at its budget
-    if not ends and len(study.generator.get_budgets()) > 1:
+    if not ends and len(budgets) > 1:
         logger.warning(
             "%r takes no budget, so it costs the same at each of the budgets %s",
             function, study.generator.get_budgets(),

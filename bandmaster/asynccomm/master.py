@@ -351,7 +351,7 @@ class Master:
                     self._search(deadline, min_n_workers, grace)
             finally:
                 self.interrupted = interrupts.signum
-        drained = "" if study.finished else "; it was drained, and another run goes on"
+        drained = "" if study.finished else "; it was drained, its study can go on"
         logger.info("Run %s is over after %d evaluations%s",
                     self.run_id, len(study.history), drained)  # fmt: skip
         return self.result

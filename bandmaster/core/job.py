@@ -79,4 +79,10 @@ def named(job: Job | int, attempt: int | None) -> tuple[int, int | None]:
     """Return the job's number and the attempt that is meant; None is the current one."""
     if isinstance(job, Job):
         return job.number, job.attempt if attempt is None else attempt
-    return operator.index(job), attempt
+    try:
+        return operator.index(job), attempt
+    except TypeError:
+        raise TypeError(
+            f"a job is meant by what `ask` returned, or by its number, got {job!r}"
+            + (" (`ask` returns None while nothing may start)" if job is None else "")
+        ) from None

@@ -133,7 +133,8 @@ class Objectives:
         if missing:
             return _fail(
                 outcome,
-                f"the evaluation returned {sorted(returned)}, but the study needs {missing}",
+                f"the evaluation returned {sorted(returned)}, but the study needs {missing}: "
+                "return a dict with them, or say with `metrics=` what the study goes by",
             )
         loss = self.primary.sign * returned[self.primary.name]
         if not math.isfinite(loss):

@@ -33,10 +33,10 @@ def outcome_of(
 
     Parameters
     ----------
-    returned : number, Mapping or Outcome
-        A number is the loss. A mapping has ``loss`` or the study's metrics as numbers; ``info``
-        and whatever is no number is kept as info. numpy scalars, one-element arrays and tensors
-        count as numbers, a bool does not.
+    returned : number, Mapping, exception or Outcome
+        A number is the loss, an exception makes a failure. A mapping has ``loss`` or the study's
+        metrics as numbers; ``info`` and whatever is no number is kept as info. numpy scalars,
+        one-element arrays and tensors count as numbers, a bool does not.
     started, finished, worker
         When and by whom it was made, as in `Outcome`; an Outcome keeps its own if none is given.
     checkpoint : str, optional
@@ -51,6 +51,8 @@ def outcome_of(
         verdict = _of_number(returned)
     elif isinstance(returned, Outcome):
         return returned.timed(started, finished, worker, checkpoint) if finished else returned
+    elif isinstance(returned, BaseException):
+        return failure_of(returned).timed(started, finished, worker, checkpoint)
     else:
         verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
     return Outcome(*verdict, checkpoint, started, finished, worker)

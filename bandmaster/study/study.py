@@ -227,7 +227,7 @@ class Study(StudyView):
     def tell(
         self,
         job: Job | int,
-        outcome: Outcome | Mapping[str, Any] | float,
+        outcome: Outcome | Mapping[str, Any] | float | BaseException,
         *,
         attempt: int | None = None,
         durable: bool = True,
@@ -242,8 +242,8 @@ class Study(StudyView):
         ----------
         job : Job or int
             The job, or its number.
-        outcome : Outcome, number or mapping
-            What `compute` may return is accepted as well; a NaN becomes a failure.
+        outcome : Outcome, number, mapping or exception
+            What `compute` may return or raise will do; a NaN becomes a failure.
         attempt : int, optional
             Which attempt; default: the job's (the current one for a number).
         durable : bool, default True
