@@ -364,22 +364,22 @@ class Study(_Study):
             parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout,
             reports=self.generator.needs_reports,
         )  # fmt: skip
-        self.set_plan(
-            Plan(
-                n_trials=None if n_trials is None else self.n_trials + n_trials,
-                n_evaluations=None if n_evaluations is None else self.n_jobs + n_evaluations,
-                n_iterations=n_iterations,
-                target_loss=target_loss,
-            ).or_iterations(self.generator.default_iterations)
-        )
-        wiring.run(
-            self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
+        options = wiring.RunOptions(
+            strategy=strategy, n_jobs=n_jobs, timeout=timeout, grace=grace,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks, progress=progress,
-            max_initial_failures=max_initial_failures, handle_signals=handle_signals,
-            sigterm_grace=sigterm_grace,
-            isolation=isolation, checkpoint_store=checkpoint_store,
-            keep_checkpoints=keep_checkpoints, beside=self._beside,
+            isolation=isolation, max_initial_failures=max_initial_failures,
+            handle_signals=handle_signals, sigterm_grace=sigterm_grace,
+            checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
         )  # fmt: skip
+        plan = Plan(
+            n_trials=None if n_trials is None else self.n_trials + n_trials,
+            n_evaluations=None if n_evaluations is None else self.n_jobs + n_evaluations,
+            n_iterations=n_iterations,
+            target_loss=target_loss,
+        ).or_iterations(self.generator.default_iterations)
+        options.check(objective, plan)  # before it is in the journal
+        self.set_plan(plan)
+        wiring.run(self, objective, options, beside=self._beside)
         return self.result
 
 

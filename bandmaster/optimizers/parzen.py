@@ -25,7 +25,6 @@ __all__ = ["Density", "bandwidths"]
 
 FloatArray = npt.NDArray[np.float64]
 SingleArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 _T = TypeVar("_T", np.float32, np.float64)
 
@@ -138,18 +137,17 @@ class Density:
         for i, (table, index) in enumerate(zip(axes.tables, axes.indices(self.unit), strict=True)):
             block = result[axes.offsets[i] : axes.offsets[i + 1]]
             block[:, n] = table.log_prior
-            known: slice | BoolArray = slice(None)
-            if not axes.all_active:
-                known = index < table.size
-                block[:, :n] = table.log_prior[:, None]
-                index = index[known]
             if table.ordered:
-                block[:, rows[known]] = next(ordered).take(index, axis=1)
-                continue
-            other = self.smoothing * table.prior
-            block[:, rows[known]] = np.log(np.maximum(other, 1e-300))[:, None]
-            same = np.log(np.maximum(other + (1.0 - self.smoothing), 1e-300))
-            block[index, rows[known]] = same[index]
+                # Inactive ones are overwritten below.
+                block[:, :n] = next(ordered).take(index, axis=1, mode="clip")
+            else:
+                other = self.smoothing * table.prior
+                same = np.log(np.maximum(other + (1.0 - self.smoothing), 1e-300))
+                block[:, :n] = np.log(np.maximum(other, 1e-300))[:, None]
+                at = np.minimum(index, table.size - 1)
+                block[at, rows] = same[at]
+            if not axes.all_active:
+                block[:, :n][:, index == table.size] = table.log_prior[:, None]
         return result
 
     def _fill_floats(self, kernels: SingleArray) -> None:
@@ -162,9 +160,9 @@ class Density:
         sigma = self.sigma[axes.floats, None]
         inverse = 1.0 / sigma**2
         scaled = mu * inverse
-        # A mass is at least 0.3, so single precision does.
-        below, above = _ndtr((np.array([-mu, 1.0 - mu]) / sigma).astype(np.float32))
-        norm = np.log((above - below) * (sigma * math.sqrt(2 * math.pi)))
+        # What is cut off is less than two thirds, so single precision does.
+        below, above = _tail((np.array([mu, 1.0 - mu]) / sigma).astype(np.float32))
+        norm = np.log((1.0 - below - above) * (sigma * math.sqrt(2 * math.pi)))
         kernels[:f, :n] = -0.5 * inverse
         kernels[f : 2 * f, :n] = scaled
         kernels[2 * f : 3 * f, :n] = -0.5 * mu * scaled - norm
@@ -194,15 +192,23 @@ class Density:
         return result
 
 
-def _ndtr(x: npt.NDArray[_T]) -> npt.NDArray[_T]:
-    """Return the standard normal's distribution function to 7.5e-8 (Abramowitz, Stegun 26.2.17).
+def _ndtr(x: FloatArray) -> FloatArray:
+    """Return the standard normal's distribution function."""
+    tail = _tail(np.abs(x))
+    return np.where(x > 0.0, 1.0 - tail, tail)
+
+
+def _tail(x: npt.NDArray[_T]) -> npt.NDArray[_T]:
+    """Return the standard normal's mass above x >= 0 to 7.5e-8 (Abramowitz, Stegun 26.2.17).
 
     scipy.special has it too, at the price of its import.
     """
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(x))
+    t = 1.0 / (1.0 + 0.2316419 * x)
     tail = 1.330274429 * t - 1.821255978
     for coefficient in (1.781477937, -0.356563782, 0.319381530):
-        tail = tail * t + coefficient
-    tail *= t * np.exp(-0.5 * x * x) * 0.3989422804014327
-    result: npt.NDArray[_T] = np.where(x > 0.0, 1.0 - tail, tail)
-    return result
+        tail *= t
+        tail += coefficient
+    tail *= t
+    tail *= np.exp(x * x * -0.5)
+    tail *= 0.3989422804014327
+    return tail

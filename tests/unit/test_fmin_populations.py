@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 
 import pytest
 
@@ -239,3 +241,28 @@ def test_a_population_in_a_space_with_choices(mutations):
     taken = {exploit.config["net:__choice__"] for exploit in result.exploits()}
     assert {"dense", "conv"} == taken
     assert all(2 == len(exploit.config) for exploit in result.exploits())
+
+
+@pytest.mark.parametrize("options", [{}, {"max_failures": 1}])
+def test_members_in_processes_of_their_own(options, tmp_path):
+    """With `isolate`: they save, load and exploit as without; who is killed goes on."""
+    killed = tmp_path / "killed"
+
+    def train_or_die(config, context):
+        state = context.load() or 0.0
+        while True:
+            if options and context.step == 3 and not killed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            state += config["rate"]
+            context.report({"grown": state}, checkpoint=state)
+
+    result = fmin(
+        train_or_die, multi_fidelity_iter_generator=population(**options), n_jobs=2, isolate=True,
+        checkpoint_store=tmp_path / "store", show_progressbar=False,
+    )  # fmt: skip
+    assert {} == result.errors
+    assert bool(options) == bool(result.failures) == killed.exists()
+    assert result.exploits()
+    for trial in range(3):
+        assert [1, 2, 3, 4, 5, 6] == list(result.history(trial)["step"])
