@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bandmaster.core import events as ev
@@ -273,8 +274,7 @@ class Study(StudyView):
             entry = self._entry(number)
             if entry is None:
                 return False
-            if attempt is None:
-                attempt = entry.job.attempt
+            attempt = entry.job.attempt if attempt is None else attempt
             current = attempt == entry.job.attempt and not entry.waiting
             if attempt > entry.job.attempt:
                 raise StudyError(f"job {number} has no attempt {attempt}: {entry.story}")
@@ -391,12 +391,11 @@ class Study(StudyView):
             entry = self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return False
-            self._commit(
-                after_loss(
-                    entry, reason, counted=counted, max_retries=self.max_retries,
-                    time=self._clock(), objectives=self._state.objectives,
-                )
+            event = after_loss(
+                entry, reason, counted=counted, max_retries=self.max_retries,
+                time=self._clock(), judge=partial(judged, self._state),
             )  # fmt: skip
+            self._commit(event)
             return True
 
     def requeue_orphans(self, reason: str, *, counted: bool = False) -> int:

@@ -183,6 +183,17 @@ def test_a_run_in_which_all_lack_it_ends_with_that_error(objective, n_jobs):
         )  # fmt: skip
 
 
+def test_who_is_lost_at_its_boundary_is_judged_like_the_others():
+    """Its last report ends its job, and is as good as what it would have returned."""
+    study = Study(generator=population(), optimizer="Random", metrics=["loss"])
+    for value, status in ((1.0, Status.OK), (float("nan"), Status.FAILED)):
+        job = study.ask()
+        metrics = {"loss": 1.0, "grown": value}
+        assert Decision.PAUSE is study.report(job, metrics, step=int(job.budget))
+        study.requeue(job, "its worker died")
+        assert status is study.history[-1].status
+
+
 def test_a_report_that_lacks_it_is_tried_again_like_other_failures():
     """`retry_failed` counts; by hand the answer is to stop, and the job's end says why."""
     study = Study(generator=population(), optimizer="Random", retry_failed=1)
