@@ -10,6 +10,11 @@ from bandmaster.study.state import StudyState
 
 __all__ = ["failed_at", "judged"]
 
+_LOOP = (
+    "here an evaluation trains in a loop that tells each step with context.report(metrics), which "
+    "ends it when it is enough"
+)
+
 
 def judged(state: StudyState, outcome: Outcome) -> Outcome:
     """Return an outcome with its loss, or as a failure.
@@ -17,8 +22,10 @@ def judged(state: StudyState, outcome: Outcome) -> Outcome:
     That is one which lacks what the objectives or the iteration generator go by; the error names
     it. Wherever an evaluation ran, its outcome comes by here.
     """
-    outcome = state.objectives.judge(outcome)
+    own, outcome = outcome, state.objectives.judge(outcome)
     if not outcome.ok:
+        if own.ok and state.generator.needs_reports:
+            return replace(outcome, error=f"{outcome.error}; {_LOOP}")
         return outcome
     wrong = state.generator.wrong_outcome(outcome)
     if wrong is None:

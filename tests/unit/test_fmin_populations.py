@@ -277,3 +277,12 @@ def test_members_in_processes_of_their_own(options, tmp_path):
     assert result.exploits()
     for trial in range(3):
         assert [1, 2, 3, 4, 5, 6] == list(result.history(trial)["step"])
+
+
+def test_an_evaluation_that_reports_nothing_is_told_how_members_train():
+    """That its outcome lacks the metric is no help to who does not know of reports."""
+    with pytest.raises(AllFailedError, match=r"needs \['grown'\].*in a loop.*context\.report"):
+        fmin(
+            lambda config: 1.0, multi_fidelity_iter_generator=population(), n_iterations=1,
+            max_initial_failures=2, show_progressbar=False,
+        )  # fmt: skip
