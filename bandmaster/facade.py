@@ -31,6 +31,7 @@ from bandmaster.storage import (
     stored_space,
 )
 from bandmaster.study.follower import GRACE, MAX_INITIAL_FAILURES, Callback
+from bandmaster.study.places import Places
 from bandmaster.study.previous import Previous, learn_first, past_before
 from bandmaster.study.result import Result
 from bandmaster.study.study import Study as _Study
@@ -221,7 +222,10 @@ class Study(_Study):
 
     @staticmethod
     def delete_study(name: str, storage: str | Storage, *, force: bool = False) -> None:
-        """Delete a stored study with all that happened in it.
+        """Delete a stored study with all that happened in it, and its checkpoints.
+
+        What cannot be deleted of its checkpoints, or is not found, is logged as a warning with
+        its place.
 
         Parameters
         ----------
@@ -238,6 +242,7 @@ class Study(_Study):
             When a process writes it.
         """
         with _opened(storage) as opened:
+            places = Places.of(opened.read_journal(name).read(), beside=opened.file)
             if force:
                 opened.revoke(name)
             try:
@@ -246,6 +251,8 @@ class Study(_Study):
                 raise StudyBusyError(
                     f"{error}; stop it first, or delete the study all the same with force=True"
                 ) from error
+        if places is not None:
+            places.remove()
 
     @property
     def result(self) -> Result:
@@ -348,7 +355,7 @@ class Study(_Study):
         ConfigurationError
             When nothing would end the run, or arguments do not fit together.
         AllFailedError
-            When nothing but failures comes in.
+            When the first `max_initial_failures` evaluations have all failed.
         """
         isolation = isolation_of(isolate, time_limit, memory_limit)
         n_jobs = wiring.count_jobs(n_jobs)
@@ -357,22 +364,22 @@ class Study(_Study):
             parallel_strategy, n_jobs, flat=True, isolated=isolate, job_timeout=job_timeout,
             reports=self.generator.needs_reports,
         )  # fmt: skip
-        self.set_plan(
-            Plan(
-                n_trials=None if n_trials is None else self.n_trials + n_trials,
-                n_evaluations=None if n_evaluations is None else self.n_jobs + n_evaluations,
-                n_iterations=n_iterations,
-                target_loss=target_loss,
-            ).or_iterations(self.generator.default_iterations)
-        )
-        wiring.run(
-            self, objective, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
+        options = wiring.RunOptions(
+            strategy=strategy, n_jobs=n_jobs, timeout=timeout, grace=grace,
             job_timeout=job_timeout, catch=catch, callbacks=callbacks, progress=progress,
-            max_initial_failures=max_initial_failures, handle_signals=handle_signals,
-            sigterm_grace=sigterm_grace,
-            isolation=isolation, checkpoint_store=checkpoint_store,
-            keep_checkpoints=keep_checkpoints, beside=self._beside,
+            isolation=isolation, max_initial_failures=max_initial_failures,
+            handle_signals=handle_signals, sigterm_grace=sigterm_grace,
+            checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
         )  # fmt: skip
+        plan = Plan(
+            n_trials=None if n_trials is None else self.n_trials + n_trials,
+            n_evaluations=None if n_evaluations is None else self.n_jobs + n_evaluations,
+            n_iterations=n_iterations,
+            target_loss=target_loss,
+        ).or_iterations(self.generator.default_iterations)
+        options.check(objective, plan)  # before it is in the journal
+        self.set_plan(plan)
+        wiring.run(self, objective, options, beside=self._beside)
         return self.result
 
 

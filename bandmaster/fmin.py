@@ -178,7 +178,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     ConfigurationError
         When arguments are wrong or do not fit together (a ValueError).
     AllFailedError
-        When nothing but failures comes in.
+        When the first `max_initial_failures` evaluations have all failed.
     SpaceError
         When the space is malformed, or an initial point does not fit it (a ValueError).
 
@@ -220,12 +220,14 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         target_loss=target_loss,
     )
     # A stored search keeps what was done before a mistake was found, so all is looked at first.
-    _, callbacks, catch = wiring.check_run(
-        eval_func, plan, strategy=strategy, timeout=timeout, grace=grace,
-        job_timeout=job_timeout, catch=catch, callbacks=callbacks,
-        max_initial_failures=max_initial_failures, sigterm_grace=sigterm_grace,
-        checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
+    options = wiring.RunOptions(
+        strategy=strategy, n_jobs=n_jobs, timeout=timeout, grace=grace, job_timeout=job_timeout,
+        catch=catch, callbacks=callbacks, progress=show_progressbar, isolation=isolation,
+        max_initial_failures=max_initial_failures, handle_signals=handle_signals,
+        sigterm_grace=sigterm_grace, checkpoint_store=checkpoint_store,
+        keep_checkpoints=keep_checkpoints,
     )  # fmt: skip
+    options.check(eval_func, plan)
     space = choose_space(config_space, _initialized(optimizer), generator)
     points = _points(initial_points)
     for point in points:
@@ -248,14 +250,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         if points and not (study.n_jobs or study.n_enqueued):
             study.enqueue(*points)
         study.set_plan(plan)
-        wiring.run(
-            study, eval_func, strategy=strategy, n_jobs=n_jobs, timeout=timeout,
-            grace=grace, job_timeout=job_timeout, catch=catch, callbacks=callbacks,
-            progress=show_progressbar, max_initial_failures=max_initial_failures,
-            handle_signals=handle_signals, sigterm_grace=sigterm_grace, isolation=isolation,
-            checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
-            beside=checkpoint_url(storage) if isinstance(storage, str) else None,
-        )  # fmt: skip
+        beside = checkpoint_url(storage) if isinstance(storage, str) else None
+        wiring.run(study, eval_func, options, beside=beside)
         return study.result
 
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bandmaster.checkpoints import Keep
@@ -32,12 +33,12 @@ from bandmaster.study.follower import (
     check_failures,
 )
 from bandmaster.study.forecast import forecast_study
-from bandmaster.study.keeper import CheckpointKeeper
+from bandmaster.study.keeper import CheckpointKeeper, check_keeping
 from bandmaster.study.study import Study
 
 __all__ = [
     "STRATEGIES",
-    "check_run",
+    "RunOptions",
     "choose_strategy",
     "count_jobs",
     "make_generator",
@@ -153,115 +154,127 @@ def choose_strategy(
     return chosen
 
 
-def check_run(
-    function: Callable[..., Any],
-    plan: Plan,
-    *,
-    strategy: str,
-    timeout: float | None = None,
-    grace: float | None = GRACE,
-    job_timeout: float | None = None,
-    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
-    callbacks: Iterable[Callback] = (),
-    max_initial_failures: int | None = MAX_INITIAL_FAILURES,
-    sigterm_grace: float | None = SIGTERM_GRACE,
-    checkpoint_store: str | os.PathLike[str] | None = None,
-    keep_checkpoints: Keep | None = None,
-) -> tuple[Objective, tuple[Callback, ...], tuple[type[BaseException], ...]]:
-    """Look at the arguments of `run` without a study; return the objective, callbacks and catch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a study is to be run; `fmin` and `Study.optimize` describe what each of these means.
 
-    `strategy` is the one that was chosen.
+    Looked at when it is made, which is before there is a study or anything starts.
+
+    Parameters
+    ----------
+    strategy : str
+        The one that was chosen (`choose_strategy`).
+    n_jobs : int
 
     Raises
     ------
     ConfigurationError
-        When nothing would end it, or an argument is wrong.
+        When one of them is wrong.
     """
-    callbacks, catch = check_callbacks(callbacks), _check_catch(catch)
-    check_seconds("timeout", timeout)
-    check_seconds("grace", grace)
-    check_seconds("job_timeout", job_timeout, zero=False)
-    check_seconds("sigterm_grace", sigterm_grace)
-    check_failures(max_initial_failures)
-    if not plan.bounded and timeout is None and not callbacks and plan.target_loss is None:
-        raise ConfigurationError(
-            "nothing would ever end this search: give n_trials, n_evaluations, n_iterations or "
-            "timeout"
-        )
-    objective = Objective(function)
-    wanted = checkpoint_store is not None or keep_checkpoints is not None
-    if wanted and not _keeps_checkpoints(objective, strategy):
-        raise ConfigurationError(
-            "checkpoint_store and keep_checkpoints are for an objective that has a parameter "
-            f"'context' and runs Serial or AsyncComm, not for {function!r} with {strategy}"
-        )
-    return objective, callbacks, catch
 
+    strategy: str
+    n_jobs: int = 1
+    timeout: float | None = None
+    grace: float | None = GRACE
+    job_timeout: float | None = None
+    catch: tuple[type[BaseException], ...] = (Exception, SystemExit)
+    callbacks: Iterable[Callback] = ()
+    progress: Progress | Callable[[], Progress] | bool | None = None
+    isolation: Isolation | None = None
+    max_initial_failures: int | None = MAX_INITIAL_FAILURES
+    handle_signals: bool = True
+    sigterm_grace: float | None = SIGTERM_GRACE
+    checkpoint_store: str | os.PathLike[str] | None = None
+    keep_checkpoints: Keep | None = None
 
-def _keeps_checkpoints(objective: Objective, strategy: str) -> bool:
-    return objective.takes_context and strategy != "MapReduce"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "callbacks", check_callbacks(self.callbacks))
+        object.__setattr__(self, "catch", _check_catch(self.catch))
+        check_seconds("timeout", self.timeout)
+        check_seconds("grace", self.grace)
+        check_seconds("job_timeout", self.job_timeout, zero=False)
+        check_seconds("sigterm_grace", self.sigterm_grace)
+        check_failures(self.max_initial_failures)
+        check_keeping(self.checkpoint_store, self.keep_checkpoints)
+
+    def check(self, function: Callable[..., Any], plan: Plan) -> Objective:
+        """Look at what is to be evaluated, and whether that ends; return the objective.
+
+        Raises
+        ------
+        ConfigurationError
+            When nothing would end it, or the objective does not fit.
+        """
+        ends = plan.bounded or self.timeout is not None or plan.target_loss is not None
+        if not ends and not self.callbacks:
+            raise ConfigurationError(
+                "nothing would ever end this search: give n_trials, n_evaluations, n_iterations "
+                "or timeout"
+            )
+        objective = Objective(function)
+        wanted = self.checkpoint_store is not None or self.keep_checkpoints is not None
+        if wanted and not self.keeps_checkpoints(objective):
+            raise ConfigurationError(
+                "checkpoint_store and keep_checkpoints are for an objective that has a parameter "
+                f"'context' and runs Serial or AsyncComm, not for {function!r} with {self.strategy}"
+            )
+        return objective
+
+    def keeps_checkpoints(self, objective: Objective) -> bool:
+        """Whether evaluations can save states."""
+        return objective.takes_context and self.strategy != "MapReduce"
 
 
 def run(
-    study: Study,
-    function: Callable[..., Any],
-    *,
-    strategy: str,
-    n_jobs: int,
-    timeout: float | None = None,
-    grace: float | None = GRACE,
-    job_timeout: float | None = None,
-    catch: tuple[type[BaseException], ...] = (Exception, SystemExit),
-    callbacks: Iterable[Callback] = (),
-    progress: Progress | Callable[[], Progress] | bool | None = None,
-    isolation: Isolation | None = None,
-    max_initial_failures: int | None = MAX_INITIAL_FAILURES,
-    handle_signals: bool = True,
-    sigterm_grace: float | None = SIGTERM_GRACE,
-    checkpoint_store: str | os.PathLike[str] | None = None,
-    keep_checkpoints: Keep | None = None,
-    beside: str | None = None,
+    study: Study, function: Callable[..., Any], options: RunOptions, *, beside: str | None = None
 ) -> None:
-    """Run a study that has its plan to its end, with the strategy that was chosen.
+    """Run a study that has its plan to its end.
+
+    Parameters
+    ----------
+    beside : str, optional
+        The URL of its storage.
 
     Raises
     ------
     ConfigurationError
-        When nothing would end it, or an argument is wrong; before anything starts.
+        When nothing would end it, or the objective does not fit; before anything starts.
     AllFailedError
-        When nothing but failures comes in.
+        When the first `max_initial_failures` evaluations have all failed.
     StorageError
         When the storage will not keep what happens, or another one has taken the study.
     KeyboardInterrupt, SystemExit
         When a second signal, or the end of SIGTERM's grace, ended it.
     """
-    objective, callbacks, catch = check_run(
-        function, study.plan, strategy=strategy, timeout=timeout, grace=grace,
-        job_timeout=job_timeout, catch=catch, callbacks=callbacks,
-        max_initial_failures=max_initial_failures, sigterm_grace=sigterm_grace,
-        checkpoint_store=checkpoint_store, keep_checkpoints=keep_checkpoints,
-    )  # fmt: skip
+    o, strategy = options, options.strategy
+    objective = o.check(function, study.plan)
+    unknown, budgets = objective.budget_by_place, study.generator.get_budgets()
+    if unknown is not None and budgets == (1.0,):  # nobody has asked for budgets
+        raise ConfigurationError(objective.refusal(unknown))
     expected = forecast_study(study)
     ends = objective.takes_budget or study.generator.needs_reports  # at its budget
-    if not ends and len(study.generator.get_budgets()) > 1:
+    if not ends and len(budgets) > 1:
         logger.warning(
             "%r takes no budget, so it costs the same at each of the budgets %s",
-            function, study.generator.get_budgets(),
+            function, budgets,
         )  # fmt: skip
     logger.info("%s: %s", strategy, expected or "an open number of evaluations")
-    shown = make_progress(progress, study.objectives)
+    shown = make_progress(o.progress, study.objectives)
     if not isinstance(shown, NoProgress) and expected is not None:
         sys.stderr.write(f"{expected}\n")
     total = None if expected is None else expected.n_evaluations
     follower = Follower(
-        study, progress=shown, callbacks=callbacks, max_initial_failures=max_initial_failures
+        study,
+        progress=shown,
+        callbacks=o.callbacks,
+        max_initial_failures=o.max_initial_failures,
     )
     interrupts = Interrupts(
-        "The search", sigterm_grace=sigterm_grace, unsafe=CRITICAL, enabled=handle_signals
+        "The search", sigterm_grace=o.sigterm_grace, unsafe=CRITICAL, enabled=o.handle_signals
     )
     keeper = None
-    if _keeps_checkpoints(objective, strategy):
-        keeper = CheckpointKeeper(study, checkpoint_store, keep=keep_checkpoints, beside=beside)
+    if o.keeps_checkpoints(objective):
+        keeper = CheckpointKeeper(study, o.checkpoint_store, keep=o.keep_checkpoints, beside=beside)
     with interrupts, keeper or contextlib.nullcontext(), contextlib.closing(follower), _reasons():
         follower.start(total)
         study.requeue_orphans(
@@ -272,23 +285,23 @@ def run(
 
             run_serial(
                 study, function,
-                follower=follower, timeout=timeout, catch=catch, interrupts=interrupts,
+                follower=follower, timeout=o.timeout, catch=o.catch, interrupts=interrupts,
                 checkpoints=None if keeper is None else keeper.checkpoints,
             )  # fmt: skip
         elif strategy == "MapReduce":
             from bandmaster.runners.batch import run_batches
 
             run_batches(
-                study, function, n_jobs,
-                follower=follower, timeout=timeout, catch=catch, interrupts=interrupts,
+                study, function, o.n_jobs,
+                follower=follower, timeout=o.timeout, catch=o.catch, interrupts=interrupts,
             )  # fmt: skip
         else:
             from bandmaster.asynccomm.local import run_local
 
             run_local(
-                study, function, n_jobs,
-                follower=follower, timeout=timeout, grace=grace, job_timeout=job_timeout,
-                catch=catch, isolation=isolation, interrupts=interrupts, keeper=keeper,
+                study, function, o.n_jobs,
+                follower=follower, timeout=o.timeout, grace=o.grace, job_timeout=o.job_timeout,
+                catch=o.catch, isolation=o.isolation, interrupts=interrupts, keeper=keeper,
             )  # fmt: skip
     if interrupts.draining and not study.finished:
         again = "; another call goes on with this study" if study.waits_for_storage else ""

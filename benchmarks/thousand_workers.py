@@ -65,14 +65,14 @@ class Rate(NamedTuple):
 
 
 def measure(n_workers: int, n_clients: int, seconds: float, rounds: float) -> Rate:
-    """Return the figures of ours."""
-    n = int(n_workers * rounds)
+    """Return the figures of ours, without the first rounds and the last, as in `measure_bare`."""
+    first, n = 2 * n_workers, 2 * n_workers + int(n_workers * rounds)
     study = Study(
         {"x": {"_type": "uniform", "_value": [0, 1]}},
         optimizer=RandomOptimizer(),
         generator=FlatIterGenerator(),
     )
-    study.set_plan(Plan(n_evaluations=n))
+    study.set_plan(Plan(n_evaluations=n + n_workers))
     dispatcher, key = Dispatcher(study, run_id="many"), make_key()
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "s")
@@ -83,17 +83,28 @@ def measure(n_workers: int, n_clients: int, seconds: float, rounds: float) -> Ra
         try:
             if not dispatcher.sessions.wait_for_count(n_workers, timeout=120):
                 raise SystemExit(f"only {len(dispatcher.sessions)} workers came in 120 s")
-            marks = [Mark.now(clients)]
+            marks: list[Mark] = []
+            counts: list[int] = []
+
+            def watch() -> None:
+                for goal in (first, n):
+                    while len(study.history) < goal:
+                        time.sleep(0.05)  # to be woken by each would cost what is measured
+                    counts.append(len(study.history))
+                    marks.append(Mark.now(clients))
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
             dispatcher.open()
             Driver(dispatcher, Follower(study)).run()
-            marks.append(Mark.now(clients))
+            watcher.join()
         finally:
             dispatcher.stop("the benchmark is over")
             for process in clients:
                 process.wait()
             server.close()
             dispatcher.close()
-    return Mark.rate(marks, n)
+    return Mark.rate(marks, counts[1] - counts[0])
 
 
 def bare_client(uri: str, n: int, seconds: float) -> None:

@@ -333,7 +333,7 @@ class Dispatcher:
             return pack(Decision.STOP.value)
         self._losses.heard(job, attempt)
         tell = partial(tell_reports, self.study, job, attempt, rows)
-        decision = self._guarded(tell, Decision.STOP, raises=(CodecError,))
+        decision = self._guarded(tell, Decision.STOP, CodecError)
         self._storing.hold(peer)
         if (job, attempt) in self._asked:
             decision = Decision.STOP
@@ -368,11 +368,12 @@ class Dispatcher:
         """Give a worker a job; returns the answer that tells it."""
         if not self._open or self.failure is not None:
             return None
-        job = self._guarded(lambda: self.study.ask(worker=session.worker, durable=False), None)
-        if job is None:
-            return None
-        told = self._guarded(lambda: protocol.write_job(job), None)
-        if told is None:
+        try:
+            if (job := self.study.ask(worker=session.hello.worker, durable=False)) is None:
+                return None
+            told = protocol.write_job(job)
+        except BaseException as error:  # noqa: BLE001 - kept, as in `_guarded`
+            self._caught(error)
             return None
         held = Held.of(job)
         if not self.sessions.assign(session, held):
@@ -418,9 +419,11 @@ class Dispatcher:
         if self._asked:
             with self._lock:
                 self._asked.discard((job, attempt))
-        failing = self.failure is not None
-        tell = partial(tell_outcome, self.study, job, attempt, outcome, failing=failing)
-        told = self._guarded(tell, False, raises=(StudyError,))
+        told, failing = False, self.failure is not None
+        try:
+            told = tell_outcome(self.study, job, attempt, outcome, failing=failing)
+        except BaseException as error:  # noqa: BLE001 - kept, as in `_guarded`
+            self._caught(error, StudyError)
         if not told and self.failure is None:
             logger.info("A late outcome of job %d from %s is ignored", job, session.worker)
 
@@ -482,17 +485,16 @@ class Dispatcher:
             return False
         return self._guarded(lambda: self.study.ready, False)
 
-    def _guarded(
-        self, call: Callable[[], T], otherwise: T, *, raises: tuple[type[Exception], ...] = ()
-    ) -> T:
+    def _guarded(self, call: Callable[[], T], otherwise: T, *raises: type[Exception]) -> T:
         """Call the study; what a user's optimizer or a journal raises there ends the run."""
         try:
             return call()
-        except raises as error:
-            if isinstance(error, StudyPoisonedError):
-                self.fail(error)
-                return otherwise
-            raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised by whoever drives the run
-            self.fail(error)
+            self._caught(error, *raises)
             return otherwise
+
+    def _caught(self, error: BaseException, *raises: type[Exception]) -> None:
+        """End the run with what the study raised, but for what its caller is to see."""
+        if isinstance(error, raises) and not isinstance(error, StudyPoisonedError):
+            raise error
+        self.fail(error)

@@ -89,7 +89,8 @@ class Losses:
 
     def settle(self, job: int, attempt: int) -> None:
         """A job is out no longer."""
-        self.accounted_for(job, attempt)
+        if self.orphans:
+            self.accounted_for(job, attempt)
         if self._job_timeout is not None:
             self._deadlines.discard(("job", job, attempt))
 

@@ -78,7 +78,7 @@ class Master:
         The port to listen on; 0 takes any free one.
     config_space : Space, ConfigurationSpace or HDL mapping, optional
         Needed when the optimizer is not initialised.
-    objectives : Objectives or sequence of Metric, optional
+    metrics : sequence of Metric, optional
         Default: minimise ``loss``.
     random_state : int, default 0
         All randomness is keyed by it.
@@ -157,7 +157,7 @@ class Master:
         host: str | None = None,
         port: int = 0,
         config_space: Any = None,
-        objectives: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
+        metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
         random_state: int = 0,
         job_timeout: float | None = None,
         max_retries: int = 3,
@@ -178,7 +178,7 @@ class Master:
         check_seconds("job_timeout", job_timeout, zero=False)
         check_seconds("warn_after", warn_after, optional=False, zero=False)
         options = StudyOptions(
-            config_space, objectives, random_state, max_retries, retry_failed, previous_result,
+            config_space, metrics, random_state, max_retries, retry_failed, previous_result,
             checkpoint_file, journal, standby, lease_seconds,
         )  # fmt: skip
         check_keeping(checkpoint_store, keep_checkpoints)
@@ -351,7 +351,7 @@ class Master:
                     self._search(deadline, min_n_workers, grace)
             finally:
                 self.interrupted = interrupts.signum
-        drained = "" if study.finished else "; it was drained, and another run goes on"
+        drained = "" if study.finished else "; it was drained, its study can go on"
         logger.info("Run %s is over after %d evaluations%s",
                     self.run_id, len(study.history), drained)  # fmt: skip
         return self.result

@@ -72,6 +72,8 @@ CONTROL = "bandmaster.worker"
 
 WAIT, JOB, STOP = 0, 1, 2
 
+_STATUSES = {status.value: status for status in Status}
+
 Row = tuple[Mapping[str, Any], int, "str | None"]
 """One report: metrics, step and the name of a checkpoint, if there is one."""
 
@@ -346,7 +348,8 @@ def read_outcome(data: Any) -> Outcome:
     if type(data) is list and len(data) == 9:
         status, loss, metrics, info, error, checkpoint, started, finished, worker = data
         if (
-            (type(loss) is float or loss is None)
+            type(status) is str
+            and (type(loss) is float or loss is None)
             and type(metrics) is dict
             and (error is None or type(error) is str)
             and (checkpoint is None or type(checkpoint) is str)
@@ -359,8 +362,8 @@ def read_outcome(data: Any) -> Outcome:
         ):
             try:
                 return Outcome(
-                    Status(status), loss, metrics, info, error, checkpoint, started, finished,
-                    worker,
+                    _STATUSES.get(status) or Status(status), loss, metrics, info, error,
+                    checkpoint, started, finished, worker,
                 )  # fmt: skip
             except ValueError as problem:
                 raise ProtocolError(f"an outcome that cannot be: {problem}") from problem

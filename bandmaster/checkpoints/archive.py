@@ -11,6 +11,7 @@ can be about to save, or rely on, the same bytes under the same name.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from bandmaster.core.job import Job
 from bandmaster.errors import CheckpointError, CodecError
 
 __all__ = ["MOST_HEADER", "Header", "read_archive", "read_header", "write_archive"]
+
+logger = logging.getLogger(__name__)
 
 _MAGIC, _VERSION = "bandmaster checkpoint", 1
 _STATE, _DIRECTORY = "state", "directory"
@@ -101,6 +104,12 @@ def write_archive(draft: Draft, thing: object, *, job: Job, step: int) -> None:
     header = Header(kind, job.trial, job.number, job.attempt, step).encode()
     draft.write(header)
     if directory is None:
+        if isinstance(thing, str) and os.path.isdir(thing):
+            logger.warning(
+                "The checkpoint of job %d is the text %r; if what is in that directory is to be "
+                "kept, save pathlib.Path(%r)",
+                job.number, thing, thing,
+            )  # fmt: skip
         _write_state(draft, thing, header)
     else:
         pack_tree(directory, draft)
@@ -138,6 +147,8 @@ def read_archive(file: IO[bytes], make_directory: Callable[[], Path]) -> object:
 def _write_state(draft: Draft, state: object, header: bytes) -> None:
     try:
         pickle.dump(state, draft, protocol=5)
+    except OSError:
+        raise  # it could not be written, so another one would not be either
     except Exception:  # noqa: BLE001 - whatever it is that pickle cannot do, the other may
         import cloudpickle
 
@@ -145,6 +156,8 @@ def _write_state(draft: Draft, state: object, header: bytes) -> None:
         draft.write(header)
         try:
             cloudpickle.dump(state, draft, protocol=5)
+        except OSError:
+            raise
         except Exception as error:
             raise CheckpointError(
                 f"a {type(state).__module__}.{type(state).__qualname__} cannot be kept as a "

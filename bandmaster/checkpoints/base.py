@@ -157,8 +157,14 @@ class ManagedStore(CheckpointStore):
 
     @abc.abstractmethod
     def tidy(self) -> None:
-        """Remove the place if nothing is kept in it."""
+        """Remove what killed writers have left, and the place if nothing is kept in it."""
 
     @abc.abstractmethod
     def destroy(self) -> None:
-        """Remove the place and all that is in it, as far as that can be done."""
+        """Remove the place and all that is in it.
+
+        Raises
+        ------
+        CheckpointError
+            When something of it stays.
+        """

@@ -58,6 +58,8 @@ class Draft:
         draft = cls.__new__(cls)
         draft.path = path
         draft._file = open(path, "r+b")  # noqa: SIM115 - `close` does
+        with contextlib.suppress(OSError):  # who wrote it holds it as long as he lives
+            fcntl.flock(draft._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         draft.size = os.fstat(draft._file.fileno()).st_size
         draft._hash = hashlib.sha256()
         return draft
@@ -66,6 +68,11 @@ class Draft:
     def file(self) -> IO[bytes]:
         """The open file; writing to it bypasses the hash."""
         return self._file
+
+    @property
+    def place(self) -> str:
+        """The directory whose disk it takes."""
+        return tempfile.gettempdir() if self.path is None else str(self.path.parent)
 
     @property
     def digest(self) -> str:
@@ -104,7 +111,8 @@ class Draft:
 
     def close(self) -> None:
         """Close the file, and remove it if it still has the name of a draft."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk has no room for what is thrown away now
+            self._file.close()
         if self.path is not None:
             with contextlib.suppress(FileNotFoundError):
                 self.path.unlink()

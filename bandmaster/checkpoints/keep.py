@@ -41,6 +41,8 @@ class Keep:
         for name, value in (("best", self.best), ("last", self.last)):
             if type(value) is not int or value < 0:
                 raise ConfigurationError(f"{name} must be a whole number ≥ 0, got {value!r}")
+        if type(self.all) is not bool:
+            raise ConfigurationError(f"all is True or False, got {self.all!r}")
 
 
 def keep_of(option: Keep | Literal["all"] | None) -> Keep:

@@ -146,8 +146,9 @@ class DirectoryStore(ManagedStore):
             return False
 
     def tidy(self) -> None:
-        """Remove what is ours if nothing is kept, and nobody writes."""
+        """Remove old drafts, and all that is ours if nothing is kept and nobody writes."""
         with contextlib.suppress(OSError):  # what is not empty stays
+            collect_drafts(self._root / _DRAFTS)
             if not any(self.names()):
                 os.rmdir(self._root / _DRAFTS)
                 (self._root / _MARK).unlink(missing_ok=True)
@@ -156,6 +157,8 @@ class DirectoryStore(ManagedStore):
     def destroy(self) -> None:
         """Remove the directory."""
         remove_tree(self._root)
+        if self._root.exists():
+            raise CheckpointError(f"{self._root} cannot be removed, or not all that is in it")
 
     def _file(self, name: str) -> Path:
         return self._root / check_name(name)

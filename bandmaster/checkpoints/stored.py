@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from bandmaster.core.job import Job
 from bandmaster.errors import BandmasterError, CheckpointError
 
 __all__ = ["StoredCheckpoints", "load_checkpoint"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def load_checkpoint(name: str, place: str | os.PathLike[str]) -> object:
@@ -83,17 +86,21 @@ class StoredCheckpoints(Checkpoints):
 
     def save(self, thing: object, *, job: Job, step: int) -> str:
         """Keep a state, or all that is in a directory; return its name."""
-        store = self.store
+        store, place = self.store, ""
         try:
             with store.draft() as draft:
+                place = draft.place
                 write_archive(draft, thing, job=job, step=step)
                 name = checkpoint_name(step, draft.digest)
                 store.put(draft, name)
         except BandmasterError:
             raise
         except OSError as error:
+            where = f" in {place}" if place else ""
+            hint = "; make room there, or give another place" if error.errno in _FULL else ""
             raise CheckpointError(
-                f"the checkpoint of step {step} cannot be kept: {error.strerror or error}"
+                f"the checkpoint of step {step} cannot be written{where}: "
+                f"{error.strerror or error}{hint}"
             ) from error
         return name
 

@@ -53,20 +53,22 @@ class Scratch:
     """A temporary directory that is made when it is needed first; `close` removes it."""
 
     def __init__(self) -> None:
-        self._stack = contextlib.ExitStack()
+        self._stack: contextlib.ExitStack | None = None
         self._path: Path | None = None
 
     @property
     def path(self) -> Path:
         """Where it is."""
         if self._path is None:
+            self._stack = self._stack or contextlib.ExitStack()
             self._path = self._stack.enter_context(temporary_place())
         return self._path
 
     def close(self) -> None:
         """Remove it, with all that is in it; the next time it is needed another one is made."""
         self._path = None
-        self._stack.close()
+        if self._stack is not None:
+            self._stack.close()
 
 
 def _remove_left(folder: Path, prefix: str) -> None:

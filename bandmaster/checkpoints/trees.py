@@ -14,6 +14,8 @@ from bandmaster.errors import CheckpointError
 
 __all__ = ["pack_tree", "remove_tree", "unpack_tree"]
 
+_HOPS = 40  # links that a system follows, about
+
 
 def pack_tree(directory: Path, file: Draft) -> None:
     """Write what is in a directory to a draft.
@@ -93,7 +95,6 @@ def _harmless(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None
 
 def _walk(root: Path) -> Iterator[Path]:
     """Yield what is below a directory, each directory before what is in it."""
-    inside = os.path.realpath(root)
     folders = [root]
     while folders:
         with os.scandir(folders.pop()) as entries:
@@ -102,7 +103,7 @@ def _walk(root: Path) -> Iterator[Path]:
             path = Path(entry.path)
             mode = entry.stat(follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
-                _check_link(path, inside)
+                _check_link(path, root)
             elif stat.S_ISDIR(mode):
                 folders.append(path)
             elif not stat.S_ISREG(mode):
@@ -112,12 +113,42 @@ def _walk(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _check_link(path: Path, inside: str) -> None:
+def _check_link(path: Path, root: Path) -> None:
     target = os.readlink(path)
-    # Where it leads from where it is, step by step as the system would go.
-    leads = os.path.realpath(path)
-    if os.path.isabs(target) or os.path.commonpath([inside, leads]) != inside:
+    if os.path.isabs(target):
+        raise CheckpointError(
+            f"{path} is a link to {target}, by an absolute path, which is another one where the "
+            "checkpoint is unpacked: use a relative link within the directory that is to be kept, "
+            "or copy what it leads to"
+        )
+    if _leads_out(path, root):
         raise CheckpointError(
             f"{path} is a link to {target}, out of the directory that is to be kept: copy what it "
             "leads to, or use a relative link within the directory"
         )
+
+
+def _leads_out(path: Path, root: Path) -> bool:
+    """Whether a link leaves the directory, if only on its way: it is unpacked in another one."""
+    at = list(path.parent.relative_to(root).parts)
+    left = os.readlink(path).split("/")[::-1]
+    hops = 0
+    while left:
+        part = left.pop()
+        if part == "..":
+            if not at:
+                return True
+            at.pop()
+        elif part not in ("", "."):
+            try:
+                target = os.readlink(root.joinpath(*at, part))
+            except OSError:  # no link, or nothing
+                at.append(part)
+                continue
+            hops += 1
+            if os.path.isabs(target):
+                return True
+            if hops > _HOPS:
+                return False  # a ring leads nowhere
+            left += target.split("/")[::-1]
+    return False

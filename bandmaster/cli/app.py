@@ -35,6 +35,7 @@ _OPTIONS = {
     "standby=True": "--standby",
     "force=True": "--force",
     "max_initial_failures=": "--max-initial-failures ",
+    "`metrics=`": "--metric",
 }
 
 

@@ -18,6 +18,7 @@ from bandmaster.asynccomm.certificates import TlsOption
 from bandmaster.asynccomm.connection_file import ConnectionInfo
 from bandmaster.asynccomm.limits import default_max_connections
 from bandmaster.asynccomm.naming import Names, dispatcher_name
+from bandmaster.cli.trust import Told
 from bandmaster.errors import (
     AuthenticationError,
     BandmasterError,
@@ -89,6 +90,7 @@ class Checkup:
         self._tls = tls
         self._insecure = insecure
         self._timeout = timeout
+        self._told = Told(tls, None, "")
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found; checks that need an earlier one are left out when that fails."""
@@ -109,6 +111,7 @@ class Checkup:
         yield finding
         if finding.level == "fail":
             return
+        self._told = Told(self._tls, info, str(self._file or files.path_of(self._run_id)))
         about, finding = self._let_in(address, key)
         yield finding
         if about is None:
@@ -180,6 +183,9 @@ class Checkup:
                 "fail", "versions", str(error), f"here it is bandmaster {bandmaster.__version__}"
             )
         except AuthenticationError as error:
+            about_tls = self._told.advise("name server", str(error))
+            if about_tls is not None:
+                return None, Finding("fail", *about_tls)
             return None, Finding(
                 "fail", "key", str(error),
                 "use the connection file that the name server wrote when it was started last",
@@ -220,7 +226,10 @@ class Checkup:
         try:
             about, ahead = ask_about(address, key, timeout=self._timeout)
         except BandmasterError as error:
-            yield Finding("fail", "master", str(error), "look at its log, or start it again")
+            about_tls = self._told.advise("master", str(error))
+            if about_tls is None:
+                about_tls = "master", str(error), "look at its log, or start it again"
+            yield Finding("fail", *about_tls)
             return
         yield from _compared("master", about, ahead)
         text = f"{about.n_workers} connected to the master, {registered} at the name server"

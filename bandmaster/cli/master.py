@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bandmaster.cli.metrics import metric
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
 from bandmaster.cli.sources import check_output, find_previous, naming
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE
 
 if TYPE_CHECKING:
+    from bandmaster.core.objectives import Metric
     from bandmaster.multifidelity import IterGenerator
     from bandmaster.study.result import Result
 
@@ -37,6 +39,14 @@ GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh
 @click.option("--max-budget", type=number, default="1", show_default=True, help="The real thing.")
 @click.option(
     "--eta", type=number, default="3", show_default=True, help="One in so many goes on to the next."
+)
+@click.option(
+    "--metric",
+    "metrics",
+    type=metric,
+    multiple=True,
+    help="What evaluations return and the search goes by: NAME (minimized), NAME:maximize, "
+    "NAME<=NUMBER or NAME>=NUMBER (constraints), NAME:store. May be repeated.  [default: loss]",
 )
 @click.option("--n-iterations", type=click.IntRange(min=1), help="Stop after so many brackets.")
 @click.option("--n-trials", type=click.IntRange(min=1), help="Stop after so many configurations.")
@@ -127,6 +137,7 @@ def master(
     min_budget: float | None,
     max_budget: float,
     eta: float,
+    metrics: tuple[Metric, ...],
     n_iterations: int | None,
     n_trials: int | None,
     timeout: float | None,
@@ -171,6 +182,7 @@ def master(
             run_id=make_run_id(run_id, connection_file),
             optimizer=chosen,
             iter_generator=iter_generator,
+            metrics=metrics or None,
             progress_callback=default_callback if sys.stderr.isatty() else no_progress,
             nameserver=host,
             nameserver_port=port,

@@ -40,7 +40,7 @@ def list_(storage: str) -> None:
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Delete it even if a process writes it.")
 def delete(storage: str, name: str, force: bool) -> None:
-    """Delete a study with all that happened in it."""
+    """Delete a study with all that happened in it, and its checkpoints."""
     from bandmaster.facade import Study
     from bandmaster.storage import checkpoint_url
 

@@ -37,12 +37,12 @@ def pack(value: Any) -> bytes:
         For any other type; the message names the path to it.
     """
     try:
-        return _PACK(value)  # type: ignore[no-any-return]  # msgpack has no types
+        return _pack(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         # The slow walk finds out what is wrong, or rewrites what msgpack alone cannot do.
         plain = _prepare(value, "", 0, wire=True)
     try:
-        return _PACK(plain)  # type: ignore[no-any-return]  # as above
+        return _pack(plain)
     except UnicodeEncodeError as error:
         raise CodecError(f"{error.object!r:.60} is no valid text: {error.reason}") from error
 
@@ -94,7 +94,7 @@ def _pack_hook(depth: int) -> Callable[[Any], Any]:
 
     def pack_ext(value: Any) -> Any:
         if type(value) is tuple and depth < MAX_DEPTH:
-            return msgpack.ExtType(_TUPLE, _PACK(list(value), _PACK_HOOKS[depth + 1]))
+            return msgpack.ExtType(_TUPLE, _packer(depth + 1).pack(list(value)))
         raise TypeError(type(value).__name__)
 
     return pack_ext
@@ -133,10 +133,25 @@ def _unpack_hook(depth: int) -> Callable[[int, bytes], Any]:
 _UNPACK_HOOKS = [_unpack_hook(depth) for depth in range(MAX_DEPTH + 1)]
 
 
-# strict_types: a subclass (np.float64 is a float) goes to `default`, which refuses it, and the
-# slow walk makes it native. One Packer would save 1 µs but is not thread-safe.
-def _PACK(value: Any, hook: Callable[[Any], Any] = _PACK_HOOKS[0]) -> Any:
-    return msgpack.packb(value, use_bin_type=True, strict_types=True, default=hook)
+def _packer(depth: int) -> Any:
+    # strict_types: a subclass (np.float64 is a float) goes to `default`, which refuses it, and the
+    # slow walk makes it native.
+    return msgpack.Packer(use_bin_type=True, strict_types=True, default=_PACK_HOOKS[depth])
+
+
+_packers: list[Any] = []  # that nobody is using: each works for one thread at a time
+_LARGE = 1 << 16  # bytes; a packer keeps its buffer
+
+
+def _pack(value: Any) -> bytes:
+    try:
+        packer = _packers.pop()
+    except IndexError:
+        packer = _packer(0)
+    data: bytes = packer.pack(value)  # when it raises, the packer is given up
+    if len(data) < _LARGE:
+        _packers.append(packer)
+    return data
 
 
 _BASES: tuple[Any, ...] = (bool, int, float, str, bytes)

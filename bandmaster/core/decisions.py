@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = ["Action", "Decision", "Done", "Exploit", "New", "Promote", "Wait"]
 
@@ -18,8 +19,7 @@ class Decision(enum.Enum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True)
-class New:
+class New(Struct, frozen=True, gc=False):
     """Start a new trial at `budget`.
 
     Parameters
@@ -38,8 +38,7 @@ class New:
     rung: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Promote:
+class Promote(Struct, frozen=True, gc=False):
     """Run trial `trial` again at a higher `budget`, from `checkpoint` if it left one."""
 
     trial: int
@@ -49,8 +48,7 @@ class Promote:
     checkpoint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exploit:
+class Exploit(Struct, frozen=True, gc=False):
     """Let trial `trial` go on from the checkpoint of `donor`, with configuration `config`."""
 
     trial: int
@@ -62,13 +60,11 @@ class Exploit:
     checkpoint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True, gc=False):
     """Nothing may start until something finishes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True, gc=False):
     """Nothing will ever start again (running jobs may still finish)."""
 
 

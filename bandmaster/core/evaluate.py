@@ -40,6 +40,11 @@ class Objective:
     ------
     ConfigurationError
         When it is not callable, or needs more than there is.
+
+    Attributes
+    ----------
+    budget_by_place : str or None
+        The parameter that gets the budget though it has another name.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -47,6 +52,7 @@ class Objective:
             raise ConfigurationError(f"the objective must be callable, got {function!r}")
         self.function = function
         self.takes_budget = self.takes_context = False
+        self.budget_by_place: str | None = None
         self._positional: list[str] = []
         self._named: list[str] = []
         try:
@@ -73,17 +79,20 @@ class Objective:
                 if name in _GIVEN:
                     self._named.append(name)
                 elif parameter.default is parameter.empty:
-                    raise ConfigurationError(self._refusal(name))
+                    raise ConfigurationError(self.refusal(name))
             elif name in _GIVEN and len(self._positional) == parameters.index(parameter):
                 self._positional.append(name)
             elif name in _GIVEN:
                 self._named.append(name)
             elif parameter.default is parameter.empty:
                 if not missing or len(self._positional) != parameters.index(parameter):
-                    raise ConfigurationError(self._refusal(name))
+                    raise ConfigurationError(self.refusal(name))
                 self._positional.append(missing.pop(0))
+                if self._positional[-1] == "budget":
+                    self.budget_by_place = name
 
-    def _refusal(self, name: str) -> str:
+    def refusal(self, name: str) -> str:
+        """Say that a parameter cannot be given."""
         return (
             f"{self.function!r} needs a parameter {name!r}, which nobody gives; an objective may "
             f"have the parameters {', '.join(_GIVEN)}"
@@ -91,10 +100,10 @@ class Objective:
 
     def __call__(self, job: Job, context: Context) -> Any:
         """Call the function for `job`; what it returns or raises passes through."""
-        return self.function(
-            *[_GIVEN[name](job, context) for name in self._positional],
-            **{name: _GIVEN[name](job, context) for name in self._named},
-        )
+        given = [_GIVEN[name](job, context) for name in self._positional]
+        if not self._named:
+            return self.function(*given)
+        return self.function(*given, **{name: _GIVEN[name](job, context) for name in self._named})
 
 
 def evaluate(

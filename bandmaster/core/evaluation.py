@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation"]
 
 
+_OK = Status.OK
+
+
 class Evaluation(Encoded, frozen=True, gc=False):
     """A finished job with its outcome.
 
@@ -46,7 +49,7 @@ class Evaluation(Encoded, frozen=True, gc=False):
     @property
     def ok(self) -> bool:
         """Whether it has a loss that counts."""
-        return self.status is Status.OK
+        return self.status is _OK
 
     @classmethod
     def of(cls, job: Job, outcome: Outcome) -> Evaluation:

@@ -18,6 +18,7 @@ from bandmaster.errors import CodecError
 
 __all__ = [
     "SCHEMA_VERSION",
+    "CheckpointsPlaced",
     "Enqueued",
     "Event",
     "GeneratorExtended",
@@ -66,6 +67,14 @@ class GeneratorExtended(Struct, frozen=True, gc=False):
     kind: ClassVar[str] = "extended"
     time: float
     generator: str
+
+
+class CheckpointsPlaced(Struct, frozen=True, gc=False):
+    """From here on checkpoints may be in a place that does not follow from the storage's."""
+
+    kind: ClassVar[str] = "checkpoints"
+    time: float
+    place: str
 
 
 class Enqueued(Struct, frozen=True, gc=False):
@@ -171,14 +180,14 @@ class Noted(Struct, frozen=True, gc=False):
 
 Event = (
     StudyCreated | PlanSet | Enqueued | JobIssued | JobReported | JobFinished | JobRequeued
-    | Imported | IntakeClosed | Stopped | Noted | GeneratorExtended
+    | Imported | IntakeClosed | Stopped | Noted | GeneratorExtended | CheckpointsPlaced
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     kind.kind: kind
     for kind in (
         StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
-        Imported, IntakeClosed, Stopped, Noted, GeneratorExtended,
+        Imported, IntakeClosed, Stopped, Noted, GeneratorExtended, CheckpointsPlaced,
     )
 }  # fmt: skip
 _WITH_OUTCOME = (JobFinished, Imported)

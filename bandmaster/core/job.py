@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from bandmaster.core.values import Encoded
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["ConfigId", "Job"]
+__all__ = ["ConfigId", "Job", "named"]
 
 ConfigId = tuple[int, int, int]
 
@@ -72,3 +73,16 @@ class Job(Encoded, frozen=True, gc=False):
     def from_wire(cls, fields: list[Any]) -> Job:
         """Rebuild what `to_wire` gave, without the vector."""
         return cls(*fields)
+
+
+def named(job: Job | int, attempt: int | None) -> tuple[int, int | None]:
+    """Return the job's number and the attempt that is meant; None is the current one."""
+    if isinstance(job, Job):
+        return job.number, job.attempt if attempt is None else attempt
+    try:
+        return operator.index(job), attempt
+    except TypeError:
+        raise TypeError(
+            f"a job is meant by what `ask` returned, or by its number, got {job!r}"
+            + (" (`ask` returns None while nothing may start)" if job is None else "")
+        ) from None

@@ -122,9 +122,9 @@ class Objectives:
 
     def judge(self, outcome: Outcome) -> Outcome:
         """Give an OK outcome its loss, or turn it into a failure that says what is missing."""
-        if not outcome.ok:
-            return outcome
         if self._plain and outcome.loss is not None:
+            return outcome
+        if not outcome.ok:
             return outcome
         returned = dict(outcome.metrics)
         if outcome.loss is not None:
@@ -133,7 +133,8 @@ class Objectives:
         if missing:
             return _fail(
                 outcome,
-                f"the evaluation returned {sorted(returned)}, but the study needs {missing}",
+                f"the evaluation returned {sorted(returned)}, but the study needs {missing}: "
+                "return a dict with them, or say with `metrics=` what the study goes by",
             )
         loss = self.primary.sign * returned[self.primary.name]
         if not math.isfinite(loss):
@@ -156,6 +157,8 @@ class Objectives:
         """
         if not outcome.ok or outcome.loss is None:
             return None
+        if not self.constraints:
+            return 0, outcome.loss
         metrics = outcome.metrics
         missed = sum(
             m.name not in metrics or not m.satisfied(metrics[m.name]) for m in self.constraints

@@ -22,6 +22,9 @@ class Status(enum.Enum):
     STOPPED = "stopped"  # ended by a decision, before its budget
 
 
+_OK = Status.OK  # a member of an enumeration is found by calling Python
+
+
 class Outcome(Struct, frozen=True, gc=False):
     """How a job ended. Failure is data.
 
@@ -61,7 +64,7 @@ class Outcome(Struct, frozen=True, gc=False):
     @property
     def ok(self) -> bool:
         """Whether the job ended with a loss that counts."""
-        return self.status is Status.OK
+        return self.status is _OK
 
     @classmethod
     def failed(cls, error: str, *, status: Status = Status.FAILED, worker: str = "") -> Outcome:
@@ -81,7 +84,7 @@ class Outcome(Struct, frozen=True, gc=False):
     def to_wire(self) -> list[Any]:
         """Return the fields as plain data."""
         return [
-            self.status.value, self.loss, dict(self.metrics), self.info, self.error,
+            self.status._value_, self.loss, dict(self.metrics), self.info, self.error,
             self.checkpoint, self.started, self.finished, self.worker,
         ]  # fmt: skip
 

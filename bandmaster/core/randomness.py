@@ -7,8 +7,9 @@ drawn (the idea of counter-based generators, Salmon et al. 2011, as JAX uses it)
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Key"]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True, gc=False):
     """What names a generator.
 
     Parameters

@@ -74,3 +74,9 @@ class OpenJob:
     failed: int = 0
     checkpoint: str | None = None
     paused: Mapping[str, Any] | None = None
+
+    @property
+    def story(self) -> str:
+        """Where it is, for a message."""
+        where = f"waits ({self.reason})" if self.waiting else f"is at {self.worker or '-'}"
+        return f"attempt {self.job.attempt} of trial {self.job.trial} {where}"

@@ -33,10 +33,10 @@ def outcome_of(
 
     Parameters
     ----------
-    returned : number, Mapping or Outcome
-        A number is the loss. A mapping has ``loss`` or the study's metrics as numbers; ``info``
-        and whatever is no number is kept as info. numpy scalars, one-element arrays and tensors
-        count as numbers, a bool does not.
+    returned : number, Mapping, exception or Outcome
+        A number is the loss, an exception makes a failure. A mapping has ``loss`` or the study's
+        metrics as numbers; ``info`` and whatever is no number is kept as info. numpy scalars,
+        one-element arrays and tensors count as numbers, a bool does not.
     started, finished, worker
         When and by whom it was made, as in `Outcome`; an Outcome keeps its own if none is given.
     checkpoint : str, optional
@@ -47,9 +47,14 @@ def outcome_of(
     Outcome
         With status OK (the study's objectives have the last word), or FAILED saying why.
     """
-    if isinstance(returned, Outcome):
+    if type(returned) is float:  # what most return
+        verdict = _of_number(returned)
+    elif isinstance(returned, Outcome):
         return returned.timed(started, finished, worker, checkpoint) if finished else returned
-    verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
+    elif isinstance(returned, BaseException):
+        return failure_of(returned).timed(started, finished, worker, checkpoint)
+    else:
+        verdict = _of_mapping(returned) if isinstance(returned, Mapping) else _of_number(returned)
     return Outcome(*verdict, checkpoint, started, finished, worker)
 
 

@@ -16,6 +16,7 @@ from bandmaster.multifidelity.budgets import (
     rung_budgets,
 )
 from bandmaster.multifidelity.ladder import Ladder
+from bandmaster.multifidelity.options import as_flag
 from bandmaster.multifidelity.shapes import hyperband_brackets
 from bandmaster.multifidelity.tabled import TabledIterGenerator
 
@@ -85,7 +86,7 @@ class ASHAIterGenerator(TabledIterGenerator):
         self.max_budget = max_budget
         self.eta = eta
         self.n_brackets = n_brackets
-        self.delayed = delayed
+        self.delayed = as_flag(delayed, "delayed")
         self._ladders = self._make_ladders()
         self._top: int | None = None  # the highest rung in use, for subclasses
         self._left = 0  # new trials of the iteration that began last

@@ -110,6 +110,14 @@ class IterGenerator(abc.ABC):
     def get_table(self) -> list[list[tuple[int, float]]]:
         """Return for each bracket of one cycle its rungs as (number of trials, budget)."""
 
+    def wrong_report(self, metrics: Mapping[str, Any]) -> str | None:
+        """Return why a report fails its evaluation: what it lacks that this generator goes by."""
+        return None
+
+    def wrong_outcome(self, outcome: Outcome) -> str | None:
+        """Return why an evaluation that ended well for the study's objectives has failed yet."""
+        return None
+
     def decide(
         self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
     ) -> Decision:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.budgets import as_count
 from bandmaster.multifidelity.hyperband import HyperBandIterGenerator
+from bandmaster.multifidelity.options import as_number
 from bandmaster.multifidelity.shapes import Mode
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class BOHBIterGenerator(HyperBandIterGenerator):
         mode: Mode = "default",
     ) -> None:
         super().__init__(min_budget, max_budget, eta, SH_only=SH_only, mode=mode)
-        if not _is_probability(random_fraction):
+        if not 0 <= as_number(random_fraction, "random_fraction") <= 1:
             raise ConfigurationError(
                 f"random_fraction must be a probability from 0 to 1, got {random_fraction!r}"
             )
@@ -83,9 +83,3 @@ class BOHBIterGenerator(HyperBandIterGenerator):
         fraction = float(self.random_fraction)
         share = "1/3" if math.isclose(fraction, 1 / 3) else repr(fraction)
         return f"{head}, random_fraction={share}, seed={self.seed!r})"
-
-
-def _is_probability(value: Any) -> bool:
-    return (
-        isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) <= 1
-    )

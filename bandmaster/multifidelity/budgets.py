@@ -47,7 +47,11 @@ def exact(value: Any, name: str) -> Fraction:
     """
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
         raise ConfigurationError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        raise ConfigurationError(f"{name} is too large: no float is that large") from None
+    if not finite:
         raise ConfigurationError(f"{name} must be finite, got {value!r}")
     if value <= 0:
         raise ConfigurationError(f"{name} must be greater than 0, got {value!r}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.errors import ConfigurationError
+from bandmaster.multifidelity.budgets import exact
 from bandmaster.multifidelity.mutations import Called, Drawn, Mutation, fit
 from bandmaster.space.parameters import Constant
 
@@ -14,7 +15,26 @@ if TYPE_CHECKING:
 
     from bandmaster.space import Space
 
-__all__ = ["Explorer"]
+__all__ = ["Explorer", "read_factors"]
+
+
+def read_factors(factors: Any) -> tuple[float, ...]:
+    """Return by what numbers step.
+
+    Raises
+    ------
+    ConfigurationError
+        When these are no positive numbers, or there are none.
+    """
+    if isinstance(factors, (str, bytes, Mapping)) or not isinstance(factors, Iterable):
+        raise ConfigurationError(
+            f"perturbation_factors is a sequence of numbers such as (1.2, 0.8), got {factors!r}"
+        )
+    read = tuple(float(exact(factor, "each of perturbation_factors")) for factor in factors)
+    if not read:
+        raise ConfigurationError("perturbation_factors is empty; give at least one")
+    return read
+
 
 _TRIES = 100  # draws, when clauses forbid what came out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from bandmaster.multifidelity.budgets import as_budgets, exact_eta, exact_range, rung_budgets
+from bandmaster.multifidelity.options import as_flag
 from bandmaster.multifidelity.shapes import Mode, check_mode, hyperband_brackets
 from bandmaster.multifidelity.synchronous import SynchronousIterGenerator
 
@@ -53,6 +54,7 @@ class HyperBandIterGenerator(SynchronousIterGenerator):
         mode: Mode = "default",
     ) -> None:
         check_mode(mode)
+        SH_only = as_flag(SH_only, "SH_only")
         factor = exact_eta(eta)
         rungs = rung_budgets(*exact_range(min_budget, max_budget), factor)
         budgets = as_budgets(rungs, min_budget, max_budget)

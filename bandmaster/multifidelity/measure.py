@@ -9,6 +9,7 @@ from typing import Any
 from bandmaster.core.objectives import Metric, Objectives, Rank
 from bandmaster.core.outcome import Outcome
 from bandmaster.errors import ConfigurationError
+from bandmaster.multifidelity.options import as_name
 
 __all__ = ["Measure"]
 
@@ -29,7 +30,8 @@ class Measure:
     """
 
     def __init__(self, metric: str | None, mode: str | None) -> None:
-        if mode not in (None, "min", "max"):
+        metric = as_name(metric, "metric")
+        if mode is not None and (not isinstance(mode, str) or mode not in ("min", "max")):
             raise ConfigurationError(f"mode is 'min' or 'max', got {mode!r}")
         if (metric is None) != (mode is None):
             raise ConfigurationError(

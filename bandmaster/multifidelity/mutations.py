@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import abc
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.distributions import GridSearch, SampleFrom
-from bandmaster.space.layering import SEPARATOR
+from bandmaster.space.layering import CHOICE, SEPARATOR
 from bandmaster.space.parameters import Categorical, Constant, Float, Integer, Ordinal, Parameter
 from bandmaster.space.values import native, value_key
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from bandmaster.space.columns import Column
 
-__all__ = ["Called", "Drawn", "Listed", "Mutation", "fit", "read_mutations"]
+__all__ = ["Called", "Drawn", "Listed", "Mutation", "fit", "read_mutations", "refuse_choice"]
 
 Factors = Sequence[float]
 
@@ -162,6 +163,7 @@ def read_mutations(mutations: Mapping[str, Any]) -> dict[str, Mutation]:
     def read(entries: Mapping[str, Any], prefix: str) -> None:
         for key, entry in entries.items():
             name = f"{prefix}{key}"
+            refuse_choice("hyperparam_mutations", name)
             if isinstance(entry, Mapping) and "_type" not in entry:
                 read(entry, name + SEPARATOR)
             elif isinstance(entry, Mapping):
@@ -182,6 +184,33 @@ def read_mutations(mutations: Mapping[str, Any]) -> dict[str, Mutation]:
 
     read(mutations, "")
     return found
+
+
+def refuse_choice(option: str, name: str) -> None:
+    """Refuse a name that has a conditional choice, which only a search space has.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    at = re.search(r"\s*\(choice\)", name)
+    if at is None:
+        return
+    choice = name[: at.start()]
+    if option == "param_space":
+        then = (
+            "and leave param_space out: num_samples members begin with what is proposed to them, "
+            "and what is active in a member is mutated"
+        )
+    else:
+        then = (
+            f"and name its parameters here, {choice + SEPARATOR + CHOICE!r} and "
+            f"'{choice}{SEPARATOR}<option>{SEPARATOR}<parameter>', or leave this out to mutate all"
+        )
+    raise ConfigurationError(
+        f"{option} has the key {name[: at.end()]!r}, but here no parameter can depend on a choice: "
+        f"write the search space with its choices as config_space (Study: space), {then}"
+    )
 
 
 def _factor(factors: Factors, rng: np.random.Generator) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.distributions import GridSearch, SampleFrom
-from bandmaster.multifidelity.mutations import Drawn, Mutation
+from bandmaster.multifidelity.mutations import Drawn, Mutation, refuse_choice
 from bandmaster.space.hdl_types import hdl_parameter
 from bandmaster.space.layering import SEPARATOR
 from bandmaster.space.parameters import Float, Integer, Parameter
@@ -54,6 +54,7 @@ class ParamSpace:
         self.constants: dict[str, Any] = {}
         self.names: list[str] = []
         for name, entry in _flat(entries, ""):
+            refuse_choice("param_space", name)
             self.names.append(name)
             where = f"param_space[{name!r}]"
             if isinstance(entry, GridSearch):

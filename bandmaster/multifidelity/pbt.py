@@ -19,11 +19,13 @@ from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.multifidelity.budgets import as_count, as_share, exact
 from bandmaster.multifidelity.exploits import Exploits
-from bandmaster.multifidelity.explore import Explorer
+from bandmaster.multifidelity.explore import Explorer, read_factors
 from bandmaster.multifidelity.measure import Measure
 from bandmaster.multifidelity.mutations import read_mutations
+from bandmaster.multifidelity.options import as_flag
 from bandmaster.multifidelity.param_space import ParamSpace
 from bandmaster.multifidelity.population import Member, Population, Rules, State
+from bandmaster.multifidelity.required import wrong_outcome, wrong_report
 from bandmaster.multifidelity.schedule import ITERATION, Schedule
 from bandmaster.multifidelity.search_space import population_space
 from bandmaster.multifidelity.stories import story_of
@@ -73,7 +75,8 @@ class PBTIterGenerator(IterGenerator):
     custom_explore_fn : callable, optional
         ``custom_explore_fn(config)`` returns what to make of an explored configuration.
     require_attrs : bool, default True
-        A report without `metric` or `time_attr` is an error; else it counts for nothing.
+        An evaluation that reports, or returns, no `metric` or `time_attr` fails; else such a report
+        counts for nothing.
     synch : bool, default False
         Members wait for each other at each boundary and are ranked together.
     clip : bool, default True
@@ -147,18 +150,17 @@ class PBTIterGenerator(IterGenerator):
             raise ConfigurationError(f"custom_explore_fn is {custom_explore_fn!r}, no function")
         self._probability = as_share(resample_probability, "resample_probability", 1)
         quantile = as_share(quantile_fraction, "quantile_fraction", Fraction(1, 2))
-        self._factors = tuple(float(exact(f, "a factor")) for f in perturbation_factors)
-        if not self._factors:
-            raise ConfigurationError("perturbation_factors is empty; give at least one")
+        self._factors = read_factors(perturbation_factors)
         self._custom = custom_explore_fn
-        self._require_attrs, self._clip = bool(require_attrs), bool(clip)
+        self._require_attrs = as_flag(require_attrs, "require_attrs")
+        self._clip = as_flag(clip, "clip")
         self._param_space = (
             None if param_space is None else ParamSpace(param_space, self._mutations or {})
         )
         grid = 1 if self._param_space is None else self._param_space.size
         size = grid * as_count(num_samples, "num_samples", least=1)
         most = as_count(max_failures, "max_failures", least=-1)
-        self._rules = Rules(size, self._schedule, quantile, bool(synch), most)
+        self._rules = Rules(size, self._schedule, quantile, as_flag(synch, "synch"), most)
         _check_interval(perturbation_interval, checkpoint_interval)
         self._begins = self._param_space  # None: the optimizer proposes
         self._space: Space | None = None
@@ -352,25 +354,21 @@ class PBTIterGenerator(IterGenerator):
             raise StudyError(f"{story_of(job)} was issued, but {wrong}")
         return population
 
+    def wrong_report(self, metrics: Mapping[str, Any]) -> str | None:
+        """Return what a report lacks, if `require_attrs` is set."""
+        return wrong_report(metrics, self._measure, self._schedule) if self._require_attrs else None
+
+    def wrong_outcome(self, outcome: Outcome) -> str | None:
+        """Return why a segment cannot be ranked, if `require_attrs` is set."""
+        if not self._require_attrs or self._measure.rank(outcome, self.objectives) is not None:
+            return None
+        return wrong_outcome(outcome, self._measure)
+
     def decide(
         self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
     ) -> Decision:
-        """Pause a member that has reached its boundary, or a criterion to stop.
-
-        Raises
-        ------
-        ConfigurationError
-            When the report lacks `time_attr` or `metric`, and `require_attrs` is set.
-        """
+        """Pause a member that has reached its boundary, or a criterion to stop."""
         time = self._schedule.time_of(metrics, step)
-        if self._require_attrs:
-            missing = None if time is not None else self._schedule.time_attr
-            missing = missing or self._measure.missing(metrics)
-            if missing is not None:
-                raise ConfigurationError(
-                    f"{story_of(job)} reported {sorted(metrics)} without {missing!r}, which this "
-                    "population goes by: report it, or set require_attrs=False"
-                )
         if time is None:
             return Decision.CONTINUE
         if time >= job.budget or self._schedule.ended(metrics, step, time):

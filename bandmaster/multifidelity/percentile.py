@@ -14,6 +14,7 @@ from bandmaster.core.outcome import Outcome
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.budgets import as_count
 from bandmaster.multifidelity.flat import FlatIterGenerator
+from bandmaster.multifidelity.options import as_number
 
 __all__ = ["MedianStoppingIterGenerator", "PercentileStoppingIterGenerator"]
 
@@ -72,7 +73,7 @@ class PercentileStoppingIterGenerator(FlatIterGenerator):
         min_trials: int = 5,
     ) -> None:
         super().__init__(budget)
-        if not 0 < percentile < 100:
+        if not 0 < as_number(percentile, "percentile") < 100:
             raise ConfigurationError(f"percentile must be between 0 and 100, got {percentile!r}")
         self.percentile = percentile
         self.grace = as_count(grace, "grace", least=0)

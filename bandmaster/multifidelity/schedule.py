@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bisect
 import math
-import numbers
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity.budgets import as_budgets, exact
+from bandmaster.multifidelity.options import as_number
 
 __all__ = ["ITERATION", "Schedule"]
 
@@ -105,9 +105,10 @@ def _reached(value: Any, bound: float) -> bool:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
+    number = as_number(value, name)
+    if math.isnan(number):
         raise ConfigurationError(f"{name} must be a number, got {value!r}")
-    return float(value)
+    return number
 
 
 def _burn_in(value: Any) -> Fraction:

@@ -23,7 +23,7 @@ Mode = Literal["default", "paper"]
 
 def check_mode(mode: str) -> None:
     """Raise ConfigurationError unless `mode` is one of `Mode`."""
-    if mode not in ("default", "paper"):
+    if not isinstance(mode, str) or mode not in ("default", "paper"):
         raise ConfigurationError(f"mode must be 'default' or 'paper', got {mode!r}")
 
 

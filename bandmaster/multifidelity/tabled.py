@@ -116,12 +116,12 @@ class TabledIterGenerator(IterGenerator):
         StudyError
             When the job is not what `next` answers.
         """
-        action = self.next()
-        if not _fits(job, action) or job.number in self._out:
-            out = "it is out already; " if job.number in self._out else ""
+        action, number = self.next(), job.number
+        if not _fits(job, action) or number in self._out:
+            out = "it is out already; " if number in self._out else ""
             raise StudyError(f"{story_of(job)} was issued, but {out}the next action is {action!r}")
-        self._out[job.number] = self._started(job, new=isinstance(action, New))
-        self._last_job = max(self._last_job, job.number)
+        self._out[number] = self._started(job, new=type(action) is New)
+        self._last_job = max(self._last_job, number)
         self._action = None
 
     def observe(self, job: Job, outcome: Outcome) -> None:
@@ -227,8 +227,9 @@ def _begins_with(budgets: tuple[float, ...], lower: tuple[float, ...]) -> bool:
 
 
 def _fits(job: Job, action: Action) -> bool:
-    if not isinstance(action, (New, Promote)):
+    if type(action) is Promote:
+        if job.trial != action.trial:
+            return False
+    elif type(action) is not New:
         return False
-    if isinstance(action, Promote) and job.trial != action.trial:
-        return False
-    return (job.bracket, job.rung, job.budget) == (action.bracket, action.rung, action.budget)
+    return job.bracket == action.bracket and job.rung == action.rung and job.budget == action.budget

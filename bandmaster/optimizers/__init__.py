@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +138,11 @@ def get_optimizer(optimizer: str | Optimizer | Callable[[], Optimizer]) -> Optim
     if isinstance(optimizer, str):
         name = _find(optimizer)
         if name is None:
+            near = get_close_matches(optimizer, optimizer_names(), 1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise ConfigurationError(
-                f"there is no optimizer {optimizer!r}; there are {', '.join(optimizer_names())}, "
-                "and what register_optimizer adds"
+                f"there is no optimizer {optimizer!r}{meant}; there are "
+                f"{', '.join(optimizer_names())}, and what register_optimizer adds"
             )
         factory = _REGISTRY[name]
         if isinstance(factory, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,11 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
 _LARGEST_TABLE = 32  # finer grids are taken for continuous: their cells are below a bandwidth
+# A kernel of a coarse column is at least as wide as its cell, else the other values are never drawn
+# again. With more than so many such columns less: not all of them are to change at once.
+_STEP = 1.0
+_FEW_COARSE = 4
+_EVEN = 1e-9  # cells that differ by less are of one width
 
 
 class Table:
@@ -37,6 +43,7 @@ class Table:
         self.ordered = edges is not None
         self.edges = np.empty(0) if edges is None else edges
         self.inner = self.edges[1:-1].copy()
+        self.widths = np.diff(self.edges)
         self.diagonal = np.diag_indices(self.size)
         # A choice of weight 0 keeps probability 0.
         self.log_prior = np.log(np.maximum(prior, 1e-300))
@@ -66,6 +73,10 @@ class Axes:
         Whether no parameter depends on another.
     distances, distance_columns : float64 and intp (c,)
         From the middles to the edges of the cells of all ordered tables, and whose they are.
+    distance_least : float64 (c,)
+        The least bandwidth of each of these.
+    least : float64 (dim,)
+        The least bandwidth of every column: of its smallest cell; 0 where there are none.
     """
 
     def __init__(self, space: Space) -> None:
@@ -103,9 +114,41 @@ class Axes:
         self.distances = np.concatenate([np.empty(0), *(t.distances for t in self.tables)])
         columns = [np.full(len(t.distances), t.column) for t in self.tables]
         self.distance_columns = np.concatenate([np.empty(0, dtype=np.intp), *columns])
+        self._bound_bandwidths()
         self._skewed = _quantiles(space)
         self._conditional = space.is_conditional.tolist()
         self.all_active = not space.is_conditional.any()
+
+    def _bound_bandwidths(self) -> None:
+        """Find how wide kernels are at least."""
+        ordered = [table for table in self.tables if table.ordered]
+        share = _STEP * math.sqrt(_FEW_COARSE / max(len(ordered), _FEW_COARSE))
+        least = [np.repeat(share * table.widths, table.size + 1) for table in ordered]
+        self.distance_least = np.concatenate([np.empty(0), *least])
+        self.least = np.zeros(self.space.dim)
+        self._uneven = list[tuple[Table, FloatArray]]()
+        for table in ordered:
+            widths = share * table.widths
+            self.least[table.column] = widths.min()
+            if np.ptp(table.widths) > _EVEN:
+                self._uneven.append((table, widths))
+
+    def scales(self, unit: FloatArray, sigma: FloatArray) -> FloatArray:
+        """Return the bandwidths of kernels around points, (n, dim) or (dim,) if all are alike.
+
+        Parameters
+        ----------
+        unit : float64 (n, dim)
+        sigma : float64 (dim,)
+            Not below `least`.
+        """
+        if not self._uneven:
+            return sigma
+        result = np.repeat(sigma[None], len(unit), axis=0)
+        for table, widths in self._uneven:
+            cell = table.inner.searchsorted(unit[:, table.column], side="right")
+            np.maximum(result[:, table.column], widths[cell], out=result[:, table.column])
+        return result
 
     def to_unit(self, rows: FloatArray) -> FloatArray:
         """Return encoded rows with the codes of ordinals on [0, 1]; NaN stays."""

@@ -20,6 +20,7 @@ from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.cost import Cost, Costs, as_cost
 from bandmaster.optimizers.etpe import ETPEOptimizer
 from bandmaster.optimizers.gp_acquisition import (
+    Exploration,
     Feasibility,
     Improvement,
     ImprovementOfMax,
@@ -38,6 +39,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _INCUMBENTS = 4
+_EXPLORING = 31  # with so many jobs out every other proposal explores
 _LIGHT = 4e5  # pairs of points in all processes; with more the search takes fewer steps
 
 
@@ -76,7 +78,8 @@ class GPOptimizer(Optimizer):
     - Failed evaluations have no loss to learn from; where they are, the expected improvement is
       multiplied with the probability of success.
     - Pending trials are taken to turn out as predicted, which leaves the prediction as it is and
-      takes the uncertainty there away.
+      takes the uncertainty there away. With many of them a share of the proposals, a half with 31,
+      goes where the loss may be the lowest and is most uncertain.
     - Constraints: the expected improvement is multiplied with the probability of each; as long as
       nothing feasible is known, the largest violation is what is improved.
     - Several objectives: each has its process; every proposal improves the largest of them, each
@@ -84,6 +87,8 @@ class GPOptimizer(Optimizer):
 
     References
     ----------
+    Contal, Buffoni, Robicquet, Vayatis: Parallel Gaussian Process Optimization with Upper
+    Confidence Bound and Pure Exploration, 2013.
     Ament et al.: Unexpected Improvements to Expected Improvement, 2023.
     Hvarfner, Hellsten, Nardi: Vanilla Bayesian Optimization Performs Great in High Dimensions,
     2024 (the prior of length scales).
@@ -189,6 +194,8 @@ class GPOptimizer(Optimizer):
             predictions = self._predictions(objectives, rows)
             weights = rng.dirichlet(np.ones(len(objectives)))
             terms, order = self._improving(objectives, predictions, weights, scaled=True)
+            if len(objectives) == 1 and self._explores(len(out), rng):
+                terms = [Exploration(objectives[0], self._inputs.features(rows))]
             terms += [Feasibility(predictor) for predictor in constraints]
         failure = self._surrogates.failure(own, out)
         if failure is not None:
@@ -198,6 +205,11 @@ class GPOptimizer(Optimizer):
         n = max(len(source.rows) for source in own)
         acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
         return acquisition, rows[order[:_INCUMBENTS]]
+
+    @staticmethod
+    def _explores(n_out: int, rng: np.random.Generator) -> bool:
+        """Say whether a proposal looks where it is uncertain, not where it expects most."""
+        return n_out > 0 and float(rng.random()) < n_out / (n_out + _EXPLORING)
 
     def _last_of_trials(self, sources: list[Source]) -> npt.NDArray[np.intp]:
         """Return of every trial the row of its last evaluation, ascending."""

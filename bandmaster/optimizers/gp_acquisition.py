@@ -16,9 +16,12 @@ from bandmaster.optimizers.acquisition import (
     log_probability_below,
 )
 
-__all__ = ["Feasibility", "Improvement", "ImprovementOfMax", "Sum", "Term"]
+__all__ = ["Exploration", "Feasibility", "Improvement", "ImprovementOfMax", "Sum", "Term"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_PROMISING = 0.5  # deviations that bounds are away from a prediction
+_OUTSIDE = 10.0  # times what its lower bound is too high, off the log of a deviation
 
 
 class Term(Protocol):
@@ -46,6 +49,41 @@ class Improvement:
         mean, deviation, by_mean, by_deviation = self._predictor.predict_with_gradient(features)
         value, m, s = log_expected_improvement(mean, deviation, self._best)
         return value, m[:, None] * by_mean + s[:, None] * by_deviation
+
+
+class Exploration:
+    """The log of a prediction's deviation, where it may be the lowest.
+
+    That is where its lower bound is below the upper bound of one of some known points (the pure
+    exploration of Contal et al. 2013; bounds and penalty are those of Vizier, Song et al. 2024).
+
+    Parameters
+    ----------
+    predictor : Predictor
+    known : float64 (r, f)
+        Features.
+    """
+
+    def __init__(self, predictor: Predictor, known: FloatArray) -> None:
+        self._predictor = predictor
+        mean, deviation = predictor.predict(known)
+        self._bound = float((mean + _PROMISING * deviation).min())
+
+    def value(self, features: FloatArray) -> FloatArray:
+        """Return the value at each row of features."""
+        mean, deviation = self._predictor.predict(features)
+        above = np.maximum(mean - _PROMISING * deviation - self._bound, 0.0)
+        result: FloatArray = np.log(deviation) - _OUTSIDE * above
+        return result
+
+    def gradient(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return values and derivatives by the features."""
+        mean, deviation, by_mean, by_deviation = self._predictor.predict_with_gradient(features)
+        above = np.maximum(mean - _PROMISING * deviation - self._bound, 0.0)
+        m = np.where(above > 0.0, -_OUTSIDE, 0.0)
+        s = 1 / deviation - _PROMISING * m
+        slope = m[:, None] * by_mean + s[:, None] * by_deviation
+        return np.log(deviation) - _OUTSIDE * above, slope
 
 
 class ImprovementOfMax:

@@ -38,7 +38,8 @@ def draw_candidates(
     centres, drawn = density.unit[kernel[near]], rows[near]
     if joined and len(centres):
         centres = _joined(axes, density, centres, joined, rng)
-    moved = np.clip(centres + density.sigma * noise[near], 0.0, 1.0)
+    scales = axes.scales(centres, density.sigma)
+    moved = np.clip(centres + scales * noise[near], 0.0, 1.0)
     for table in axes.weighted:
         j = table.column
         moved[:, j] = np.where(keep[near, j] < density.smoothing, drawn[:, j], centres[:, j])

@@ -14,6 +14,7 @@ all points are one matrix product.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from bandmaster.optimizers.axes import Axes
 __all__ = ["Density", "bandwidths"]
 
 FloatArray = npt.NDArray[np.float64]
+SingleArray = npt.NDArray[np.float32]
+
+_T = TypeVar("_T", np.float32, np.float64)
 
 _WIDEST = 0.2
 _NARROWEST = 0.01
@@ -37,7 +41,7 @@ def bandwidths(
     A multiple of the column's weighted standard deviation, one observation drawn evenly from the
     range counted in, with Scott's exponent: ``spread * std * n ** (-1 / (d + 4))`` for the mean
     number d of active columns. It is at most 0.2 and at least ``1 / min(100, n_total + 1)`` (the
-    magic clip of Bergstra et al. 2011).
+    magic clip of Bergstra et al. 2011), and not below `Axes.least`.
 
     Parameters
     ----------
@@ -62,7 +66,7 @@ def bandwidths(
     sigma = spread * np.sqrt(variance) * counts ** (-1.0 / (d + 4.0))
     lowest = max(_NARROWEST, 1.0 / (n_total + 1))
     clipped: FloatArray = np.clip(np.minimum(sigma, _WIDEST), lowest, 1.0)
-    return clipped
+    return np.maximum(clipped, axes.least)
 
 
 class Density:
@@ -98,7 +102,7 @@ class Density:
         prior_weight: float,
     ) -> None:
         self._axes, self.unit, self.sigma = axes, unit, sigma
-        self._ordered: list[FloatArray] | None = None
+        self._ordered: list[SingleArray] | None = None
         total = np.append(weights, prior_weight)
         self.weights = total / total.sum()
         self.smoothing = 1.0 / (len(unit) + 1.0)
@@ -112,7 +116,7 @@ class Density:
     def log(self, features: FloatArray) -> FloatArray:
         """Return the log density at points given by `Axes.features`, shape (m,)."""
         # Single precision costs half, and with bandwidths of at least 0.01 an error of 1e-3.
-        logs = features.astype(np.float32) @ self._kernels().T
+        logs = features.astype(np.float32) @ self._kernels()
         logs += np.log(np.maximum(self.weights, 1e-30)).astype(np.float32)
         top = logs.max(axis=1)
         logs -= top[:, None]
@@ -120,57 +124,61 @@ class Density:
         result: FloatArray = top.astype(np.float64) + np.log(mass)
         return result
 
-    def _kernels(self) -> npt.NDArray[np.float32]:
-        """Return the coefficients of every kernel, the prior last; shape (n + 1, n_features)."""
+    def _kernels(self) -> SingleArray:
+        """Return the coefficients of every kernel, the prior last; shape (n_features, n + 1)."""
         axes, n = self._axes, len(self.unit)
-        result = np.zeros((n + 1, axes.n_features), dtype=np.float32)
-        f, indices = len(axes.floats), axes.indices(self.unit)
-        if f:
-            mu = self.unit[:, axes.floats]
-            absent = None if axes.all_active else np.isnan(mu)
-            if absent is not None:
-                mu[absent] = 0.0
-            sigma = self.sigma[axes.floats]
-            inverse = 1.0 / sigma**2
-            below, above = _ndtr(np.array([-mu, 1.0 - mu]) / sigma)
-            norm = np.log(sigma * math.sqrt(2 * math.pi) * (above - below))
-            result[:n, :f] = -0.5 * inverse
-            result[:n, f : 2 * f] = mu * inverse
-            result[:n, 2 * f : 3 * f] = -0.5 * mu * mu * inverse - norm
-            if absent is not None:
-                result[:n, :f][absent] = 0.0
-                result[:n, 2 * f : 3 * f][absent] = 0.0
-        for i, logs in enumerate(self._tables()):
-            block = result[:, axes.offsets[i] : axes.offsets[i + 1]]
-            block[:n] = logs[indices[i]]
-            block[n] = logs[-1]
-        return result
-
-    def _tables(self) -> list[FloatArray]:
-        """Return each table's log probabilities: a row an observed value, the last for inactive."""
+        result = np.zeros((axes.n_features, n + 1), dtype=np.float32)
+        if len(axes.floats):
+            self._fill_floats(result)
         if self._ordered is None:
             self._ordered = self._ordered_tables()
         ordered = iter(self._ordered)
-        result = []
-        for table in self._axes.tables:
+        rows = np.arange(n)
+        for i, (table, index) in enumerate(zip(axes.tables, axes.indices(self.unit), strict=True)):
+            block = result[axes.offsets[i] : axes.offsets[i + 1]]
+            block[:, n] = table.log_prior
             if table.ordered:
-                result.append(next(ordered))
-                continue
-            k = table.size
-            mass = np.empty((k, k))
-            mass[:] = self.smoothing * table.prior
-            mass[table.diagonal] += 1.0 - self.smoothing
-            logs = np.empty((k + 1, k))
-            np.log(np.maximum(mass, 1e-300), out=logs[:k])
-            logs[k] = table.log_prior
-            result.append(logs)
+                # Inactive ones are overwritten below.
+                block[:, :n] = next(ordered).take(index, axis=1, mode="clip")
+            else:
+                other = self.smoothing * table.prior
+                same = np.log(np.maximum(other + (1.0 - self.smoothing), 1e-300))
+                block[:, :n] = np.log(np.maximum(other, 1e-300))[:, None]
+                at = np.minimum(index, table.size - 1)
+                block[at, rows] = same[at]
+            if not axes.all_active:
+                block[:, :n][:, index == table.size] = table.log_prior[:, None]
         return result
 
-    def _ordered_tables(self) -> list[FloatArray]:
-        """Return those of the tables whose values have an order: bandwidths are all they need."""
+    def _fill_floats(self, kernels: SingleArray) -> None:
+        """Set the coefficients of the columns with Gaussian kernels."""
+        axes, n, f = self._axes, len(self.unit), len(self._axes.floats)
+        mu = self.unit.T[axes.floats]
+        absent = None if axes.all_active else np.isnan(mu)
+        if absent is not None:
+            mu[absent] = 0.0
+        sigma = self.sigma[axes.floats, None]
+        inverse = 1.0 / sigma**2
+        scaled = mu * inverse
+        # What is cut off is less than two thirds, so single precision does.
+        below, above = _tail((np.array([mu, 1.0 - mu]) / sigma).astype(np.float32))
+        norm = np.log((1.0 - below - above) * (sigma * math.sqrt(2 * math.pi)))
+        kernels[:f, :n] = -0.5 * inverse
+        kernels[f : 2 * f, :n] = scaled
+        kernels[2 * f : 3 * f, :n] = -0.5 * mu * scaled - norm
+        if absent is not None:
+            kernels[:f, :n][absent] = 0.0
+            kernels[2 * f : 3 * f, :n][absent] = 0.0
+
+    def _ordered_tables(self) -> list[SingleArray]:
+        """Return the log probabilities of tables whose values have an order, a column a kernel.
+
+        Bandwidths are all they need.
+        """
         axes = self._axes
         # All cells of all tables go through the distribution function at once.
-        cumulated = _ndtr(axes.distances / self.sigma[axes.distance_columns])
+        sigma = np.maximum(self.sigma[axes.distance_columns], axes.distance_least)
+        cumulated = _ndtr(axes.distances / sigma)
         result, start = [], 0
         for table in axes.tables:
             if not table.ordered:
@@ -179,21 +187,28 @@ class Density:
             block = cumulated[start : start + k * (k + 1)].reshape(k, k + 1)
             start += k * (k + 1)
             mass = np.maximum(block[:, 1:] - block[:, :-1], 1e-12)
-            logs = np.empty((k + 1, k))
-            np.log(mass / mass.sum(axis=1, keepdims=True), out=logs[:k])
-            logs[k] = table.log_prior
-            result.append(logs)
+            mass /= mass.sum(axis=1, keepdims=True)
+            result.append(np.log(mass.T.astype(np.float32)))
         return result
 
 
 def _ndtr(x: FloatArray) -> FloatArray:
-    """Return the standard normal's distribution function to 7.5e-8 (Abramowitz, Stegun 26.2.17).
+    """Return the standard normal's distribution function."""
+    tail = _tail(np.abs(x))
+    return np.where(x > 0.0, 1.0 - tail, tail)
+
+
+def _tail(x: npt.NDArray[_T]) -> npt.NDArray[_T]:
+    """Return the standard normal's mass above x >= 0 to 7.5e-8 (Abramowitz, Stegun 26.2.17).
 
     scipy.special has it too, at the price of its import.
     """
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(x))
+    t = 1.0 / (1.0 + 0.2316419 * x)
     tail = 1.330274429 * t - 1.821255978
     for coefficient in (1.781477937, -0.356563782, 0.319381530):
-        tail = tail * t + coefficient
-    tail *= t * np.exp(-0.5 * x * x) * 0.3989422804014327
-    return np.where(x > 0.0, 1.0 - tail, tail)
+        tail *= t
+        tail += coefficient
+    tail *= t
+    tail *= np.exp(x * x * -0.5)
+    tail *= 0.3989422804014327
+    return tail

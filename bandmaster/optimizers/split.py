@@ -166,7 +166,7 @@ def split(
     weights = weights * evidence.weights[good]
     if len(bad) > max_bad:
         bad = bad[rng.permutation(len(bad))[:max_bad]]
-    bad_rows, bad_weights = evidence.rows[bad], evidence.weights[bad]
+    bad_rows, bad_weights = evidence.rows.take(bad, axis=0), evidence.weights[bad]
     if pending:
         finished = np.isin([job.trial for job in pending], evidence.trials)
         out = [

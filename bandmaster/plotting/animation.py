@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.collections import CircleCollection, LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from bandmaster.errors import ConfigurationError
@@ -38,11 +38,15 @@ if TYPE_CHECKING:
 
     from bandmaster.study.result import Result
 
+RGBA = tuple[float, float, float, float]
+
 __all__ = ["make_animation"]
 
 _SIZE: Final = (9.6, 4.6)  # inches
 _MOST: Final = 150  # frames; of more steps, evenly chosen ones are drawn
 _COLOURS: Final = 128
+_ROUND: Final = np.pi / 4  # the area of a circle in the square that markers are measured by
+_HEAD: Final = 64.0  # points² of the marker where a member is
 _HOLD: Final = 2000  # milliseconds that the last frame stands
 
 
@@ -116,7 +120,7 @@ def make_animation(
     images = list(_film(canvas, panels, members))
     with replacing(path) as file:
         images[0].save(
-            file, format="gif", save_all=True, append_images=images[1:], loop=0, optimize=False,
+            file, format="gif", save_all=True, append_images=images[1:], loop=0, optimize=True,
             duration=[*[round(1000 / frames_per_second)] * (len(images) - 1), _HOLD],
         )  # fmt: skip
     return path
@@ -124,64 +128,87 @@ def make_animation(
 
 @dataclass(slots=True)
 class _Trace:
-    """What one member leaves in a panel: a line, dashed where it jumped, and where it is now."""
+    """What one member leaves in a panel."""
 
+    color: RGBA
     points: np.ndarray
     jumps: np.ndarray  # the positions of the points that were jumped to
-    sizes: np.ndarray
-    line: Line2D
-    jump: Line2D
-    dots: PathCollection
-    head: Line2D
+    sizes: np.ndarray | None
 
-    @classmethod
-    def on(cls, ax: Axes, member: Member, points: np.ndarray, sizes: np.ndarray) -> _Trace:
-        """Begin a trace."""
-        color = member.color
-        (line,) = ax.plot([], [], color=color, linewidth=1.1, alpha=0.7)
-        (jump,) = ax.plot([], [], "--", color=color, linewidth=0.9, alpha=0.5)
-        dots = ax.scatter([], [], color=color, edgecolors="white", linewidths=0.4, zorder=3)
-        (head,) = ax.plot(
-            [], [], "o", color=color, markersize=8, markeredgecolor="black", zorder=4,
-            label=member.label,
+    def pieces(self, since: int, n: int) -> list[np.ndarray]:
+        """Return the lines through the points from `since` to `n`, and to the first of them."""
+        begin = max(since - 1, 0)
+        cuts = [int(j) - begin for j in self.jumps if begin < j < n]
+        pieces = np.split(self.points[begin:n], cuts)
+        return [piece for piece in pieces if len(piece) > 1]
+
+    def leaps(self, since: int, n: int) -> list[np.ndarray]:
+        """Return the lines over the gaps between these."""
+        return [self.points[j - 1 : j + 1] for j in self.jumps if max(since, 1) <= j < n]
+
+
+class _Panel:
+    """Some traces, drawn by few artists: each costs as much as many points do."""
+
+    def __init__(self, ax: Axes, traces: Sequence[_Trace]) -> None:
+        self._traces = traces
+        style: dict[str, Any] = {"animated": True, "offset_transform": ax.transData}
+        self._lines = LineCollection([], linewidths=1.1, alpha=0.7, animated=True)
+        self._leaps = LineCollection(
+            [], linewidths=0.9, linestyles="--", alpha=0.5, animated=True
         )  # fmt: skip
-        jumps = member.exploits
-        return cls(points, jumps[jumps > 0], sizes, line, jump, dots, head)
+        self._dots = CircleCollection([], edgecolors="white", linewidths=0.4, zorder=3, **style)
+        self._heads = CircleCollection([], edgecolors="black", linewidths=1.0, zorder=4, **style)
+        for artist in (self._lines, self._leaps, self._dots, self._heads):
+            ax.add_collection(artist, autolim=False)
 
-    def show(self, since: int, count: int) -> list[Artist]:
-        """Return what to draw of the points from `since` to `count`; it stays in the picture."""
-        n = min(count, len(self.points))
-        since = min(since, n)
-        before = max(since - 1, 0)  # the line goes on from there
-        jumps = self.jumps[(self.jumps >= max(since, 1)) & (self.jumps < n)]
-        self.line.set_data(*np.insert(self.points[before:n], jumps - before, np.nan, axis=0).T)
-        gap = np.full((len(jumps), 2), np.nan)
-        leaps = np.stack([self.points[jumps - 1], self.points[jumps], gap], axis=1)
-        self.jump.set_data(*leaps.reshape(-1, 2).T)
-        self.dots.set_offsets(self.points[since:n])
-        self.dots.set_sizes(self.sizes[since:n])
-        self.head.set_data(*self.points[n - 1 : n].T)
-        return [self.line, self.jump, self.dots]
+    def new(self, since: int, count: int) -> Iterator[Artist]:
+        """Yield what to draw of the points from `since` to `count`; it stays in the picture."""
+        spans = [(t, min(since, len(t.points)), min(count, len(t.points))) for t in self._traces]
+        for artist, parts in (
+            (self._lines, [(t.color, p) for t, s, n in spans for p in t.pieces(s, n)]),
+            (self._leaps, [(t.color, p) for t, s, n in spans for p in t.leaps(s, n)]),
+        ):
+            if parts:
+                artist.set_segments([piece for _, piece in parts])
+                artist.set_color([color for color, _ in parts])
+                yield artist
+        dots = [(t, s, n, t.sizes) for t, s, n in spans if t.sizes is not None and n > s]
+        if dots:
+            self._dots.set_offsets(np.concatenate([t.points[s:n] for t, s, n, _ in dots]))
+            self._dots.set_sizes(_ROUND * np.concatenate([sizes[s:n] for _, s, n, sizes in dots]))
+            self._dots.set_facecolor([t.color for t, s, n, _ in dots for _ in range(s, n)])
+            yield self._dots
+
+    def heads(self, count: int) -> Artist:
+        """Return where the members are."""
+        self._heads.set_offsets([t.points[min(count, len(t.points)) - 1] for t in self._traces])
+        self._heads.set_sizes([_ROUND * _HEAD])
+        self._heads.set_facecolor([t.color for t in self._traces])
+        return self._heads
 
 
-def _plane(ax: Axes, members: Sequence[Member], x: str, y: str) -> list[_Trace]:
+def _plane(ax: Axes, members: Sequence[Member], x: str, y: str) -> _Panel:
     paths = [np.column_stack([m.metric(x), m.metric(y)]) for m in members]
     set_limits(ax, np.concatenate(paths))
     ax.set(xlabel=wrap_words(x), ylabel=wrap_words(y))
-    last = _last(members)
-    traces = [
-        _Trace.on(ax, member, path, marker_sizes(member.steps, last))
-        for member, path in zip(members, paths, strict=True)
-    ]
     if len(members) <= FEW:
-        heads = [trace.head for trace in traces]
-        for line, trace in zip(ax.lines, traces, strict=False):
-            line.set_data(*trace.points.T)  # where there will be points
+        heads = [
+            ax.plot(
+                *path.T, "o", color=m.color, markersize=8, markeredgecolor="black", label=m.label
+            )[0]  # where there will be points
+            for m, path in zip(members, paths, strict=True)
+        ]  # fmt: skip
         add_legend(ax, handles=heads, small=True)
-    return traces
+        for head in heads:
+            head.set_visible(False)
+    last = _last(members)
+    return _Panel(
+        ax, [_trace(m, p, marker_sizes(m.steps, last)) for m, p in zip(members, paths, strict=True)]
+    )
 
 
-def _curves(ax: Axes, members: Sequence[Member], metric: str, result: Result) -> list[_Trace]:
+def _curves(ax: Axes, members: Sequence[Member], metric: str, result: Result) -> _Panel:
     curves = [np.column_stack([m.steps, np.clip(m.metric(metric), -HUGE, HUGE)]) for m in members]
     points = np.concatenate(curves)
     set_limits(ax, points)
@@ -191,40 +218,40 @@ def _curves(ax: Axes, members: Sequence[Member], metric: str, result: Result) ->
     log_if_wide(ax, points[:, 1], span=span_for(result) if primary else 1e3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    return [
-        _Trace.on(ax, member, curve, np.zeros(len(curve)))
-        for member, curve in zip(members, curves, strict=True)
-    ]
+    return _Panel(ax, [_trace(m, curve, None) for m, curve in zip(members, curves, strict=True)])
 
 
-def _film(
-    canvas: Any, panels: Sequence[Sequence[_Trace]], members: Sequence[Member]
-) -> Iterator[Image]:
+def _trace(member: Member, points: np.ndarray, sizes: np.ndarray | None) -> _Trace:
+    jumps = member.exploits
+    return _Trace(to_rgba(member.color), points, jumps[jumps > 0], sizes)
+
+
+def _film(canvas: Any, panels: Sequence[_Panel], members: Sequence[Member]) -> Iterator[Image]:
     """Yield the frames, which share their colours; only what moves is drawn again."""
     from PIL import Image
 
     figure = canvas.figure
-    traces = [trace for panel in panels for trace in panel]
     longest = max(len(member.rows) for member in members)
     counts = np.unique(np.linspace(1, longest, min(longest, _MOST)).round().astype(int))
     leader = max(members, key=lambda member: len(member.rows))
     clock = figure.suptitle("step", fontsize="medium")
-    for artist in (clock, *(a for t in traces for a in (t.line, t.jump, t.dots, t.head))):
-        artist.set_animated(True)
+    clock.set_animated(True)
     canvas.draw()
+    figure.set_layout_engine("none")  # nothing moves any more
     background = canvas.copy_from_bbox(figure.bbox)
 
     def shoot(since: int, count: int) -> Image.Image:
         nonlocal background
         canvas.restore_region(background)
-        for artist in [artist for trace in traces for artist in trace.show(since, count)]:
-            figure.draw_artist(artist)
+        for panel in panels:
+            for artist in panel.new(since, count):
+                figure.draw_artist(artist)
         background = canvas.copy_from_bbox(figure.bbox)
-        for trace in traces:
-            figure.draw_artist(trace.head)
+        for panel in panels:
+            figure.draw_artist(panel.heads(count))
         clock.set_text(f"step {leader.rows[count - 1].step}")
         figure.draw_artist(clock)
-        return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
     empty = background
     palette = shoot(0, longest).quantize(_COLOURS, dither=Image.Dither.NONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, Final
 
@@ -36,7 +37,9 @@ def hdl_parameter(name: str, leaf: Mapping[str, Any], path: Path) -> Parameter:
     """
     kind = leaf.get("_type")
     if "_type" not in leaf:
-        raise fail(path, f"'_type' is missing; expected one of {', '.join(TYPES)}")
+        near = get_close_matches("_type", leaf, 1)
+        instead = f" (is {near[0]!r} meant to be it?)" if near else ""
+        raise fail(path, f"'_type' is missing{instead}; expected one of {', '.join(TYPES)}")
     if kind not in TYPES:
         raise fail(path, f"'_type' is {kind!r}; expected one of {', '.join(TYPES)}")
     allowed = ("_type", "_value", "_default", *(("_weights",) if kind == "choice" else ()))

@@ -324,7 +324,7 @@ def _check_range(parameter: Float | Integer) -> None:
     if not lower < upper:
         raise SpaceError(
             f"parameter {name!r}: lower is {lower} and upper is {upper}; lower must be below upper "
-            "(a fixed value is a Constant)"
+            f"(what is fixed is a constant: {lower})"
         )
     if not math.isfinite(float(upper) - float(lower)):
         raise SpaceError(f"parameter {name!r}: the range from {lower} to {upper} is too wide")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from bandmaster.core.events import Event
@@ -119,6 +120,11 @@ class Storage(abc.ABC):
             journal.close()                                       # free for the next
             storage.list_studies()
     """
+
+    @property
+    def file(self) -> Path | None:
+        """The file in which all of it is, if there is one."""
+        return None
 
     @abc.abstractmethod
     def open_journal(

@@ -46,9 +46,7 @@ def open_storage(url: str, *, create: bool = True) -> Storage:
     if url == "memory://":
         return MemoryStorage()
     if "://" not in url:
-        raise ConfigurationError(
-            f"{url!r} is no storage URL; for a file write sqlite:///{url.lstrip('/')}"
-        )
+        raise ConfigurationError(f"{url!r} is no storage URL; for a file write 'sqlite:///{url}'")
     from bandmaster.storage.sql import SqlStorage  # SQLAlchemy takes 0.2 s to import
 
     return SqlStorage(url, create=create)

@@ -19,7 +19,9 @@ def consequences(state: StudyState, event: ev.Event, clock: Clock) -> list[ev.Ev
     They are made in a live study only. A loaded one finds them in its journal.
     """
     kind = type(event)
-    if kind is ev.JobFinished and state.plan.target_loss is not None:
+    if kind is ev.JobFinished:
+        if state.plan.target_loss is None:
+            return []
         return _target_reached(state, state.plan.target_loss, state.history[-1:], clock)
     if kind is ev.JobIssued:
         return _intake_full(state, clock)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import re
 import tempfile
 import threading
 import time
@@ -28,7 +26,8 @@ from bandmaster.checkpoints import (
 )
 from bandmaster.checkpoints.archive import MOST_HEADER
 from bandmaster.errors import BandmasterError, CheckpointError
-from bandmaster.study.view import StudyView
+from bandmaster.study.places import home, own_folder, place_beside, without_password
+from bandmaster.study.study import Study
 
 __all__ = ["CheckpointKeeper", "check_keeping"]
 
@@ -36,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 0.5  # seconds between two collections, at least
 _SHARE = 0.05  # of the time that collecting may take
+_BREATH = 0.001  # seconds for who waits for the study, between two looks at it
 _ORPHAN = 3600.0
 """After so many seconds nobody will tell of a checkpoint whose job has ended any more."""
 
@@ -45,7 +45,7 @@ class CheckpointKeeper:
 
     Parameters
     ----------
-    study : StudyView
+    study : Study
     place : str or path, optional
         A directory or URL (`open_store`), in which the study has a folder of its own. Default:
         beside the stored study, or, for a study in memory, a temporary directory.
@@ -70,7 +70,7 @@ class CheckpointKeeper:
 
     def __init__(
         self,
-        study: StudyView,
+        study: Study,
         place: str | os.PathLike[str] | None = None,
         *,
         keep: Keep | Literal["all"] | None = None,
@@ -83,6 +83,7 @@ class CheckpointKeeper:
         self._place = None if place is None else store_url(place)
         self._beside, self._shared = beside, shared
         self._store: ManagedStore | None = None
+        self._told: str | None = None  # to the journal: where the place is
         self._ending = contextlib.ExitStack()
         self._poked, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -121,7 +122,16 @@ class CheckpointKeeper:
         self._closing.clear()
         self._store = self._open()
         self._ending.callback(self._tidy)
-        self.mark = self._store.mark()
+        try:
+            self.mark = self._store.mark()
+        except CheckpointError as error:
+            self._ending.close()
+            raise CheckpointError(
+                f"{error}; give a place that can be written as checkpoint_store"
+            ) from error
+        logger.info("The checkpoints of study %r are in %s", self._study.name, self._store.url)
+        if self._told is not None:
+            self._study.place_checkpoints(self._told)
         self._poked.set()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._study.watch_checkpoints(self._poked.set)
@@ -151,24 +161,19 @@ class CheckpointKeeper:
 
     def _open(self) -> ManagedStore:
         study, place = self._study, self._place
+        own = own_folder(study.name, study.created, study.seed)
         if place is None and not study.waits_for_storage:
-            folder = _home() if self._shared else None
-            name = f"{_slug(study.name)}-"
+            folder = home() if self._shared else None
+            name = f"{own.rpartition('-')[0]}-"
             return DirectoryStore(self._ending.enter_context(temporary_place(folder, name)))
-        if place is None:
-            scheme, _, path = (self._beside or "").partition(":///")
-            path = path.partition("?")[0]
-            file = scheme.startswith("sqlite") and bool(path)
-            place = f"{path}.checkpoints" if file else str(_home() or tempfile.gettempdir())
-        store = open_store(store_url(place, self._own_folder()))
-        logger.info("The checkpoints of study %r are in %s", study.name, store.url)
-        return store
-
-    def _own_folder(self) -> str:
-        """Return a name that no other study has, also one of the same name and seed."""
-        study = self._study
-        identity = f"{study.name}/{study.created!r}/{study.seed}".encode()
-        return f"{_slug(study.name)}-{hashlib.sha256(identity).hexdigest()[:12]}"
+        scheme, _, path = (self._beside or "").partition(":///")
+        path = path.partition("?")[0]
+        if place is None and scheme.startswith("sqlite") and path:
+            # Follows from the file, which may be moved with what is beside it, or copied.
+            return open_store(store_url(place_beside(Path(path)), own))
+        place = place or store_url(home() or tempfile.gettempdir())
+        self._told = without_password(place) if study.waits_for_storage else None
+        return open_store(store_url(place, own))
 
     def _tidy(self) -> None:
         """Leave no folder in which nothing was ever kept."""
@@ -192,7 +197,7 @@ class CheckpointKeeper:
             self._poked.clear()
             began = time.monotonic()
             search = began >= search_at
-            if not self._sweep(search=search):
+            if not self._sweep(search=search, ending=ending):
                 return
             if search:
                 search_at = began + _ORPHAN
@@ -200,30 +205,40 @@ class CheckpointKeeper:
                 return
             self._closing.wait(max(_PAUSE, (time.monotonic() - began) / _SHARE))
 
-    def _sweep(self, *, search: bool) -> bool:
+    def _sweep(self, *, search: bool, ending: bool) -> bool:
         """Delete what is superfluous; `search` looks what is there. False: never again."""
         study = self._study
+        more, fresh = True, search or ending
         try:
             there = {stored.name: stored for stored in self.store.names()} if search else None
-            names, position = study.superfluous_checkpoints(self._keep)
-            if names or there:
-                # What is deleted must not be what a study that is loaded again starts from.
-                study.wait_durable(position)
+            superfluous: set[str] = set()
+            while more:
+                names, position, more = study.superfluous_checkpoints(self._keep, all_trials=fresh)
+                fresh = False
+                if names or there:
+                    # What is deleted must not be what a study that is loaded again starts from.
+                    study.wait_durable(position)
+                if there is not None:
+                    superfluous.update(names)
+                    names = [name for name in names if name in there]
+                self._delete(names)
+                if more:
+                    self._closing.wait(_BREATH)
+            if there is not None:
+                self._delete(self._orphans(there, superfluous))
         except CheckpointError as error:
             self._complain("the store cannot be read: %s", error)
-            return True
         except BandmasterError as error:
             logger.debug("no checkpoints are deleted any more: %s", error)
             return False
-        if there is not None:
-            names = [name for name in names if name in there]
-            names += self._orphans(there, set(names))
+        return True
+
+    def _delete(self, names: list[str]) -> None:
         for name in names:
             try:
                 self.store.delete(name)
             except CheckpointError as error:
                 self._complain("%s", error)
-        return True
 
     def _orphans(self, there: dict[str, Stored], superfluous: set[str]) -> list[str]:
         """Return what was kept long ago and never told of, but what may still be told of.
@@ -265,20 +280,4 @@ def check_keeping(place: str | os.PathLike[str] | None, keep: Keep | Literal["al
     """
     keep_of(keep)
     if place is not None:
-        store_url(place)
-
-
-def _home() -> Path | None:
-    """Return where checkpoints of this user are that have no better place, if that can be."""
-    home = os.environ.get("BANDMASTER_HOME")
-    folder = (Path(home) if home else Path.home() / ".bandmaster") / "checkpoints"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        logger.warning("Checkpoints cannot be in %s: %s", folder, error)
-        return None
-    return folder
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:60] or "study"
+        open_store(place).close()  # makes nothing, but a URL of no known kind is refused

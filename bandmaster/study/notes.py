@@ -9,9 +9,10 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.study.formatting import clean
 
-__all__ = ["note_engines", "note_exceptions", "note_failures", "reason_of"]
+__all__ = ["note_engines", "note_exceptions", "note_failures", "note_front", "reason_of"]
 
 _TURNS = 5
+_LONGEST = 160  # characters of a reason
 
 
 def reason_of(evaluation: Evaluation) -> str:
@@ -31,7 +32,8 @@ def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
     if not failures:
         return []
     how_many = "All" if len(failures) == total else f"{len(failures)} of"
-    reason = clean(reason_of(failures[-1])[:100])
+    reason = clean(reason_of(failures[-1]))
+    reason = reason if len(reason) <= _LONGEST else reason[: _LONGEST - 1] + "…"
     return [f"{how_many} {total} evaluations failed (see .failures); the last: {reason}"]
 
 
@@ -77,3 +79,12 @@ def note_exceptions(rows: Iterable[Evaluation], objectives: Objectives) -> list[
         names = clean(", ".join(metric.name for metric in objectives.constraints))
         notes.append(f"{infeasible} of {len(rows)} evaluations break a constraint ({names}).")
     return notes
+
+
+def note_front(size: int, objectives: Objectives) -> list[str]:
+    """Say that one of several metrics decides what is shown, and how many none beats in all."""
+    names = clean(", ".join(metric.name for metric in objectives.optimized))
+    return [
+        f"The best by {clean(objectives.primary.name)}; {size} evaluations are on the Pareto front "
+        f"of {names} (see .pareto_front())."
+    ]

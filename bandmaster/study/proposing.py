@@ -71,7 +71,7 @@ def _new(state: StudyState, action: New) -> Proposal | str:
         suggestion = Suggestion(state.enqueued[0], {"model_based_pick": False, "origin": "user"})
         enqueued = True
     else:
-        key = Key(state.seed, state.n_trials)
+        key = Key(state.seed, len(state.trials))
         try:
             if action.source == "random":
                 suggestion = _random(state, key)
@@ -82,7 +82,7 @@ def _new(state: StudyState, action: New) -> Proposal | str:
     if not state.optimizer.trusted:
         state.space.validate(suggestion.config)
     return Proposal(
-        state.n_trials, action.budget, dict(suggestion.config), dict(suggestion.info),
+        len(state.trials), action.budget, dict(suggestion.config), dict(suggestion.info),
         action.bracket, action.rung, None, enqueued,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
 from bandmaster.study.incumbent import find_trajectory
-from bandmaster.study.notes import note_engines, note_exceptions, note_failures
+from bandmaster.study.notes import note_engines, note_exceptions, note_failures, note_front
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
@@ -341,11 +341,7 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
     def __repr__(self) -> str:
         if not self.history:
             return "<Result: no evaluation has finished yet>"
-        notes = [
-            *note_failures(self.failures, len(self.history)),
-            *note_exceptions(self.history, self.objectives),
-            *note_engines(self.history),
-        ]
+        notes = note_failures(self.failures, len(self.history)) + self._notes()
         return self._table(notes).to_text()
 
     def _repr_html_(self) -> str:
@@ -353,11 +349,20 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
             return "<p>No evaluation has finished yet.</p>"
         from bandmaster.study.html_view import HtmlView
 
-        notes = note_exceptions(self.history, self.objectives) + note_engines(self.history)
         return HtmlView(
-            self.evaluations, self.failures, self.best, self._table(notes), self.objectives,
+            self.evaluations, self.failures, self.best, self._table(self._notes()), self.objectives,
             self.optimizer_time,
         ).to_html()  # fmt: skip
+
+    def _notes(self) -> list[str]:
+        front: list[str] = []
+        if len(self.objectives.optimized) > 1:
+            front = note_front(len(self.pareto_front()), self.objectives)
+        return [
+            *front,
+            *note_exceptions(self.history, self.objectives),
+            *note_engines(self.history),
+        ]
 
     def _table(self, notes: Sequence[str]) -> ResultTable:
         return ResultTable(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from bandmaster.core import events as ev
 from bandmaster.core.decisions import Decision
-from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.trial import OpenJob
 from bandmaster.core.verdict import ended_with
@@ -28,13 +28,16 @@ def after_loss(
     counted: bool,
     max_retries: int,
     time: float,
-    objectives: Objectives,
+    judge: Callable[[Outcome], Outcome],
 ) -> ev.JobRequeued | ev.JobFinished:
-    """Return the event that follows when the worker of a job's current attempt was lost."""
+    """Return the event that follows when the worker of a job's current attempt was lost.
+
+    `judge` gives the outcome of one that had paused its loss, as the study judges all of them.
+    """
     job, lost = entry.job, entry.lost
     if entry.paused is not None:  # it had done its part: run again it would train too far
         logger.warning("Job %d had paused when its worker was lost: %s", job.number, reason)
-        outcome = objectives.judge(ended_with(entry.paused, Decision.PAUSE))
+        outcome = judge(ended_with(entry.paused, Decision.PAUSE))
         outcome = left_at(entry, outcome.timed(job.issued, time, entry.worker))
         return ev.JobFinished(time, job.number, job.attempt, outcome)
     if counted and lost >= max_retries:

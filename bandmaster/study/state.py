@@ -51,6 +51,7 @@ class StudyState:
         self.created = 0.0
         self.objectives = Objectives()
         self.ledger = Ledger()
+        self.places: set[str] = set()
         self.plan = Plan()
         self.trials: list[Trial] = []
         self.open: dict[int, OpenJob] = {}
@@ -75,6 +76,7 @@ class StudyState:
             ev.Stopped: self._stopped,
             ev.Noted: self._noted,
             ev.GeneratorExtended: self._extended,
+            ev.CheckpointsPlaced: self._placed,
         }
 
     @property
@@ -152,7 +154,7 @@ class StudyState:
             return
         if event.job != self.n_jobs:
             raise StudyError(f"job {event.job} was issued as number {self.n_jobs}")
-        new = event.trial == self.n_trials
+        new = event.trial == len(self.trials)
         trial = self._trial(event)
         job = Job(
             event.job, 0, event.trial, trial.config, event.budget, event.config_info,
@@ -176,7 +178,7 @@ class StudyState:
             event.bracket,
             self._encode(event.config),
         )
-        if event.trial == self.n_trials:
+        if event.trial == len(self.trials):
             self.trials.append(trial)
         else:  # an exploit changes the configuration of a trial that goes on
             self.trials[event.trial] = trial
@@ -235,6 +237,9 @@ class StudyState:
 
     def _extended(self, event: ev.GeneratorExtended) -> None:
         self.generator.extend(event.generator)
+
+    def _placed(self, event: ev.CheckpointsPlaced) -> None:
+        self.places.add(event.place)
 
     def _noted(self, event: ev.Noted) -> None:
         pass

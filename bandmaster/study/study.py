@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import operator
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bandmaster.core import events as ev
@@ -12,7 +12,7 @@ from bandmaster.core.checkpoints import step_of
 from bandmaster.core.clock import Clock, SystemClock
 from bandmaster.core.codec import native
 from bandmaster.core.decisions import Decision
-from bandmaster.core.job import Job
+from bandmaster.core.job import Job, named
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
@@ -30,6 +30,7 @@ from bandmaster.study.proposing import Proposal
 from bandmaster.study.replay import replay
 from bandmaster.study.retries import after_failure, after_loss, left_at
 from bandmaster.study.state import StudyState
+from bandmaster.study.verdict import failed_at, judged
 from bandmaster.study.view import StudyView
 
 __all__ = ["Study"]
@@ -227,7 +228,7 @@ class Study(StudyView):
     def tell(
         self,
         job: Job | int,
-        outcome: Outcome | Mapping[str, Any] | float,
+        outcome: Outcome | Mapping[str, Any] | float | BaseException,
         *,
         attempt: int | None = None,
         durable: bool = True,
@@ -242,8 +243,8 @@ class Study(StudyView):
         ----------
         job : Job or int
             The job, or its number.
-        outcome : Outcome, number or mapping
-            What `compute` may return is accepted as well; a NaN becomes a failure.
+        outcome : Outcome, number, mapping or exception
+            What `compute` may return or raise will do; a NaN becomes a failure.
         attempt : int, optional
             Which attempt; default: the job's (the current one for a number).
         durable : bool, default True
@@ -259,7 +260,7 @@ class Study(StudyView):
         UnknownJobError
             When no such job was issued.
         """
-        number, attempt = _named(job, attempt)
+        number, attempt = named(job, attempt)
         if not isinstance(outcome, Outcome):
             outcome = outcome_of(outcome)
         counted = self._tell(number, attempt, outcome)
@@ -273,19 +274,15 @@ class Study(StudyView):
             entry = self._entry(number)
             if entry is None:
                 return False
-            if attempt is None:
-                attempt = entry.job.attempt
+            attempt = entry.job.attempt if attempt is None else attempt
             current = attempt == entry.job.attempt and not entry.waiting
             if attempt > entry.job.attempt:
-                raise StudyError(f"job {number} has no attempt {attempt}: {self._story(entry)}")
-            outcome = self._state.objectives.judge(outcome)
-            if not outcome.ok:
-                if not current:
-                    return False
-                if self.retry_failed and self._retry(entry, outcome):
-                    return True
-            self._finish(number, attempt, outcome)
-            return True
+                raise StudyError(f"job {number} has no attempt {attempt}: {entry.story}")
+            outcome = judged(self._state, outcome)
+            counts = outcome.ok or current
+            if counts:
+                self._end(entry, attempt, outcome)
+            return counts
 
     def report(
         self,
@@ -310,7 +307,8 @@ class Study(StudyView):
         Returns
         -------
         Decision
-            STOP for an attempt that is no longer current, or after the study was stopped.
+            STOP for an attempt that is no longer current, or after the study was stopped; and for
+            one that has failed, because what it reports lacks what the generator goes by.
 
         Raises
         ------
@@ -318,11 +316,15 @@ class Study(StudyView):
             When the metrics are no plain data.
         """
         told = native(metrics if isinstance(metrics, Mapping) else {"loss": metrics})
-        number, attempt = _named(job, attempt)
+        number, attempt = named(job, attempt)
         with self._lock:
             self._check()
             state, entry = self._state, self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
+                return Decision.STOP
+            wrong = None if state.stopped is not None else state.generator.wrong_report(told)
+            if wrong is not None:
+                self._end(entry, entry.job.attempt, failed_at(entry, wrong, self._clock()))
                 return Decision.STOP
             loss = state.objectives.loss(told)
             if step is None:
@@ -355,7 +357,7 @@ class Study(StudyView):
         """
         with self._lock:
             self._check()
-            entry = self._entry(_named(job, None)[0])
+            entry = self._entry(named(job, None)[0])
             if entry is None:
                 return False
             outcome = Outcome.failed(reason, status=Status.STOPPED, worker=entry.worker)
@@ -383,18 +385,17 @@ class Study(StudyView):
         bool
             Whether the job was out, and now waits or has ended.
         """
-        number, attempt = _named(job, attempt)
+        number, attempt = named(job, attempt)
         with self._lock:
             self._check()
             entry = self._entry(number)
             if entry is None or entry.waiting or attempt not in (None, entry.job.attempt):
                 return False
-            self._commit(
-                after_loss(
-                    entry, reason, counted=counted, max_retries=self.max_retries,
-                    time=self._clock(), objectives=self._state.objectives,
-                )
+            event = after_loss(
+                entry, reason, counted=counted, max_retries=self.max_retries,
+                time=self._clock(), judge=partial(judged, self._state),
             )  # fmt: skip
+            self._commit(event)
             return True
 
     def requeue_orphans(self, reason: str, *, counted: bool = False) -> int:
@@ -426,6 +427,12 @@ class Study(StudyView):
         with self._lock:
             self._commit(ev.Noted(self._clock(), text))
 
+    def place_checkpoints(self, place: str) -> None:
+        """Write into the journal where checkpoints are, unless it says so already."""
+        with self._lock:
+            if place not in self._state.places:
+                self._commit(ev.CheckpointsPlaced(self._clock(), place))
+
     # -- inside: the lock is held ---------------------------------------------------------------
 
     def _entry(self, number: int) -> OpenJob | None:
@@ -436,10 +443,6 @@ class Study(StudyView):
                 f"{self._state.n_jobs} jobs"
             )
         return entry
-
-    def _story(self, entry: OpenJob) -> str:
-        where = f"waits ({entry.reason})" if entry.waiting else f"is at {entry.worker or '-'}"
-        return f"attempt {entry.job.attempt} of trial {entry.job.trial} {where}"
 
     def _reissue(self, entry: OpenJob, worker: str) -> Job:
         job = entry.job
@@ -462,19 +465,22 @@ class Study(StudyView):
         )  # fmt: skip
         return self._state.open[number].job
 
+    def _end(self, entry: OpenJob, attempt: int, outcome: Outcome) -> None:
+        again = None
+        if self.retry_failed and not outcome.ok and self._state.stopped is None:
+            again = after_failure(
+                entry, outcome, retry_failed=self.retry_failed, time=self._clock()
+            )
+        if again is None:
+            self._finish(entry.job.number, attempt, outcome)
+        else:
+            self._commit(again)
+
     def _finish(self, number: int, attempt: int, outcome: Outcome) -> None:
         if not outcome.ok:
             logger.debug("Job %d ended %s: %s", number, outcome.status.value, outcome.error)
         outcome = left_at(self._state.open[number], outcome)
         self._commit(ev.JobFinished(self._clock(), number, attempt, outcome))
-
-    def _retry(self, entry: OpenJob, outcome: Outcome) -> bool:
-        if self._state.stopped is not None:
-            return False
-        event = after_failure(entry, outcome, retry_failed=self.retry_failed, time=self._clock())
-        if event is not None:
-            self._commit(event)
-        return event is not None
 
     def _commit(self, *events: ev.Event) -> None:
         """Apply events and what follows from them, and hand all of it to the journal at once."""
@@ -489,11 +495,5 @@ class Study(StudyView):
             self._poison = error
             raise
         finally:
-            self._changed.notify_all()
-
-
-def _named(job: Job | int, attempt: int | None) -> tuple[int, int | None]:
-    """Return the job's number and the attempt that is meant; None is the current one."""
-    if isinstance(job, Job):
-        return job.number, job.attempt if attempt is None else attempt
-    return operator.index(job), attempt
+            if self._watching:
+                self._changed.notify_all()

@@ -69,8 +69,20 @@ class ResultTable:
                 for name in self.parameters
             ],
             [["Budgets", *(format_budget(b) + " (max)" * (b == top) for b in self._shown)]],
-            [[_cut(_one_line(optimal)), *map(format_loss, values)]],
+            [[_cut(_one_line(optimal)), *map(format_loss, values)], *self._others()],
             [["Num Configs", *(str(self.n_configs.get(b, 0)) for b in self._shown)]],
+        ]
+
+    def _others(self) -> list[list[str]]:
+        """The other metrics that count, of the same evaluations."""
+        bests = [self.best.get(budget) for budget in self._shown]
+        return [
+            [
+                _cut(_one_line(m.name)),
+                *(format_loss(None if e is None else e.metrics.get(m.name)) for e in bests),
+            ]
+            for m in (*self.objectives.optimized, *self.objectives.constraints)
+            if m != self.objectives.primary
         ]
 
     def _value(self, best: Evaluation | None) -> float | None:

@@ -22,6 +22,8 @@ from bandmaster.study.timings import Timings
 
 __all__ = ["StudyView"]
 
+_AT_ONCE = 1_000  # trials whose checkpoints are looked at before others may have the study
+
 
 class StudyView:
     """The part of `Study` that changes nothing: looking, and waiting for a change.
@@ -46,6 +48,7 @@ class StudyView:
         # Taken by itself: entering a Condition is Python code, where Ctrl-C would leave it locked.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
+        self._watching = 0  # how many wait for a change; under the lock
         self._poison: BaseException | None = None
         journal.watch(self._journal_failed)
 
@@ -220,7 +223,13 @@ class StudyView:
             False when `timeout` seconds passed first.
         """
         with self._lock:
-            return self._changed.wait_for(lambda: self._poison is not None or predicate(), timeout)
+            self._watching += 1
+            try:
+                return self._changed.wait_for(
+                    lambda: self._poison is not None or predicate(), timeout
+                )
+            finally:
+                self._watching -= 1
 
     def wake(self) -> None:
         """Have everybody in `wait_for` look again: what is not of the study has changed."""
@@ -236,15 +245,23 @@ class StudyView:
         with self._lock:
             self._state.ledger.listener = listener
 
-    def superfluous_checkpoints(self, keep: Keep) -> tuple[list[str], int]:
+    def superfluous_checkpoints(
+        self, keep: Keep, *, all_trials: bool = False
+    ) -> tuple[list[str], int, bool]:
         """Return the names of checkpoints that nobody needs any more, and forget them.
 
         They may be deleted once the journal keeps everything before the position that comes with
-        them (`wait_durable`).
+        them (`wait_durable`). The study is held for a moment only, so there may be more: the third
+        says so. `all_trials` looks not only at those of which something has changed, but, with the
+        calls that follow, at all.
         """
         with self._lock:
-            state = self._state
-            return state.ledger.collect(keep, state.generator.needs_checkpoint), self._position
+            ledger = self._state.ledger
+            if all_trials:
+                ledger.touch()
+            needs = self._state.generator.needs_checkpoint
+            names, more = ledger.collect(keep, needs, most=_AT_ONCE)
+            return names, self._position, more
 
     def known_checkpoints(self) -> set[str]:
         """Return the names of all checkpoints that were told of and are not superfluous."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bandmaster.core.decisions import Action, Done, New, Promote, Wait
 from bandmaster.core.job import Job
@@ -68,7 +69,7 @@ class BracketSuite(IterGeneratorSuite):
             expected = _naive_next(table, play.n_iterations, run, seen)
             action = seen.action
             if isinstance(action, New):
-                action = dataclasses.replace(action, source="model")
+                action = replace(action, source="model")
             assert expected == action
 
     def test_a_bracket_in_which_all_fails_ends(self) -> None:

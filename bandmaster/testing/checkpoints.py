@@ -146,16 +146,55 @@ class CheckpointStoreSuite(abc.ABC):
         assert isinstance(loaded, Path)
         assert content == (loaded / "weights").read_bytes()
 
-    @pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "inside/../../outside"])
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "/etc/passwd",
+            "../outside",
+            "inside/../../outside",
+            "../linking/inside",
+            "up/../etc",
+            "../../gone",
+            "to root",
+        ],
+    )
     def test_links_out_of_the_directory_are_refused(
         self, checkpoints: StoredCheckpoints, tmp_path: Path, target: str
     ) -> None:
         """What a link leads to elsewhere would not be kept, so it is not saved as if it were."""
         root = tmp_path / "linking"
         (root / "inside").mkdir(parents=True)
-        (root / "link").symlink_to(target)
-        with pytest.raises(CheckpointError, match="out of the directory"):
+        if target == "to root":
+            (root / "inside" / "to root").symlink_to("/")
+        (root / "up").symlink_to("inside/..")
+        (root / "link").symlink_to(f"inside/{target}" if target == "to root" else target)
+        with pytest.raises(CheckpointError, match=r"out of the directory|by an absolute path"):
             checkpoints.save(root, job=JOB, step=1)
+
+    def test_links_that_lead_nowhere_are_kept(
+        self, checkpoints: StoredCheckpoints, tmp_path: Path
+    ) -> None:
+        """Within the directory: to what is not there, to itself, round in a ring, to the root."""
+        root = tmp_path / "linking"
+        (root / "inside").mkdir(parents=True)
+        links = {
+            "gone": "missing/file", "self": "self", "there": "back", "back": "there", "dot": ".",
+            "inside/up": "..", "down": "inside/up/inside/../gone",
+        }  # fmt: skip
+        for name, target in links.items():
+            (root / name).symlink_to(target)
+        loaded = checkpoints.load(checkpoints.save(root, job=JOB, step=1))
+        assert isinstance(loaded, Path)
+        assert links.keys() == {
+            str(p.relative_to(loaded)) for p in loaded.rglob("*") if p.is_symlink()
+        }
+
+    def test_a_text_that_names_a_directory_is_a_text(
+        self, checkpoints: StoredCheckpoints, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is kept as one, and the log says how to keep the directory."""
+        assert str(tmp_path) == checkpoints.load(checkpoints.save(str(tmp_path), job=JOB, step=1))
+        assert "save pathlib.Path(" in caplog.text
 
     def test_pipes_are_refused(self, checkpoints: StoredCheckpoints, tmp_path: Path) -> None:
         """What is neither file nor directory cannot be kept."""

@@ -22,6 +22,7 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("prior counts three times in the bad density", "ETPE:etpe._BAD_PRIOR=1.0"),
         ("64 candidates, not 24", "ETPE:n_candidates=24"),
         ("10 start-up points, not 20", "ETPE:n_startup=20"),
+        ("kernels of coarse integers as wide as a cell", "ETPE:axes._STEP=0.0"),
         # These say something with --workers 32 only; one at a time they are the engine itself.
         ("many out: candidates around means", "ETPE:etpe._JOINING=1000000000"),
         ("many out: fewer good ones", "ETPE:etpe._GREEDIER=1000000000"),
@@ -32,6 +33,8 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("refits at 10 % growth, not each time", "GP:growth=1.0001"),
         ("refits at 10 % growth, not 50 %", "GP:growth=1.5"),
         ("768 candidates, not 256", "GP:n_candidates=256"),
+        # With --workers 32 only.
+        ("many out: a share explores", "GP:gp._EXPLORING=1000000000"),
     ),
     "Forest": (
         ("20 trees, not 10", "Forest:n_trees=10"),

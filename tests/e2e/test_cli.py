@@ -48,6 +48,10 @@ def saves(config, budget, context):
     return config["x"]
 
 
+def score(config):
+    return {"accuracy": -((config["x"] - 2) ** 2), "cost": config["x"]}
+
+
 def slow(config):
     import time
     print("begins", flush=True)
@@ -99,6 +103,18 @@ def test_three_programs_make_a_run(folder: Path, nameserver: Program, target: st
     with (folder / "rows.csv").open() as file:
         assert 26 == len(list(csv.DictReader(file)))  # two cycles of three brackets
     assert [] == nameserver.bad_lines + worker.bad_lines + master.bad_lines
+
+
+def test_a_master_goes_by_its_metrics(folder: Path, nameserver: Program) -> None:
+    """What is maximised and what must keep a threshold are options."""
+    worker = Program(bandmaster("worker", "objective:score", *RUN), cwd=folder)
+    metrics = ("--metric", "accuracy:maximize", "--metric", "cost<=1")
+    master = start_master(folder, "--generator", "flat", "--n-trials", "8", *metrics)
+    with worker, master:
+        assert 0 == master.finish(), master
+        assert 0 == worker.finish(), worker
+    assert "| Optimal accuracy |" in master.out
+    assert "evaluations break a constraint (cost)" in master.out
 
 
 def test_a_worker_of_a_plain_function_stays_light(folder: Path, nameserver: Program) -> None:

@@ -175,6 +175,42 @@ def test_a_wrong_certificate(names: NameServer) -> None:
     assert "does not use TLS" in only_failure(check()).found
 
 
+@pytest.mark.parametrize(
+    ("there", "here", "found", "advice"),
+    [
+        (True, {"tls": "", "certificate": None}, "uses TLS, and here the connection file",
+         "copy it anew from the name server's machine"),
+        (True, {"tls": "ab" * 32}, "another certificate", "copy the connection file"),
+        (False, {"tls": "ab" * 32}, "does not use TLS, and here the connection file",
+         "start the name server with --tls"),
+        (False, "--tls", "--tls insists on it", "or leave out --tls here"),
+        (True, "", "there is no connection file, no --tls, and no BANDMASTER_TLS",
+         "set BANDMASTER_TLS=1, or give --tls"),
+        (True, "0", "BANDMASTER_TLS is 0", "set BANDMASTER_TLS=1, or give --tls"),
+        (False, "1", "BANDMASTER_TLS is 1", "or set BANDMASTER_TLS=0 here"),
+    ],
+)  # fmt: skip
+def test_tls_at_one_end_only(
+    monkeypatch: pytest.MonkeyPatch, there: bool, here: object, found: str, advice: str
+) -> None:
+    """What each end does, what says so here, and how to bring them together."""
+    with NameServer("sick", port=0, tls=there):
+        known = info()
+        if isinstance(here, dict):
+            connection_file.write(dataclasses.replace(known, **here))
+        elif here != "--tls":
+            connection_file.path_of("sick").unlink()
+            monkeypatch.setenv("BANDMASTER_KEY", known.key.hex())
+            monkeypatch.setenv("BANDMASTER_NAMESERVER", f"{known.host}:{known.port}")
+            monkeypatch.setenv("BANDMASTER_TLS", str(here))
+        failure = only_failure(check(**({"tls": True} if here == "--tls" else {})))
+        if isinstance(here, dict):
+            connection_file.write(known)
+    assert "TLS" == failure.subject
+    assert found in failure.found
+    assert advice in failure.advice
+
+
 def test_something_else_listens_there(names: NameServer) -> None:
     """A port of another program is said to be that."""
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -211,6 +211,22 @@ def test_an_objective_that_cannot_be_called_is_refused():
         search(5)
 
 
+def test_without_budgets_no_parameter_gets_one_by_its_place():
+    """`def f(config, data)` has forgotten something; with budgets the second one is the budget."""
+
+    def objective(config, epochs):
+        return float(epochs)
+
+    with pytest.raises(ConfigurationError, match="needs a parameter 'epochs', which nobody gives"):
+        fmin(objective, SPACE, "Random", n_iterations=2, show_progressbar=False)
+    generator = HyperBandIterGenerator(min_budget=1, max_budget=3, eta=3)
+    result = fmin(
+        objective, SPACE, "Random", n_iterations=1, multi_fidelity_iter_generator=generator,
+        show_progressbar=False,
+    )  # fmt: skip
+    assert {1.0, 3.0} == {e.loss for e in result.history}
+
+
 def test_what_is_planned_is_said_before_it_starts(capsys):
     """With a bar, on standard error."""
     fmin(loss, SPACE, multi_fidelity_iter_generator=HyperBandIterGenerator(1, 4, 2),

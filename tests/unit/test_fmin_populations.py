@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+
 import pytest
 
 from bandmaster import Study, fmin
 from bandmaster.checkpoints import Keep
+from bandmaster.core.decisions import Decision
 from bandmaster.core.objectives import Metric
-from bandmaster.errors import ConfigurationError
+from bandmaster.core.outcome import Status
+from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.multifidelity import HyperBandIterGenerator, PBTIterGenerator
 
 RATE = {"rate": {"_type": "uniform", "_value": [0.0, 1.0]}}
@@ -117,3 +123,166 @@ def test_a_trial_that_goes_on_by_itself_exploits_nobody():
         (e.trial, e.job) for e in result.evaluations if "exploits" in e.config_info
     }
     assert len(exploits) <= 2  # of three members one exploits, at each of two boundaries
+
+
+def reports_nothing_of_use(config, context):
+    """The metric that the population goes by is misspelt."""
+    while True:
+        context.report({"grwon": 1.0}, checkpoint=1)
+
+
+def swallows_all(config, context):
+    """Whatever a report raises, it goes on."""
+    with contextlib.suppress(Exception):
+        context.report({"grwon": 1.0}, auto_stop=False)
+    return {"grown": 1.0}
+
+
+def returns_without_it(config, context):
+    """What it reports is in order, what it returns is not."""
+    context.report({"grown": 1.0})
+    return {"loss": 1.0}
+
+
+def returns_nonsense(config, context):
+    """The number that is there is none."""
+    return {"grown": float("nan"), "loss": 1.0}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("objective", "says"),
+    [
+        (reports_nothing_of_use, "reported ['grwon'] without 'grown'"),
+        (swallows_all, "reported ['grwon'] without 'grown'"),
+        (returns_without_it, "returned ['loss'] without 'grown'"),
+        (returns_nonsense, "grown is nan"),
+    ],
+)
+def test_who_lacks_the_metric_has_failed_wherever_it_ran(objective, says, n_jobs):
+    """In this process or in others: a failed evaluation that names the metric, and no more."""
+    result = fmin(
+        objective, multi_fidelity_iter_generator=population(), metrics=["loss"], n_jobs=n_jobs,
+        parallel_strategy="Serial" if n_jobs == 1 else "AsyncComm", show_progressbar=False,
+    )  # fmt: skip
+    assert [Status.FAILED] * 3 == [e.status for e in result.evaluations]
+    assert {True} == {says in error for error in result.errors.values()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("objective", [reports_nothing_of_use, returns_without_it])
+def test_a_run_in_which_all_lack_it_ends_with_that_error(objective, n_jobs):
+    """As with any failure that comes first and again and again."""
+    generator = PBTIterGenerator(
+        2, metric="grown", mode="max", hyperparam_mutations=RATE, num_samples=9, max_failures=-1
+    )
+    with pytest.raises(AllFailedError, match="without 'grown'"):
+        fmin(
+            objective, multi_fidelity_iter_generator=generator, metrics=["loss"], n_jobs=n_jobs,
+            parallel_strategy="Serial" if n_jobs == 1 else "AsyncComm", show_progressbar=False,
+        )  # fmt: skip
+
+
+def test_who_is_lost_at_its_boundary_is_judged_like_the_others():
+    """Its last report ends its job, and is as good as what it would have returned."""
+    study = Study(generator=population(), optimizer="Random", metrics=["loss"])
+    for value, status in ((1.0, Status.OK), (float("nan"), Status.FAILED)):
+        job = study.ask()
+        metrics = {"loss": 1.0, "grown": value}
+        assert Decision.PAUSE is study.report(job, metrics, step=int(job.budget))
+        study.requeue(job, "its worker died")
+        assert status is study.history[-1].status
+
+
+def test_a_report_that_lacks_it_is_tried_again_like_other_failures():
+    """`retry_failed` counts; by hand the answer is to stop, and the job's end says why."""
+    study = Study(generator=population(), optimizer="Random", retry_failed=1)
+    job = study.ask()
+    assert Decision.STOP is study.report(job, {"loss": 1.0})
+    again = study.ask()
+    assert (job.number, 1) == (again.number, again.attempt)
+    assert Decision.STOP is study.report(again, {"loss": 1.0})
+    assert not study.tell(again, {"grown": 1.0})
+    (evaluation,) = study.history
+    assert Status.FAILED is evaluation.status
+    assert "without 'grown'" in evaluation.error
+    assert Decision.CONTINUE is study.report(study.ask(), {"grown": 1.0})
+
+
+CHOICE = {
+    "net(choice)": {
+        "dense": {"width": {"_type": "uniform", "_value": [0.0, 1.0]}},
+        "conv": {"depth": {"_type": "uniform", "_value": [0.0, 1.0]}},
+    }
+}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("option", ["param_space", "hyperparam_mutations"])
+def test_a_choice_of_sub_spaces_is_refused_where_it_cannot_be(option, nested):
+    """The key is named, and what to write instead."""
+    entries = {"model": CHOICE} if nested else CHOICE
+    key = r"model:net\(choice\)" if nested else r"net\(choice\)"
+    with pytest.raises(ConfigurationError, match=f"{option} has the key '{key}'.*config_space"):
+        PBTIterGenerator(2, **{option: entries})
+
+
+@pytest.mark.parametrize(
+    "mutations", [None, {"net:__choice__": ["dense", "conv"], "net:conv:depth": [0.1, 0.9]}]
+)
+def test_a_population_in_a_space_with_choices(mutations):
+    """What is written instead: the space's choices hold in each member, also after exploits."""
+
+    def learn(config, context):
+        state = context.load() or 0.0
+        (value,) = (value for name, value in config.items() if name != "net:__choice__")
+        while True:
+            state += value
+            context.report({"loss": -state}, checkpoint=state)
+
+    generator = PBTIterGenerator(
+        2, quantile_fraction=0.5, synch=True, stop=12, num_samples=6, resample_probability=0.5,
+        hyperparam_mutations=mutations,
+    )  # fmt: skip
+    result = fmin(
+        learn, CHOICE, multi_fidelity_iter_generator=generator, optimizer="Random",
+        show_progressbar=False, parallel_strategy="Serial",
+    )  # fmt: skip
+    assert {} == result.errors
+    taken = {exploit.config["net:__choice__"] for exploit in result.exploits()}
+    assert {"dense", "conv"} == taken
+    assert all(2 == len(exploit.config) for exploit in result.exploits())
+
+
+@pytest.mark.parametrize("options", [{}, {"max_failures": 1}])
+def test_members_in_processes_of_their_own(options, tmp_path):
+    """With `isolate`: they save, load and exploit as without; who is killed goes on."""
+    killed = tmp_path / "killed"
+
+    def train_or_die(config, context):
+        state = context.load() or 0.0
+        while True:
+            if options and context.step == 3 and not killed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            state += config["rate"]
+            context.report({"grown": state}, checkpoint=state)
+
+    result = fmin(
+        train_or_die, multi_fidelity_iter_generator=population(**options), n_jobs=2, isolate=True,
+        checkpoint_store=tmp_path / "store", show_progressbar=False,
+    )  # fmt: skip
+    assert {} == result.errors
+    assert bool(options) == bool(result.failures) == killed.exists()
+    assert result.exploits()
+    for trial in range(3):
+        assert [1, 2, 3, 4, 5, 6] == list(result.history(trial)["step"])
+
+
+def test_an_evaluation_that_reports_nothing_is_told_how_members_train():
+    """That its outcome lacks the metric is no help to who does not know of reports."""
+    with pytest.raises(AllFailedError, match=r"needs \['grown'\].*in a loop.*context\.report"):
+        fmin(
+            lambda config: 1.0, multi_fidelity_iter_generator=population(), n_iterations=1,
+            max_initial_failures=2, show_progressbar=False,
+        )  # fmt: skip

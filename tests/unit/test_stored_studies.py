@@ -158,6 +158,9 @@ def test_a_search_whose_study_is_taken_ends_with_the_reason():
         {"max_initial_failures": 0},
         {"sigterm_grace": "10"},
         {"job_timeout": 0},
+        {"checkpoint_store": 3},
+        {"checkpoint_store": "nowhere://x"},
+        {"keep_checkpoints": "best"},
     ],
 )
 def test_a_call_that_is_refused_leaves_nothing_in_the_storage(url, mistake):

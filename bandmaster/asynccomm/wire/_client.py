@@ -13,7 +13,7 @@ from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.frames import check_name
 from bandmaster.asynccomm.wire._connection import Connection
-from bandmaster.asynccomm.wire._pyro import MSG_INVOKE, SendingMessage, msgpack
+from bandmaster.asynccomm.wire._patterns import Pattern, call_pattern
 from bandmaster.asynccomm.wire._reply import decode_reply
 from bandmaster.asynccomm.wire._server import MAX_MESSAGE
 from bandmaster.asynccomm.wire._sockets import connect, give_up_after
@@ -89,6 +89,7 @@ class Client:
         self._connection: Connection | None = None
         self._hung_up: list[Connection] = []
         self._sequence = 0
+        self._patterns: dict[str, Pattern] = {}
         self._closes = 0
         self._start_over()
         _clients.add(self)
@@ -246,8 +247,10 @@ class Client:
 
     def _exchange(self, connection: Connection, method: str, payload: bytes) -> bytes:
         self._sequence = sequence = (self._sequence + 1) & 0xFFFF
-        call = msgpack.dumpsCall(self.object_id, "exchange", (method, payload), {})
-        connection.send(SendingMessage(MSG_INVOKE, 0, sequence, msgpack.serializer_id, call).data)
+        pattern = self._patterns.get(method)
+        if pattern is None:
+            pattern = self._patterns[method] = call_pattern(self.object_id, method)
+        connection.send(pattern.fill(sequence, payload))
         answers, reply = connection.read_result()
         if answers != sequence:
             raise ProtocolError("an answer to another call")

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bandmaster.asynccomm import frames
 from bandmaster.errors import CommTimeoutError, MasterLostError, ProtocolError
@@ -64,6 +64,8 @@ class Connection:
         self.held: bytes | None = None  # an answer that is to leave after `until`
         self.max_message = max_message
         self._serving = serving
+        self._check = frames.check_call_header if serving else frames.check_result_header
+        self._calls = frames.CallReader()
         self._closing = threading.RLock()
         self._closed = False
         self._tls = False
@@ -74,7 +76,7 @@ class Connection:
 
     def read_call(self) -> frames.Call:
         """Return the next request."""
-        return frames.read_call(self._read_frame())
+        return self._calls.read(self._read_frame())
 
     def read_result(self) -> tuple[int, bytes]:
         """Return the next reply: which call it answers, and its data."""
@@ -83,7 +85,6 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send a whole frame."""
         try:
-            data = frames.plain(data)
             if not self._serving:
                 if self.deadline is not None or self.sock.gettimeout() is not None:
                     self._set_timeout()
@@ -126,7 +127,7 @@ class Connection:
     @property
     def pending(self) -> bool:
         """Whether there is something to read that the kernel does not know of any more."""
-        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+        return self._tls and self.sock.pending() > 0  # type: ignore[attr-defined]  # it is TLS's
 
     def close(self) -> None:
         """Hang up and free the descriptor."""
@@ -152,11 +153,7 @@ class Connection:
             with self._waiting(frames.HEADER_SIZE):
                 while len(data) < frames.HEADER_SIZE:
                     data += self._receive(_FIRST)
-        check_header: Any = (
-            frames.check_call_header if self._serving else frames.check_result_header
-        )
-        header = data[: frames.HEADER_SIZE]
-        size = frames.HEADER_SIZE + check_header(header, self.max_message)
+        size = frames.HEADER_SIZE + self._check(data, self.max_message)
         if len(data) < size:
             # It grows as the bytes arrive: a header alone makes nobody allocate anything.
             parts = [data]
@@ -199,7 +196,7 @@ class Connection:
                 return self._receive(_FIRST)
         except OSError as error:
             raise MasterLostError(f"the connection broke: {error}") from error
-        return self._not_the_end(chunk)
+        return chunk or self._end()
 
     @contextlib.contextmanager
     def _waiting(self, size: int) -> Iterator[None]:
@@ -223,13 +220,11 @@ class Connection:
                 what = "the rest of a message did not come" if self._serving else "no answer"
                 raise CommTimeoutError(f"{what} in time") from error
             raise MasterLostError(f"the connection broke: {error}") from error
-        return self._not_the_end(chunk)
+        return chunk or self._end()
 
-    def _not_the_end(self, chunk: bytes) -> bytes:
-        if not chunk:
-            self.ended = True
-            raise MasterLostError("the other end hung up")
-        return chunk
+    def _end(self) -> bytes:
+        self.ended = True
+        raise MasterLostError("the other end hung up")
 
     def _set_timeout(self) -> None:
         if self.deadline is None:

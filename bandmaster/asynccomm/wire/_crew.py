@@ -200,18 +200,17 @@ class Crew:
 
     def _lead(self) -> None:
         """Serve what is ready until there are too many at work."""
+        # Taking from a dictionary and looking at a number need no lock.
         while True:
             fd = self._ready.wait(blocking=not self._held)
             if fd == NOTHING or len(self._held) >= _MOST_HELD:
                 self._let_go()
             if fd != NOTHING:
-                with self._lock:
-                    connection = None if fd is None else self._connections.pop(fd, None)
+                connection = None if fd is None else self._connections.pop(fd, None)
                 if connection is not None and self._step(connection, self._serve):
                     self._held.append(connection)
-            with self._lock:
-                if fd is not None and self._at_work <= _AT_WORK:
-                    continue
+            if fd is not None and self._at_work <= _AT_WORK:
+                continue
             self._let_go()  # whoever else is at work may be waiting already
             with self._lock:
                 if fd is None or self._at_work > _AT_WORK:
@@ -238,16 +237,16 @@ class Crew:
         except BaseException:
             logger.exception("the connection of %s failed", connection.peer)
             return False
-        if alive and connection.held is None:
-            fd = connection.fileno()
-            try:
-                with self._lock:
-                    self._connections[fd] = connection
-                    if not self._closed:
-                        self._ready.arm(fd)
-            except OSError as error:
-                self._give_up(connection, fd, error)
-        return alive and connection.held is not None
+        if not alive or connection.held is not None:
+            return alive
+        fd = connection.fileno()
+        self._connections[fd] = connection
+        try:
+            if not self._closed:
+                self._ready.arm(fd)
+        except OSError as error:
+            self._give_up(connection, fd, error)
+        return False
 
     def _give_up(self, connection: Connection, fd: int, error: OSError) -> None:
         """End a connection that the system does not watch."""

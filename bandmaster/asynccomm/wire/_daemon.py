@@ -8,9 +8,9 @@ from collections.abc import Callable
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.preamble import Secure
 from bandmaster.asynccomm.wire._connection import Connection
+from bandmaster.asynccomm.wire._patterns import ANSWER
 from bandmaster.asynccomm.wire._peer import Handler
-from bandmaster.asynccomm.wire._pyro import MSG_RESULT, SendingMessage, msgpack
-from bandmaster.asynccomm.wire._reply import encode_error, encode_reply
+from bandmaster.asynccomm.wire._reply import Reply, encode_error, encode_reply
 from bandmaster.asynccomm.wire._throttle import Throttle
 from bandmaster.asynccomm.wire._tls import Opened
 from bandmaster.errors import (
@@ -86,14 +86,14 @@ class GuardedDaemon:
         except ProtocolError as error:
             self._log.warning("closing the connection of %s: %s", conn.peer, error)
             raise
-        reply = self._reply(conn, call.target, call.method, call.payload)
-        data = SendingMessage(MSG_RESULT, 0, call.sequence, msgpack.serializer_id, reply).data
+        how, reply = self._reply(conn, call.target, call.method, call.payload)
+        data = ANSWER.fill(call.sequence, reply, how)
         if conn.until is None:
             conn.send(data)
         else:
             conn.held = data
 
-    def _reply(self, conn: Connection, name: str, method: str, payload: bytes) -> bytes:
+    def _reply(self, conn: Connection, name: str, method: str, payload: bytes) -> Reply:
         assert conn.peer is not None
         try:
             handler = self._handlers.get(name)
@@ -105,18 +105,17 @@ class GuardedDaemon:
                     f"the answer to {method!r} has {len(answer)} bytes, at most "
                     f"{self.max_message - 16} are allowed"
                 )
-            reply = encode_reply(bytes(answer))
+            return encode_reply(bytes(answer))
         except BandmasterError as error:
-            reply = encode_error(error)
+            return encode_error(error)
         except BaseException as error:  # noqa: BLE001 - logged with its traceback, and answered
             self._log.exception("%s: %s of %s failed", name, method, conn.peer)
-            reply = encode_error(
+            return encode_error(
                 CommError(
                     f"the other end failed in {method!r} with {type(error).__name__}; its log "
                     "has the traceback"
                 )
             )
-        return bytes(msgpack.dumps(reply))
 
     def gone(self, conn: Connection) -> None:
         """Tell every handler that a connection has ended."""

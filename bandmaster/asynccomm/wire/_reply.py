@@ -6,7 +6,10 @@ from bandmaster import errors
 from bandmaster.core.codec import pack, unpack
 from bandmaster.errors import BandmasterError, CodecError, CommError, ProtocolError
 
-__all__ = ["decode_reply", "encode_error", "encode_reply"]
+__all__ = ["Reply", "decode_reply", "encode_error", "encode_reply"]
+
+Reply = tuple[bytes, bytes]
+"""Both parts of a reply."""
 
 _ANSWER, _ERROR = b"\x00", b"\x01"
 _MAX_TEXT = 10_000
@@ -17,18 +20,18 @@ _ALLOWED: dict[str, type[BandmasterError]] = {
 }
 
 
-def encode_reply(answer: bytes) -> bytes:
+def encode_reply(answer: bytes) -> Reply:
     """Return the reply of a call that went well."""
-    return _ANSWER + answer
+    return _ANSWER, answer
 
 
-def encode_error(error: BandmasterError) -> bytes:
+def encode_error(error: BandmasterError) -> Reply:
     """Return the reply of a call that raised `error`: its class, or the nearest one that may
     travel, and its message."""
     name = next(
         kind.__name__ for kind in type(error).__mro__ if _ALLOWED.get(kind.__name__) is kind
     )
-    return _ERROR + pack((name, str(error)[:_MAX_TEXT]))
+    return _ERROR, pack((name, str(error)[:_MAX_TEXT]))
 
 
 def decode_reply(reply: bytes) -> bytes:
@@ -41,7 +44,7 @@ def decode_reply(reply: bytes) -> bytes:
     ProtocolError
         When the reply is neither an answer nor an error.
     """
-    if reply[:1] == _ANSWER:
+    if reply.startswith(_ANSWER):
         return reply[1:]
     if reply[:1] != _ERROR:
         raise ProtocolError("a reply that is neither an answer nor an error")

@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable
 
 from bandmaster.asynccomm import preamble
 from bandmaster.asynccomm.addresses import Address
@@ -354,25 +353,32 @@ class Server:
     def _serve(self, connection: Connection) -> bool:
         """Answer one call; False when the connection has ended."""
         assert self._daemon is not None
-        return self._lives(connection, self._daemon.answer)
+        try:
+            self._daemon.answer(connection)
+        except BaseException as error:  # noqa: BLE001 - looked at there
+            return self._broken(connection, error)
+        return True
 
     def _release(self, connection: Connection) -> bool:
         """Send the answer that was held back; False when the connection has ended."""
-        return self._lives(connection, Connection.release)
-
-    def _lives(self, connection: Connection, act: Callable[[Connection], None]) -> bool:
-        done = False
         try:
-            act(connection)
-            done = True
-        except CommTimeoutError as error:
-            self._log.warning("closing the connection of %s: %s", connection.peer, error)
-        except OSError:  # all of our own errors here are of this kind
-            logger.debug("%s is gone", connection.peer)
+            connection.release()
+        except BaseException as error:  # noqa: BLE001 - looked at there
+            return self._broken(connection, error)
+        return True
+
+    def _broken(self, connection: Connection, error: BaseException) -> bool:
+        """End a connection, and return False; what is no error of a connection is raised."""
+        try:
+            if isinstance(error, CommTimeoutError):
+                self._log.warning("closing the connection of %s: %s", connection.peer, error)
+            elif isinstance(error, OSError):  # all of our own errors here are of this kind
+                logger.debug("%s is gone", connection.peer)
+            else:
+                raise error
         finally:
-            if not done:
-                self._end(connection)
-        return done
+            self._end(connection)
+        return False
 
     def _end(self, connection: Connection) -> None:
         # The place is free before anybody hears of it, so that a handler can count on it.

@@ -6,6 +6,7 @@ import abc
 import enum
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,6 +85,11 @@ class Backend(abc.ABC):
 
     def mark(self, identity: str) -> Mark | None:
         """Return where positions are noted beside the database, if they are."""
+        return None
+
+    @property
+    def file(self) -> Path | None:
+        """The database as a file, if it is one."""
         return None
 
     def connect(self) -> sa.Connection:

@@ -105,6 +105,11 @@ class SqliteBackend(Backend):
         """Return the mark beside the file."""
         return Mark(self._path.with_name(self._path.name + "-mark"), identity)
 
+    @property
+    def file(self) -> Path:
+        """The database."""
+        return self._path
+
     def begin_write(self, connection: sa.Connection) -> sa.RootTransaction:
         """Begin with the lock."""
         return connection.execution_options(bandmaster_write=True).begin()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -58,6 +59,11 @@ class SqlStorage(Storage):
         self._lock = threading.Lock()
         self._journals: set[SqlJournal] = set()
         self._identity = prepare(self._backend, create=create)
+
+    @property
+    def file(self) -> Path | None:
+        """The file in which all of it is, of SQLite."""
+        return self._backend.file
 
     def open_journal(
         self,

@@ -146,6 +146,32 @@ def test_every_call_of_ours_is_admitted(target: str, method: str, payload: bytes
     assert frames.Call(1, target, method, payload) == frames.read_call(frame(data))
 
 
+few = st.sampled_from(["a", "ab", "b", "a" * 40, "next"])
+mutated = st.tuples(st.integers(0, 60), st.binary(max_size=3)) | st.none()
+
+
+@given(st.lists(st.tuples(few, few, st.binary(max_size=5), mutated), max_size=6))
+def test_what_was_read_before_changes_nothing(
+    requests: list[tuple[str, str, bytes, tuple[int, bytes] | None]],
+) -> None:
+    """A connection's reader takes, and refuses, each request as a fresh one would."""
+    reader = frames.CallReader()
+    for target, method, payload, patch in requests:
+        data = msgpack.packb((target, "exchange", (method, payload), {}))
+        if patch is not None:
+            position, other = patch
+            data = data[:position] + other + data[position + len(other) :]
+        try:
+            expected: frames.Call | None = frames.read_call(frame(data))
+        except ProtocolError:
+            expected = None
+        try:
+            actual: frames.Call | None = reader.read(frame(data))
+        except ProtocolError:
+            actual = None
+        assert expected == actual
+
+
 @given(st.binary(max_size=300) | st.tuples(st.integers(0, len(CALL) - 1), st.binary(max_size=4)))
 def test_what_is_admitted_is_plain(data: bytes | tuple[int, bytes]) -> None:
     """Random and mutated payloads are refused, or read as msgpack reads them."""

@@ -55,8 +55,9 @@ def test_drafts_of_the_living_stay(tmp_path: Path) -> None:
     assert ["other"] == os.listdir(tmp_path)
 
 
-def test_drafts_of_the_killed_are_collected(tmp_path: Path) -> None:
-    """What a process wrote that was killed is removed when a master opens the store."""
+@pytest.mark.parametrize("when", ["mark", "tidy"])
+def test_drafts_of_the_killed_are_collected(tmp_path: Path, when: str) -> None:
+    """What a process wrote that was killed is removed when a master opens or leaves the store."""
     store = DirectoryStore(tmp_path)
     code = (
         "import os, signal; from bandmaster.checkpoints import DirectoryStore\n"
@@ -65,8 +66,17 @@ def test_drafts_of_the_killed_are_collected(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=False)
     assert 1 == len(os.listdir(tmp_path / "incoming"))
-    store.mark()
+    (tmp_path / checkpoint_name(1, "0" * 64)).touch()  # so that the place stays
+    getattr(store, when)()
     assert [] == os.listdir(tmp_path / "incoming")
+
+
+def test_a_draft_that_was_adopted_is_not_collected(tmp_path: Path) -> None:
+    """Though its writer has died."""
+    (tmp_path / "a.part").write_bytes(b"whole")
+    with Draft.adopt(tmp_path / "a.part"):
+        assert 0 == collect_drafts(tmp_path)
+    assert [] == os.listdir(tmp_path)
 
 
 def test_without_locks_only_old_drafts_are_collected(

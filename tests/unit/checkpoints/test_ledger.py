@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -44,6 +45,12 @@ def ledger_of(*events: Event) -> Ledger:
     return ledger
 
 
+def collected(ledger: Ledger, keep: Keep, needs: Callable[[int], bool]) -> list[str]:
+    names, more = ledger.collect(keep, needs)
+    assert not more
+    return names
+
+
 NOTHING = Keep(best=0)
 A, B, C = name_of("a"), name_of("b"), name_of("c")
 
@@ -51,34 +58,34 @@ A, B, C = name_of("a"), name_of("b"), name_of("c")
 def test_only_the_last_report_of_an_open_job_is_needed() -> None:
     """What a job has reported before its last report is superfluous."""
     ledger = ledger_of(issued(0, 0), reported(0, A), reported(0, None), reported(0, B))
-    assert [A] == ledger.collect(NOTHING, UNNEEDED)
-    assert [] == ledger.collect(NOTHING, UNNEEDED)
+    assert [A] == collected(ledger, NOTHING, UNNEEDED)
+    assert [] == collected(ledger, NOTHING, UNNEEDED)
     assert {B} == ledger.known
 
 
 def test_a_donors_checkpoint_is_pinned_until_the_copy_has_one() -> None:
     """Who starts from another trial's checkpoint needs it until he has reported his own."""
     ledger = ledger_of(issued(0, 0), reported(0, A), issued(1, 1, A), reported(0, B))
-    assert [] == ledger.collect(NOTHING, UNNEEDED)
+    assert [] == collected(ledger, NOTHING, UNNEEDED)
     ledger.apply(reported(1, C))
-    assert [A] == ledger.collect(NOTHING, UNNEEDED)
+    assert [A] == collected(ledger, NOTHING, UNNEEDED)
 
 
 def test_a_lost_attempt_leaves_what_it_reported() -> None:
     """The next attempt starts there; one that was thought lost may still end with its own."""
     ledger = ledger_of(issued(0, 0), reported(0, A), issued(0, 0, A, attempt=1))
-    assert [] == ledger.collect(NOTHING, UNNEEDED)
+    assert [] == collected(ledger, NOTHING, UNNEEDED)
     ledger.apply(reported(0, B, attempt=1))
-    assert [] == ledger.collect(NOTHING, UNNEEDED)
+    assert [] == collected(ledger, NOTHING, UNNEEDED)
     ledger.apply(finished(0, A))
-    assert {A, B} == set(ledger.collect(NOTHING, UNNEEDED))
+    assert {A, B} == set(collected(ledger, NOTHING, UNNEEDED))
 
 
 def test_the_newest_of_a_trial_is_needed_as_long_as_the_generator_says() -> None:
     """A trial that may still be promoted keeps its newest; one that may not keeps nothing."""
     ledger = ledger_of(issued(0, 0), reported(0, A), finished(0, B))
-    assert [A] == ledger.collect(NOTHING, NEEDED)
-    assert [B] == ledger.collect(NOTHING, UNNEEDED)
+    assert [A] == collected(ledger, NOTHING, NEEDED)
+    assert [B] == collected(ledger, NOTHING, UNNEEDED)
     assert set() == ledger.known
 
 
@@ -88,7 +95,7 @@ def test_a_copy_that_failed_can_start_again() -> None:
         issued(0, 0), finished(0, A), issued(1, 1), finished(1, B), issued(2, 1, A),
         issued(3, 0, A), finished(3, C), finished(2, None, None),
     )  # fmt: skip
-    assert [] == ledger.collect(NOTHING, NEEDED)
+    assert [] == collected(ledger, NOTHING, NEEDED)
     assert {A, B, C} == ledger.known
 
 
@@ -96,7 +103,7 @@ def test_keep_last() -> None:
     """The last k of each trial stay, whoever needs them."""
     events = [reported(0, name_of(i)) for i in range(5)]
     ledger = ledger_of(issued(0, 0), *events, finished(0, name_of(4)))
-    assert [name_of(i) for i in range(3)] == ledger.collect(Keep(best=0, last=2), UNNEEDED)
+    assert [name_of(i) for i in range(3)] == collected(ledger, Keep(best=0, last=2), UNNEEDED)
 
 
 def test_keep_best() -> None:
@@ -105,20 +112,20 @@ def test_keep_best() -> None:
         issued(0, 0), issued(1, 1), issued(2, 2),
         finished(0, A, 0.2), finished(1, B, 0.1), finished(2, C, 0.3),
     )  # fmt: skip
-    assert {A, C} == set(ledger.collect(Keep(best=1), UNNEEDED))
+    assert {A, C} == set(collected(ledger, Keep(best=1), UNNEEDED))
 
 
 def test_keep_all() -> None:
     """Nothing is given up."""
     ledger = ledger_of(issued(0, 0), reported(0, A), finished(0, B))
-    assert [] == ledger.collect(Keep(all=True), UNNEEDED)
+    assert [] == collected(ledger, Keep(all=True), UNNEEDED)
 
 
 def test_names_of_others_are_left_alone() -> None:
     """What a user gave for a checkpoint that is none of a store's is not ours to delete."""
     ledger = ledger_of(issued(0, 0), reported(0, "/home/me"), finished(0, "s3://mine"))
     ledger.apply(Noted(0.0, "nothing"))
-    assert (set(), []) == (ledger.known, ledger.collect(NOTHING, UNNEEDED))
+    assert (set(), []) == (ledger.known, collected(ledger, NOTHING, UNNEEDED))
 
 
 def test_who_listens_hears_when_there_may_be_something() -> None:
@@ -179,10 +186,15 @@ class World:
         self.jobs[self.count] = [trial, 0, name]
         self.commit(issued(self.count, trial, name))
 
-    def collect(self) -> None:
-        for name in self.ledger.collect(self.keep, lambda trial: trial not in self.unneeded):
+    def collect(self, most: int | None = None) -> bool:
+        names, more = self.ledger.collect(self.keep, self.needs, most=most)
+        for name in names:
             self.stored.remove(name)
         self.check()
+        return more
+
+    def needs(self, trial: int) -> bool:
+        return trial not in self.unneeded
 
     def check(self) -> None:
         for _, _, own in self.jobs.values():
@@ -218,7 +230,7 @@ def test_what_is_needed_stays_and_the_rest_goes(data: st.DataObject, keep: Keep)
             world.newest[new] = None
             world.start(new, None)
         elif verb == "collect":
-            world.collect()
+            world.collect(data.draw(st.sampled_from([None, 1, 2])))
         elif verb == "promote":
             world.start(trial, world.newest[trial])
         elif verb == "exploit":
@@ -248,10 +260,83 @@ def test_what_is_needed_stays_and_the_rest_goes(data: st.DataObject, keep: Keep)
         del world.jobs[job]
         world.commit(finished(job, None))
     world.unneeded.update(world.newest)
-    world.collect()
+    if data.draw(st.booleans()):
+        world.collect()
+    else:  # nothing tells of those that are unneeded: they have their turns
+        for _ in range(4 * len(world.newest) + 8):
+            world.collect(1)
     kept = {name for names in world.history.values() for name in names[len(names) - keep.last :]}
     assert keep.all or len(world.stored - kept) <= keep.best
     # A ledger that is made anew from the journal comes to the same.
     again = ledger_of(*world.events)
-    again.collect(keep, UNNEEDED)
+    assert not again.collect(keep, UNNEEDED)[1]
     assert keep.best or world.stored == again.known
+
+
+def many(n: int) -> Ledger:
+    """Return a ledger of trials that have ended well, of which all has been collected."""
+    ledger = Ledger()
+    for number in range(n):
+        ledger.apply(issued(number, number))
+        ledger.apply(finished(number, name_of(number), float(number)))
+    while ledger.collect(Keep(), NEEDED, most=100)[1]:
+        pass
+    return ledger
+
+
+@pytest.mark.parametrize("n", [1_000, 4_000])
+def test_a_collection_costs_what_has_changed(n: int) -> None:
+    """However many trials are kept, few of them are looked at: who changed, and some by turns."""
+    ledger, looked = many(n), set()
+
+    def needs(trial: int) -> bool:
+        looked.add(trial)
+        return True
+
+    ledger.apply(issued(n, 7, name_of(7)))
+    ledger.apply(reported(n, A))
+    ledger.apply(reported(n, B))
+    assert ([name_of(7), A], False) == ledger.collect(Keep(), needs, most=50)
+    assert 0 < len(looked) <= 50
+
+
+def test_a_collection_that_has_no_end_yet_says_so() -> None:
+    """So many trials at a time; of none of them is anything given up twice."""
+    ledger = Ledger()
+    for number in range(10):
+        ledger.apply(issued(number, number))
+        ledger.apply(finished(number, name_of(number)))
+    found, more = [], True
+    while more:
+        names, more = ledger.collect(NOTHING, UNNEEDED, most=3)
+        assert len(names) <= 3
+        found += names
+    assert {name_of(i) for i in range(10)} == set(found)
+    assert 10 == len(found)
+
+
+def test_a_trial_that_needs_no_more_though_nothing_happened_to_it() -> None:
+    """A rung that chose others: it has its turn, and so has whose checkpoint it began with."""
+    ledger = ledger_of(
+        issued(0, 0), finished(0, A), issued(1, 1, A), finished(1, None), issued(2, 2),
+        finished(2, C),
+    )  # fmt: skip
+    assert [] == collected(ledger, NOTHING, NEEDED)
+    found = [ledger.collect(NOTHING, UNNEEDED, most=1)[0] for _ in range(8)]
+    assert {A, C} == {name for names in found for name in names}
+    assert set() == ledger.known
+    ledger = ledger_of(issued(0, 0), finished(0, A))
+    assert [] == collected(ledger, NOTHING, NEEDED)
+    ledger.touch()
+    assert ([A], False) == ledger.collect(NOTHING, UNNEEDED, most=1)
+
+
+def test_who_is_no_more_among_the_best_is_looked_at() -> None:
+    """A better one comes: the checkpoint of the one before goes at once."""
+    ledger = many(1_000)
+    released = {0}
+    needs = lambda trial: trial not in released  # noqa: E731 - short
+    assert ([], False) == ledger.collect(Keep(), needs, most=2)
+    ledger.apply(issued(1_000, 1_000))
+    ledger.apply(finished(1_000, A, -1.0))
+    assert ([name_of(0)], False) == ledger.collect(Keep(), needs, most=2)

@@ -1,5 +1,6 @@
 """The strict codec."""
 
+import concurrent.futures
 import contextlib
 import enum
 import math
@@ -100,6 +101,27 @@ def test_what_has_no_plain_form_is_refused_with_its_path(value, path):
     with pytest.raises(CodecError) as caught:
         pack(value)
     assert path in str(caught.value)
+
+
+@given(VALUES, VALUES)
+def test_what_was_packed_before_leaves_nothing_behind(before, value):
+    """Packers are used again: after a success, a failure half way and a large message alike."""
+    expected = pack(value)
+    for other in (before, [before, {"deep": [1, 2, object()]}], [before, bytes(1 << 17)]):
+        with contextlib.suppress(CodecError):
+            pack(other)
+        assert expected == pack(value)
+
+
+def test_packing_in_many_threads_mixes_nothing_up():
+    """Each packer works for one thread at a time."""
+
+    def work(number):
+        value = [number, {"x": (number, str(number)) * 20}]
+        return all(same(value, unpack(pack(value))) for _ in range(200))
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(32)))
 
 
 def test_deep_nesting_is_refused_on_both_sides():

@@ -167,3 +167,10 @@ def test_what_is_reported_last_may_be_no_loss():
     context = Context(JOB, reporter=lambda *_: Decision.STOP)
     outcome = evaluate(Objective(objective), JOB, context, ManualClock())
     assert (Status.STOPPED, None, None) == (outcome.status, outcome.loss, outcome.error)
+
+
+def test_a_parameter_that_gets_the_budget_by_its_place_is_known():
+    """Whoever knows that there are no budgets can refuse it."""
+    assert "epochs" == Objective(lambda config, epochs: 0.0).budget_by_place
+    assert None is Objective(lambda c: 0.0).budget_by_place
+    assert None is Objective(lambda config, budget: 0.0).budget_by_place

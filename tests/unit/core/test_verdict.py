@@ -105,3 +105,12 @@ def test_text_that_is_no_unicode_does_not_get_into_an_outcome():
     assert Status.FAILED is outcome.status
     assert "info[0] is no valid text" in outcome.error
     assert "no file \\udc80.csv" in failure_of(OSError("no file \udc80.csv")).error
+
+
+def test_an_exception_that_is_returned_or_told_is_a_failure():
+    """So `tell(job, error)` says why there is no loss."""
+    outcome = outcome_of(ValueError("no disk"), started=1.0, finished=2.0, worker="w")
+    assert (Status.FAILED, 1.0, 2.0, "w") == (
+        outcome.status, outcome.started, outcome.finished, outcome.worker,
+    )  # fmt: skip
+    assert "ValueError: no disk\n" == outcome.error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -311,7 +312,7 @@ def test_time_may_be_a_metric() -> None:
 
 
 def test_what_a_report_must_have() -> None:
-    """Without `time_attr` or `metric` it is an error; `require_attrs=False` passes it by."""
+    """Without `time_attr` or `metric` it is wrong; `require_attrs=False` passes it by."""
     options: dict[str, Any] = {
         "time_attr": "epoch",
         "metric": "acc",
@@ -323,10 +324,15 @@ def test_what_a_report_must_have() -> None:
         PBTIterGenerator(4, require_attrs=False, **options),
     )
     job = Job(0, 0, 0, {}, 4)
-    with pytest.raises(ConfigurationError, match="without 'epoch'"):
-        strict.decide(job, {"acc": 1.0}, None, 1)
-    with pytest.raises(ConfigurationError, match="without 'acc'"):
-        strict.decide(job, {"epoch": 5}, None, 1)
+    assert "without 'epoch'" in str(strict.wrong_report({"acc": 1.0}))
+    assert "without 'acc'" in str(strict.wrong_report({"epoch": 5}))
+    assert strict.wrong_report({"epoch": 5, "acc": 1.0}) is None
+    for metrics in ({"acc": 1.0}, {"epoch": 5}):
+        assert lax.wrong_report(metrics) is None
+    assert "without 'acc'" in str(strict.wrong_outcome(Outcome(Status.OK, 0.0, {"loss": 0.0})))
+    assert "acc is nan" in str(strict.wrong_outcome(Outcome(Status.OK, 0.0, {"acc": math.nan})))
+    assert strict.wrong_outcome(Outcome(Status.OK, 0.0, {"acc": 1.0})) is None
+    assert lax.wrong_outcome(Outcome(Status.OK, 0.0)) is None
     assert Decision.CONTINUE is lax.decide(job, {"acc": 1.0}, None, 1)
     assert Decision.PAUSE is lax.decide(job, {"epoch": 5}, None, 1)
 

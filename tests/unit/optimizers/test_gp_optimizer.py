@@ -79,6 +79,24 @@ def test_pending_trials_keep_apart() -> None:
     assert gaps.min() > 1e-3
 
 
+def test_explores_while_others_are_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many proposals explore says something only while others are out."""
+    driver = Driver(GPOptimizer(), PLANE)
+    for _ in range(12):
+        job = driver.start()
+        driver.finish(job, _bowl(job.config))
+    alone = driver.ask()
+    driver.start()
+    improving = driver.ask()
+    monkeypatch.setattr("bandmaster.optimizers.gp._EXPLORING", 0)
+    assert dict(improving.config) != dict(driver.ask().config)
+    again = Driver(GPOptimizer(), PLANE)
+    for _ in range(12):
+        job = again.start()
+        again.finish(job, _bowl(job.config))
+    assert dict(alone.config) == dict(again.ask().config)
+
+
 def test_what_finished_elsewhere_is_known() -> None:
     """Integers whose neighbours are known are proposed where the optimum is: at a whole number."""
     driver = Driver(GPOptimizer(n_startup=4), Space([Integer("n", 1, 400), Integer("m", 1, 9)]))

@@ -37,9 +37,11 @@ def test_instances_and_classes() -> None:
 
 
 def test_unknown_name() -> None:
-    """An unknown name is an error that lists the known ones."""
+    """An unknown name is an error that lists the known ones, and says which is near."""
     known = ", ".join(optimizer_names())
-    with pytest.raises(ConfigurationError, match=f"'TPE'; there are {known}"):
+    with pytest.raises(
+        ConfigurationError, match=rf"'TPE' \(did you mean 'ETPE'\?\); there are {known}"
+    ):
         get_optimizer("TPE")
 
 

@@ -139,3 +139,29 @@ def test_bandwidths_follow_the_spread() -> None:
     light = bandwidths(axes, outlier, np.array([1, 1, 1, 1, 1e-9]), 100, 0.5)
     assert light[0] < bandwidths(axes, outlier, np.ones(5), 100, 0.5)[0]
     assert 0.01 <= light.min() <= light.max() <= 0.2
+
+
+@pytest.mark.parametrize(
+    "parameter", [Integer("i", 0, 1), Integer("i", 1, 16), Integer("i", 1, 32, log=True)]
+)
+def test_a_kernel_reaches_the_next_value(parameter: Integer) -> None:
+    """However well the good ones agree, a neighbour of a coarse integer has a twentieth or more."""
+    space = Space([parameter, Float("x", 0, 1)])
+    axes = Axes(space)
+    values = np.arange(parameter.lower, parameter.upper + 1)
+    for value in (values[0], values[-1]):
+        unit = np.repeat(space.encode_one({"i": int(value), "x": 0.5})[None], 25, axis=0)
+        sigma = bandwidths(axes, unit, np.ones(25), 10_000, 0.4)
+        rows = draw_candidates(
+            axes, Density(axes, unit, np.ones(25), sigma, 1e-9), 4000, np.random.default_rng(0)
+        )
+        drawn = np.array([space.decode_one(row)["i"] for row in rows])
+        assert 0.05 < np.mean(np.abs(drawn - value) == 1)
+        assert 0.5 < np.mean(np.abs(drawn - value) <= 1) or parameter.log
+
+
+def test_many_coarse_columns_do_not_all_change_at_once() -> None:
+    """With 64 coarse columns a kernel is a quarter as wide in each as with four."""
+    few, many = (Axes(Space([Integer(f"i{k}", 0, 3) for k in range(n)])) for n in (4, 64))
+    assert [0.25] * 4 == few.least.tolist()
+    assert [0.0625] * 64 == many.least.tolist()

@@ -250,6 +250,25 @@ def test_an_animation_has_a_frame_a_step(n_steps, tmp_path):
     assert not plt.get_fignums()
 
 
+def test_a_frame_of_an_animation_costs_little_however_many_members_there_are(tmp_path, monkeypatch):
+    """Few artists draw all of them, and the file holds what changes from frame to frame."""
+    counts, draw = [], Figure.draw_artist
+
+    def counted(figure, artist):
+        counts[-1] += 1
+        draw(figure, artist)
+
+    monkeypatch.setattr(Figure, "draw_artist", counted)
+    sizes = []
+    for n in (2, 16):
+        counts.append(0)
+        path = tmp_path / f"{n}.gif"
+        make_population(n, 20, interval=2, seed=3).make_animation(filename=path, function=q)
+        sizes.append(path.stat().st_size)
+    assert max(counts) <= 21 * 8
+    assert sizes[0] < 80_000
+
+
 def test_an_animation_says_why_it_cannot_be(tmp_path, two):
     """Another format, no reports, no such speed."""
     with pytest.raises(ConfigurationError, match=r"is a \.gif file"):

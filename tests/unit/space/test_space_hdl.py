@@ -245,6 +245,7 @@ BAD = [
     ({"x": [1, 2]}, r"at x: found the list \[1, 2\].*_type.*choice"),
     ({"x": object()}, "at x: .*is a object; values are"),
     ({"x": {"_value": [1]}}, "at x: '_type' is missing; expected one of choice, ordinal"),
+    ({"x": {"_typ": "uniform", "_value": [0, 1]}}, r"missing \(is '_typ' meant to be it\?\);"),
     ({"x": leaf("normal", 0, 1)}, "at x: '_type' is 'normal'; expected one of"),
     ({"x": {"_type": "choice"}}, "at x: '_value' is missing; expected a list of values"),
     ({"x": {"_type": "uniform", "_value": 3}}, r"'_value' is 3; expected \[lower, upper\]"),

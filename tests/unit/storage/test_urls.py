@@ -15,6 +15,7 @@ from bandmaster.storage import open_storage
     ("url", "found"),
     [
         ("search.db", "sqlite:///search.db"),
+        ("/data/search.db", "'sqlite:////data/search.db'"),
         ("sqlite://", "memory://"),
         ("sqlite:///:memory:", "memory://"),
         ("mysql://host/db", "mysql"),

@@ -86,10 +86,20 @@ def test_an_extension_is_stored_beside_the_events_of_the_first_schema():
     assert EXTENDED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
 
 
+PLACED = ev.CheckpointsPlaced(9.5, "/data/checkpoints")
+
+
+def test_where_checkpoints_are_is_stored_likewise():
+    """It is there only when a place was given."""
+    stored = "93ab636865636b706f696e7473cb4023000000000000b12f646174612f636865636b706f696e7473"
+    assert stored == codec.pack(ev.to_data(PLACED)).hex()
+    assert PLACED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
+
+
 def test_every_kind_of_event_has_a_golden_form():
     """A new event needs one."""
     kinds = {cls for cls in vars(ev).values() if hasattr(cls, "kind")}
-    assert kinds == {type(e) for e in [*EVENTS, EXTENDED]}
+    assert kinds == {type(e) for e in [*EVENTS, EXTENDED, PLACED]}
 
 
 def test_a_retried_failure_has_one_field_more():

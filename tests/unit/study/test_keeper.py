@@ -283,6 +283,15 @@ def test_a_home_that_cannot_be_written_is_no_error(
         assert tmp_path == Path(keeper.store.url).parent
 
 
+def test_a_place_that_cannot_be_written_is_named(study: Study, tmp_path: Path) -> None:
+    """Before anything runs, with what to do; nothing of it is left open."""
+    (tmp_path / "file").write_text("")
+    keeper = CheckpointKeeper(study, tmp_path / "file" / "below")
+    with pytest.raises(CheckpointError, match=r"file/below.*give a place .* as checkpoint_store"):
+        keeper.start()
+    keeper.close()
+
+
 def test_it_can_be_started_again(study: Study, tmp_path: Path) -> None:
     """A master whose name server was not there tries again with the same keeper."""
     keeper = CheckpointKeeper(study, tmp_path)

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from bandmaster.study.notes import note_engines, reason_of
+from bandmaster.study.notes import note_engines, note_failures, reason_of
 from bandmaster.testing.histories import make_evaluation
 
 
@@ -52,3 +52,12 @@ def test_who_proposed_is_said_where_it_changed() -> None:
     ] == note_engines(rows)
     assert [] == note_engines(rows[:3])
     assert [] == note_engines(rows[4:5])
+
+
+def test_a_long_reason_ends_in_dots() -> None:
+    """What is cut says so."""
+    rows = [make_evaluation(0, None, error="ValueError: " + "x" * 500)]
+    [note] = note_failures(rows, 2)
+    assert note.startswith("1 of 2 evaluations failed (see .failures); the last: ValueError: xxx")
+    assert note.endswith("x…")
+    assert len(note) < 230

@@ -114,3 +114,23 @@ def test_undominated_rows_are_those_of_the_definition(points):
     assert expected == set(found)
     assert len(found) == len(set(found))
     assert [points[i] for i in found] == sorted(points[i] for i in found)
+
+
+def test_a_table_of_several_metrics_says_by_which_it_is_and_that_there_is_a_front():
+    """The other metrics that count stand below the first, of the same evaluation."""
+    rows = [_row(0, 0.9, 5.0), _row(1, 0.8, 2.0), _row(2, 0.7, 9.0), _row(3, 0.99, 1.0, 50.0)]
+    lines = repr(Result(make_history(*rows), objectives=METRICS)).splitlines()
+    values = {
+        line.split("|")[1].strip(): line.split("|")[2].strip() for line in lines if "|" in line
+    }
+    shown = {name: values.get(name) for name in ("Optimal accuracy", "seconds", "memory", "size")}
+    assert {
+        "Optimal accuracy": "0.9000",
+        "seconds": "5.0000",
+        "memory": "1.0000",
+        "size": None,
+    } == shown
+    assert (
+        "The best by accuracy; 2 evaluations are on the Pareto front of accuracy, seconds "
+        "(see .pareto_front())."
+    ) in lines

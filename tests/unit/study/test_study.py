@@ -455,8 +455,10 @@ def test_a_job_may_be_named_by_any_integer_and_by_nothing_else():
     """A number out of a data frame is as good as a Job."""
     study = make()
     study.ask()
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="what `ask` returned, or by its number, got '0'"):
         study.tell("0", 1.0)
+    with pytest.raises(TypeError, match="None while nothing may start"):
+        study.tell(None, 1.0)
     assert study.tell(np.int64(0), 1.0)
 
 
