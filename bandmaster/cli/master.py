@@ -214,6 +214,9 @@ def master(
             if chosen.history:
                 report(FMinResult(chosen), output)
     if driver.interrupted is not None:
+        if checkpoint_file is not None and not driver.study.finished:
+            left = "; its workers have left (--keep-workers: they wait)" * shutdown_workers
+            click.echo(f"The same command goes on where it was{left}.", err=True)
         raise SystemExit(128 + driver.interrupted)
 
 

@@ -203,6 +203,7 @@ def test_a_master_drains_and_its_study_goes_on(tmp_path: Path) -> None:
             master.interrupt()
             assert 130 == master.finish(15), master
             assert "Interrupted." in master.err
+            assert "The same command goes on where it was; its workers have left" in master.err
         for worker in workers:
             assert 0 == worker.finish(10), worker
             assert (1, 1) == (worker.out.count("begins"), worker.out.count("ends"))
