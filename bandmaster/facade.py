@@ -377,7 +377,7 @@ class Study(_Study):
             n_iterations=n_iterations,
             target_loss=target_loss,
         ).or_iterations(self.generator.default_iterations)
-        options.check(objective, plan)  # before it is in the journal
+        options.check(objective, plan, self.generator)  # before it is in the journal
         self.set_plan(plan)
         wiring.run(self, objective, options, beside=self._beside)
         return self.result

@@ -227,7 +227,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
         sigterm_grace=sigterm_grace, checkpoint_store=checkpoint_store,
         keep_checkpoints=keep_checkpoints,
     )  # fmt: skip
-    options.check(eval_func, plan)
+    options.check(eval_func, plan, generator)
     space = choose_space(config_space, _initialized(optimizer), generator)
     points = _points(initial_points)
     for point in points:

@@ -197,7 +197,9 @@ class RunOptions:
         check_failures(self.max_initial_failures)
         check_keeping(self.checkpoint_store, self.keep_checkpoints)
 
-    def check(self, function: Callable[..., Any], plan: Plan) -> Objective:
+    def check(
+        self, function: Callable[..., Any], plan: Plan, generator: IterGenerator
+    ) -> Objective:
         """Look at what is to be evaluated, and whether that ends; return the objective.
 
         Raises
@@ -212,6 +214,9 @@ class RunOptions:
                 "or timeout"
             )
         objective = Objective(function)
+        unknown = objective.budget_by_place
+        if unknown is not None and generator.get_budgets() == (1.0,):  # nobody asked for budgets
+            raise ConfigurationError(objective.refusal(unknown))
         wanted = self.checkpoint_store is not None or self.keep_checkpoints is not None
         if wanted and not self.keeps_checkpoints(objective):
             raise ConfigurationError(
@@ -247,10 +252,8 @@ def run(
         When a second signal, or the end of SIGTERM's grace, ended it.
     """
     o, strategy = options, options.strategy
-    objective = o.check(function, study.plan)
-    unknown, budgets = objective.budget_by_place, study.generator.get_budgets()
-    if unknown is not None and budgets == (1.0,):  # nobody has asked for budgets
-        raise ConfigurationError(objective.refusal(unknown))
+    objective = o.check(function, study.plan, study.generator)
+    budgets = study.generator.get_budgets()
     expected = forecast_study(study)
     ends = objective.takes_budget or study.generator.needs_reports  # at its budget
     if not ends and len(budgets) > 1:

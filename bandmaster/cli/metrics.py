@@ -37,9 +37,10 @@ def metric(value: str) -> Metric:
         side = "minimize" if constraint["side"] == "<=" else "maximize"
         return Metric(constraint["name"], "constraint", side, threshold)
     name, _, strategy = value.partition(":")
-    if not name or (strategy or "minimize") not in _STRATEGIES:
+    strategy = strategy or "minimize"
+    if not name or strategy not in _STRATEGIES:
         raise click.BadParameter(
             f"{value!r} is no metric; write NAME, NAME:maximize, NAME:store, NAME<=NUMBER or "
             "NAME>=NUMBER"
         )
-    return Metric(name, *_STRATEGIES[strategy or "minimize"])
+    return Metric(name, *_STRATEGIES[strategy])

@@ -45,7 +45,7 @@ class Told:
             return (
                 "TLS",
                 f"the {role} does not use TLS, and here {self._said(True)}",
-                (self._to_leave_it(role)),
+                self._to_leave_it(role),
             )
         if "another certificate" in error:
             return "TLS", error, self._to_renew(role)

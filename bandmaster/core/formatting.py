@@ -1,11 +1,11 @@
-"""How budgets are written for people."""
+"""How budgets and long words are written for people."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
 
-__all__ = ["format_budget"]
+__all__ = ["cut_end", "format_budget"]
 
 
 def format_budget(budget: float | Fraction) -> str:
@@ -25,3 +25,8 @@ def format_budget(budget: float | Fraction) -> str:
     if close and (fraction.numerator == 1 or fraction.denominator <= 128):
         return str(fraction)
     return f"{budget:.6g}"
+
+
+def cut_end(text: str, most: int) -> str:
+    """Cut what is longer than `most` characters, the last of which is then a ``…``."""
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer", "read_factors"]
 
+_TRIES = 100  # draws, when clauses forbid what came out
+
 
 def read_factors(factors: Any) -> tuple[float, ...]:
     """Return by what numbers step.
@@ -34,9 +36,6 @@ def read_factors(factors: Any) -> tuple[float, ...]:
     if not read:
         raise ConfigurationError("perturbation_factors is empty; give at least one")
     return read
-
-
-_TRIES = 100  # draws, when clauses forbid what came out
 
 
 class Explorer:

@@ -72,18 +72,21 @@ class Exploration:
     def value(self, features: FloatArray) -> FloatArray:
         """Return the value at each row of features."""
         mean, deviation = self._predictor.predict(features)
-        above = np.maximum(mean - _PROMISING * deviation - self._bound, 0.0)
-        result: FloatArray = np.log(deviation) - _OUTSIDE * above
+        result: FloatArray = np.log(deviation) - _OUTSIDE * self._above(mean, deviation)
         return result
 
     def gradient(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return values and derivatives by the features."""
         mean, deviation, by_mean, by_deviation = self._predictor.predict_with_gradient(features)
-        above = np.maximum(mean - _PROMISING * deviation - self._bound, 0.0)
+        above = self._above(mean, deviation)
         m = np.where(above > 0.0, -_OUTSIDE, 0.0)
         s = 1 / deviation - _PROMISING * m
         slope = m[:, None] * by_mean + s[:, None] * by_deviation
         return np.log(deviation) - _OUTSIDE * above, slope
+
+    def _above(self, mean: FloatArray, deviation: FloatArray) -> FloatArray:
+        """Return how far lower bounds are above what is promising."""
+        return np.maximum(mean - _PROMISING * deviation - self._bound, 0.0)
 
 
 class ImprovementOfMax:

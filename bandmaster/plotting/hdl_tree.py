@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
+from bandmaster.core.formatting import cut_end
 from bandmaster.errors import ConfigurationError
 from bandmaster.plotting.canvas import plain
 from bandmaster.space.compiling import compile_space
@@ -122,7 +123,7 @@ def _tree(space: Space) -> _Node:
                 child = node.children.setdefault(str(option), _Node(str(option), "option"))
                 child.kind = "option"
             continue
-        text = _shorter(describe(parameter))
+        text = cut_end(describe(parameter), 2 * _LONGEST)
         node.children[last] = _Node(last, _kind(parameter), f"{text}{detail}")
     return root
 
@@ -130,7 +131,7 @@ def _tree(space: Space) -> _Node:
 def _local(text: str, path: list[str]) -> str:
     """Return a condition with the names of the same level shortened."""
     prefix = SEPARATOR.join(path) + SEPARATOR if path else ""
-    return _shorter(text.replace(prefix, "") if prefix else text)
+    return cut_end(text.replace(prefix, "") if prefix else text, 2 * _LONGEST)
 
 
 def _note(clause: Forbidden) -> str:
@@ -139,7 +140,7 @@ def _note(clause: Forbidden) -> str:
     levels = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
     common = [parts[0] for parts in levels]
     place = f" in {' → '.join(common)}" if common else ""
-    return _shorter(f"forbidden{place}: {_local(str(clause.when), common)}")
+    return cut_end(f"forbidden{place}: {_local(str(clause.when), common)}", 2 * _LONGEST)
 
 
 def _kind(parameter: Parameter) -> str:
@@ -150,10 +151,6 @@ def _kind(parameter: Parameter) -> str:
 
 def _plural(count: int) -> str:
     return f"{count} parameter{'' if count == 1 else 's'}"
-
-
-def _shorter(text: str) -> str:
-    return text if len(text) <= 2 * _LONGEST else text[: 2 * _LONGEST - 1] + "…"
 
 
 def _place(node: _Node, depth: int, row: float) -> float:

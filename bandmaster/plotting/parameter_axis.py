@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from bandmaster.core.formatting import cut_end
 from bandmaster.plotting.canvas import plain
 from bandmaster.space.columns import Choice, Column
 from bandmaster.space.layering import CHOICE, SEPARATOR
@@ -142,7 +143,7 @@ class ParameterAxis:
         small = max(map(len, words)) > room - 1
         aslant = small and room < _READABLE
         most = 2 + _READABLE if aslant else max(room, 1)
-        cut = [w if len(w) <= most else w[: most - 1] + "…" for w in words] if small else words
+        cut = [cut_end(w, most) for w in words] if small else words
         axis.set_ticks(places, cut)
         axis.set_minor_locator(NullLocator())
         axis.set_tick_params(

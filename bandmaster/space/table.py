@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bandmaster.core.formatting import cut_end
 from bandmaster.space.parameters import Categorical, Constant, Float, Integer, Parameter
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ def space_table(space: Space) -> str:
             when[j] = "" if group.when is None else str(group.when)
     rows = [("parameter", "type", "values", "default", "active when")]
     for j, (parameter, column) in enumerate(zip(space.parameters, space.columns, strict=True)):
-        default = "" if isinstance(parameter, Constant) else _short(repr(column.default_value()))
+        default = (
+            ""
+            if isinstance(parameter, Constant)
+            else cut_end(repr(column.default_value()), _WIDEST)
+        )
         kind = type(parameter).__name__.lower()
-        rows.append((parameter.name, kind, _short(describe(parameter)), default, when[j]))
+        rows.append((parameter.name, kind, cut_end(describe(parameter), _WIDEST), default, when[j]))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = [
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
@@ -55,7 +60,3 @@ def space_table(space: Space) -> str:
     lines.extend(f"forbidden: {clause.when}" for clause in space.forbidden)
     title = "Space" if space.name is None else f"Space {space.name!r}"
     return "\n".join([f"{title} of {space.dim} parameters", *lines])
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

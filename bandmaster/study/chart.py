@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bandmaster.core.formatting import cut_end
+
 __all__ = ["StepChart", "Trace", "nice_ticks"]
 
 # Okabe and Ito's colours (2008), which the colour-blind can tell apart.
@@ -100,7 +102,7 @@ class StepChart:
         if len(self.traces) > len(named):
             labels.append(("…", _GREY))
         for label, colour in reversed(labels):
-            shown = label if len(label) <= 12 else label[:11] + "…"
+            shown = cut_end(label, 12)
             items.append(_text(x, 14, shown, anchor="end", colour=colour, weight="bold"))
             x -= 7.5 * len(shown) + 8
         return items

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
-from bandmaster.core.formatting import format_budget
+from bandmaster.core.formatting import cut_end, format_budget
 from bandmaster.core.objectives import Objectives
 from bandmaster.study.chart import StepChart, Trace
 from bandmaster.study.formatting import escape, format_loss, format_seconds, format_value
@@ -158,7 +158,7 @@ class HtmlView:
                 x = np.array([moment[id(e)] for e in trajectory.evaluations])
                 best.append(Trace(name, x, np.array(trajectory.values)))
         metric = self.objectives.primary.name
-        shown = metric if len(metric) <= 24 else metric[:23] + "…"
+        shown = cut_end(metric, 24)
         none = "no evaluation of this study" if not rows else "none has succeeded"
         return [
             StepChart(f"Best {shown} by budget", label, best, end, empty=none),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.formatting import cut_end
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.study.formatting import clean
@@ -32,8 +33,7 @@ def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
     if not failures:
         return []
     how_many = "All" if len(failures) == total else f"{len(failures)} of"
-    reason = clean(reason_of(failures[-1]))
-    reason = reason if len(reason) <= _LONGEST else reason[: _LONGEST - 1] + "…"
+    reason = cut_end(clean(reason_of(failures[-1])), _LONGEST)
     return [f"{how_many} {total} evaluations failed (see .failures); the last: {reason}"]
 
 
