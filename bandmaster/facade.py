@@ -15,6 +15,7 @@ from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import Progress
+from bandmaster.core.randomness import DEFAULT_SEED, make_seed
 from bandmaster.errors import ConfigurationError, StudyBusyError
 from bandmaster.interrupts import SIGTERM_GRACE
 from bandmaster.multifidelity import IterGenerator
@@ -47,14 +48,15 @@ class Study(_Study):
     space : Space, ConfigurationSpace or HDL mapping, optional
         Default: that of a generator which has one (`PBTIterGenerator`).
     optimizer : str, Optimizer or Optimizer class, default "auto"
-        Who proposes configurations.
+        Who proposes configurations. A stored study may go on with another one, or with other
+        options; a warning and the result say from which trial on.
     generator : IterGenerator, optional
         Who decides on budgets. Default: every trial once, at budget 1.
     metrics : sequence of Metric, mapping or str, optional
         Default: minimise what is returned (``loss``).
     name : str, default ""
     random_state : int or None, default 0
-        The seed; None draws one.
+        The seed; None draws one. A stored study keeps its own, and refuses another one.
     max_retries : int, default 3
         How often a job whose worker died is issued again.
     retry_failed : int, default 0
@@ -63,8 +65,8 @@ class Study(_Study):
         Where the events are kept, e.g. ``"sqlite:///search.db"``. Default: memory. Such a study has
         a name, and is to be closed (`close`, or a ``with`` block).
     load_if_exists : bool, default False
-        Whether to go on with a study of this name that the storage has already. Its seed counts
-        then, and its metrics, which may be left out.
+        Whether to go on with a study of this name that the storage has already. Its seed and its
+        metrics count then, and may be left out.
     standby : bool, default False
         Whether to wait while another process has the stored study, and to take over after it:
         at once when it closes the study or dies on this machine, else when its lease has run out.
@@ -100,7 +102,7 @@ class Study(_Study):
         generator: IterGenerator | None = None,
         metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
         name: str = "",
-        random_state: int | None = 0,
+        random_state: int | None = DEFAULT_SEED,
         max_retries: int = 3,
         retry_failed: int = 0,
         storage: str | Storage | None = None,
@@ -132,7 +134,7 @@ class Study(_Study):
                 generator=wiring.make_generator(generator),
                 objectives=metrics,
                 name=name,
-                seed=wiring.make_seed(random_state),
+                seed=make_seed(random_state),
                 max_retries=max_retries,
                 retry_failed=retry_failed,
                 journal=journal,
@@ -172,7 +174,7 @@ class Study(_Study):
         name : str
         storage : str or Storage
         optimizer : str, Optimizer or Optimizer class, default "auto"
-            Who proposes from now on.
+            Who proposes from now on; a warning says so when that was another one before.
         generator : IterGenerator, optional
             The one it was made with.
         max_retries : int, default 3

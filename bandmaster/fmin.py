@@ -11,6 +11,7 @@ from bandmaster.checkpoints import Keep
 from bandmaster.core.isolation import isolation_of
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
+from bandmaster.core.randomness import DEFAULT_SEED
 from bandmaster.errors import ConfigurationError
 from bandmaster.facade import Study
 from bandmaster.interrupts import SIGTERM_GRACE
@@ -44,7 +45,7 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     multi_fidelity_iter_generator: IterGenerator | None = None,
     initial_points: Sequence[Mapping[str, Any]] | None = None,
     previous_result: Previous | None = None,
-    random_state: int | None = 42,
+    random_state: int | None = DEFAULT_SEED,
     timeout: float | None = None,
     show_progressbar: bool = True,
     checkpoint_file: str | os.PathLike[str] | None = None,
@@ -84,6 +85,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     config_space : ConfigurationSpace, HDL mapping or Space, optional
         Default: that of an iteration generator which has one (`PBTIterGenerator`).
     optimizer : str, Optimizer or Optimizer class, default "auto"
+        Who proposes. A stored search may go on with another one, or with other options; a warning
+        and the result say from which trial on.
     n_iterations : int, default 100
         Brackets of the iteration generator; without one, evaluations. Not used when `n_trials` or
         `n_evaluations` is given. `PBTIterGenerator` has another default: one population.
@@ -104,8 +107,8 @@ def fmin(  # noqa: PLR0917 - the order of seed users' scripts
     previous_result : Result, Study, path, (name, storage) or iterable of Evaluation, optional
         What to learn from before: a result, a saved one, or a stored study, also of a space that
         was a little different. What does not fit is left out, with a warning (`Study.learn_from`).
-    random_state : int or None, default 42
-        The seed; None draws one.
+    random_state : int or None, default 0
+        The seed; None draws one. A stored search keeps its own, and refuses another one.
     timeout : float, optional
         Seconds after which nothing starts any more. What runs then is asked to stop with its next
         report. In worker processes (AsyncComm) it is ended `grace` seconds later, with status

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,7 +42,6 @@ __all__ = [
     "count_jobs",
     "make_generator",
     "make_optimizer",
-    "make_seed",
     "run",
 ]
 
@@ -64,21 +62,6 @@ def make_generator(generator: IterGenerator | None) -> IterGenerator:
         return FlatIterGenerator()
     check_generator(generator)
     return generator
-
-
-def make_seed(random_state: int | None) -> int:
-    """Return a seed; None draws a fresh one from the system."""
-    if random_state is None:
-        return secrets.randbits(63)
-    if (
-        isinstance(random_state, bool)
-        or not hasattr(random_state, "__index__")
-        or random_state.__index__() < 0
-    ):
-        raise ConfigurationError(
-            f"random_state must be a whole number ≥ 0 or None, got {random_state!r}"
-        )
-    return random_state.__index__()
 
 
 def count_jobs(n_jobs: int) -> int:

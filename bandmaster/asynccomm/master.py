@@ -27,6 +27,7 @@ from bandmaster.core.job import Job
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.core.randomness import DEFAULT_SEED
 from bandmaster.core.seconds import check_seconds, seconds_left
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
@@ -56,7 +57,8 @@ class Master:
     ----------
     run_id : str
     optimizer : str, Optimizer or Optimizer class
-        Who proposes; a name such as ``"ETPE"``. An instance belongs to this master alone.
+        Who proposes; a name such as ``"ETPE"``. An instance belongs to this master alone. A stored
+        search may go on with another one; a warning and the result say from which trial on.
     iter_generator : IterGenerator, optional
         Who decides at which budget. Default: every configuration once, at budget 1.
     progress_callback : callable or Progress, optional
@@ -80,8 +82,8 @@ class Master:
         Needed when the optimizer is not initialised.
     metrics : sequence of Metric, optional
         Default: minimise ``loss``.
-    random_state : int, default 0
-        All randomness is keyed by it.
+    random_state : int or None, default 0
+        The seed; None draws one. A stored search keeps its own, and refuses another one.
     job_timeout : float, optional
         Seconds after which a job that neither ended nor reported is given to another worker,
         whatever its connection says; after `max_retries` it ends with status TIMEOUT.
@@ -158,7 +160,7 @@ class Master:
         port: int = 0,
         config_space: Any = None,
         metrics: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
-        random_state: int = 0,
+        random_state: int | None = DEFAULT_SEED,
         job_timeout: float | None = None,
         max_retries: int = 3,
         retry_failed: int = 0,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bandmaster.core.objectives import Metric, Objectives
+from bandmaster.core.randomness import make_seed
 from bandmaster.errors import ConfigurationError
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
@@ -25,7 +26,7 @@ class StudyOptions:
 
     config_space: Any
     objectives: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None
-    random_state: int
+    random_state: int | None
     max_retries: int
     retry_failed: int
     previous_result: Previous | None
@@ -80,7 +81,7 @@ def open_study(
             objectives=options.objectives,
             journal=journal,
             name=run_id,
-            seed=options.random_state,
+            seed=make_seed(options.random_state),
             max_retries=options.max_retries,
             retry_failed=options.retry_failed,
         )

@@ -10,6 +10,7 @@ import click
 from bandmaster.cli.metrics import metric
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
 from bandmaster.cli.sources import check_output, find_previous, naming
+from bandmaster.core.randomness import DEFAULT_SEED
 from bandmaster.errors import ConfigurationError
 from bandmaster.interrupts import SIGTERM_GRACE
 
@@ -81,8 +82,8 @@ GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
+    default=None,
+    show_default="0, or that of the stored search",
     help="All random choices of the search are drawn from it.",
 )
 @click.option(
@@ -146,7 +147,7 @@ def master(
     retry_failed: int,
     max_initial_failures: int,
     sigterm_grace: float | None,
-    seed: int,
+    seed: int | None,
     checkpoint_file: str | None,
     standby: bool,
     checkpoint_store: str | None,
@@ -193,7 +194,7 @@ def master(
             standby=standby,
             checkpoint_store=checkpoint_store,
             keep_checkpoints="all" if keep_checkpoints == "all" else None,
-            random_state=seed,
+            random_state=DEFAULT_SEED if seed is None else seed,
             job_timeout=job_timeout,
             max_retries=max_retries,
             retry_failed=retry_failed,

@@ -29,6 +29,7 @@ __all__ = [
     "JobReported",
     "JobRequeued",
     "Noted",
+    "OptimizerChanged",
     "PlanSet",
     "Stopped",
     "StudyCreated",
@@ -40,7 +41,10 @@ SCHEMA_VERSION = 1
 
 
 class StudyCreated(Struct, frozen=True, gc=False):
-    """The first event: what the study is. `optimizer` and `generator` are their reprs."""
+    """The first event: what the study is.
+
+    `optimizer` is its class and the options that are no defaults, `generator` its repr.
+    """
 
     kind: ClassVar[str] = "created"
     time: float
@@ -67,6 +71,14 @@ class GeneratorExtended(Struct, frozen=True, gc=False):
     kind: ClassVar[str] = "extended"
     time: float
     generator: str
+
+
+class OptimizerChanged(Struct, frozen=True, gc=False):
+    """From here on another optimizer, or one with other options, proposes new trials."""
+
+    kind: ClassVar[str] = "optimizer"
+    time: float
+    optimizer: str
 
 
 class CheckpointsPlaced(Struct, frozen=True, gc=False):
@@ -180,14 +192,16 @@ class Noted(Struct, frozen=True, gc=False):
 
 Event = (
     StudyCreated | PlanSet | Enqueued | JobIssued | JobReported | JobFinished | JobRequeued
-    | Imported | IntakeClosed | Stopped | Noted | GeneratorExtended | CheckpointsPlaced
+    | Imported | IntakeClosed | Stopped | Noted | GeneratorExtended | OptimizerChanged
+    | CheckpointsPlaced
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     kind.kind: kind
     for kind in (
         StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
-        Imported, IntakeClosed, Stopped, Noted, GeneratorExtended, CheckpointsPlaced,
+        Imported, IntakeClosed, Stopped, Noted, GeneratorExtended, OptimizerChanged,
+        CheckpointsPlaced,
     )
 }  # fmt: skip
 _WITH_OUTCOME = (JobFinished, Imported)

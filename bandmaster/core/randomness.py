@@ -6,15 +6,51 @@ drawn (the idea of counter-based generators, Salmon et al. 2011, as JAX uses it)
 
 from __future__ import annotations
 
+import secrets
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from msgspec import Struct
+
+from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Key"]
+__all__ = ["DEFAULT_SEED", "DefaultSeed", "Key", "make_seed"]
+
+
+class DefaultSeed(int):
+    """A seed that nobody insists on: a new study gets it, a stored one keeps its own."""
+
+    __slots__ = ()
+
+
+DEFAULT_SEED = DefaultSeed(0)
+"""The seed of a search that is given none."""
+
+
+def make_seed(random_state: SupportsIndex | None) -> int:
+    """Return the seed that an argument means; None draws one from the system.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is no whole number ≥ 0.
+    """
+    if random_state is None:
+        return DefaultSeed(secrets.randbits(63))
+    if isinstance(random_state, DefaultSeed):
+        return random_state
+    if (
+        isinstance(random_state, bool)
+        or not hasattr(random_state, "__index__")
+        or random_state.__index__() < 0
+    ):
+        raise ConfigurationError(
+            f"random_state must be a whole number ≥ 0 or None, got {random_state!r}"
+        )
+    return random_state.__index__()
 
 
 class Key(Struct, frozen=True, gc=False):

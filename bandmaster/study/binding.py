@@ -6,6 +6,7 @@ from typing import Any
 
 from bandmaster.core.events import StudyCreated
 from bandmaster.core.objectives import Objectives
+from bandmaster.core.randomness import DEFAULT_SEED, DefaultSeed
 from bandmaster.errors import ConfigurationError, StudyError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
@@ -95,6 +96,7 @@ def check_same(
     space: Space,
     generator: IterGenerator,
     objectives: Objectives | None = None,
+    seed: int = DEFAULT_SEED,
 ) -> None:
     """Compare a study's first event with what it is loaded with, and set the generator back.
 
@@ -105,11 +107,14 @@ def check_same(
     generator : IterGenerator
     objectives : Objectives, optional
         None takes those it was made with.
+    seed : int
+        A `DefaultSeed` takes the one it was made with.
 
     Raises
     ------
     StudyError
-        When it was made with another search space, other metrics or another iteration generator.
+        When it was made with another search space, other metrics, another seed or another iteration
+        generator.
     """
     name = created.name
     if Space.from_dict(created.space) != space:
@@ -131,4 +136,9 @@ def check_same(
             f"study {name!r} in this journal was made with the metrics {list(made_with.metrics)}, "
             f"not with {list(objectives.metrics)}: give the same or none, or start a study under "
             "another name"
+        )
+    if seed != created.seed and not isinstance(seed, DefaultSeed):
+        raise StudyError(
+            f"study {name!r} in this journal was made with the seed {created.seed}, not with "
+            f"{seed}: give the same or none, or start a study under another name"
         )

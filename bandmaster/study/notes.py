@@ -10,7 +10,14 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.study.formatting import clean
 
-__all__ = ["note_engines", "note_exceptions", "note_failures", "note_front", "reason_of"]
+__all__ = [
+    "note_engines",
+    "note_exceptions",
+    "note_failures",
+    "note_front",
+    "note_proposers",
+    "reason_of",
+]
 
 _TURNS = 5
 _LONGEST = 160  # characters of a reason
@@ -65,6 +72,17 @@ def note_engines(rows: Iterable[Evaluation]) -> list[str]:
     if len(turns) > _TURNS:
         turns[_TURNS - 1 :] = [f"and {len(turns) - _TURNS + 1} more changes"]
     return [f"Proposed by {', '.join(turns)}."]
+
+
+def note_proposers(proposers: Sequence[tuple[int, str]]) -> list[str]:
+    """Say which optimizers proposed from which trial on, where it was more than one."""
+    if len(proposers) < 2:
+        return []
+    first, *others = [(trial, cut_end(clean(name), _LONGEST)) for trial, name in proposers]
+    turns = [f"{name} from trial {trial} on" for trial, name in others[-_TURNS:]]
+    if len(others) > _TURNS:
+        turns.insert(0, f"{len(others) - _TURNS} others")
+    return [f"The optimizer was changed: first {first[1]}, then {', '.join(turns)}."]
 
 
 def note_exceptions(rows: Iterable[Evaluation], objectives: Objectives) -> list[str]:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bandmaster.core.decisions import Exploit, New, Promote
+from bandmaster.core.events import JobIssued
 from bandmaster.core.randomness import Key
+from bandmaster.core.trial import OpenJob
 from bandmaster.errors import SpaceExhaustedError
 from bandmaster.optimizers.base import Suggestion
 from bandmaster.optimizers.unseen import draw_unseen
 from bandmaster.study.state import StudyState
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["Proposal", "issued_again", "propose"]
 
 
 class Proposal(NamedTuple):
@@ -26,6 +28,22 @@ class Proposal(NamedTuple):
     rung: int
     checkpoint: str | None = None
     enqueued: bool = False
+
+    def issued(self, time: float, number: int, worker: str) -> JobIssued:
+        """Return the event that makes it a job."""
+        return JobIssued(
+            time, number, 0, worker, self.trial, self.budget, self.config, self.config_info,
+            self.bracket, self.rung, self.checkpoint, self.enqueued,
+        )  # fmt: skip
+
+
+def issued_again(entry: OpenJob, time: float, worker: str) -> JobIssued:
+    """Return the event of a job's next attempt."""
+    job = entry.job
+    return JobIssued(
+        time, job.number, job.attempt + 1, worker, job.trial, job.budget, None,
+        {}, job.bracket, job.rung, entry.checkpoint or job.checkpoint, False,
+    )  # fmt: skip
 
 
 def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:

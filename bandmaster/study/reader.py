@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from bandmaster.core.decisions import Action
@@ -103,6 +103,11 @@ class StudyReader:
     def objectives(self) -> Objectives:
         """The metrics and what each is for."""
         return self._state.objectives
+
+    @property
+    def proposers(self) -> Sequence[tuple[int, str]]:
+        """From which trial on which optimizer proposed (its class and options); it may grow."""
+        return self._state.proposers
 
     @property
     def budgets(self) -> tuple[float, ...]:

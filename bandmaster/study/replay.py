@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from bandmaster.core.events import Event, StudyCreated
 from bandmaster.core.objectives import Objectives
+from bandmaster.core.randomness import DEFAULT_SEED
 from bandmaster.storage import Journal
 from bandmaster.study.binding import check_same
 from bandmaster.study.state import StudyState
@@ -18,7 +19,12 @@ __all__ = ["fold", "replay"]
 _CHUNK = 10_000  # events
 
 
-def replay(state: StudyState, journal: Journal, objectives: Objectives | None = None) -> int:
+def replay(
+    state: StudyState,
+    journal: Journal,
+    objectives: Objectives | None = None,
+    seed: int = DEFAULT_SEED,
+) -> int:
     """Apply what a journal holds; return how many events that were.
 
     Parameters
@@ -28,6 +34,8 @@ def replay(state: StudyState, journal: Journal, objectives: Objectives | None = 
     journal : Journal
     objectives : Objectives, optional
         The metrics that the study is expected to have; None will take any.
+    seed : int
+        Its seed; a `DefaultSeed` will take any.
 
     Raises
     ------
@@ -40,7 +48,7 @@ def replay(state: StudyState, journal: Journal, objectives: Objectives | None = 
         events = journal.read(0)
         first = list(itertools.islice(events, 1))
         if first and isinstance(first[0], StudyCreated):
-            check_same(first[0], state.space, state.generator, objectives)
+            check_same(first[0], state.space, state.generator, objectives, seed)
         return fold(state, itertools.chain(first, events))
 
 

@@ -13,7 +13,13 @@ from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import build_frame
 from bandmaster.study.incumbent import find_trajectory
-from bandmaster.study.notes import note_engines, note_exceptions, note_failures, note_front
+from bandmaster.study.notes import (
+    note_engines,
+    note_exceptions,
+    note_failures,
+    note_front,
+    note_proposers,
+)
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
@@ -76,12 +82,13 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         self.objectives = objectives or Objectives()
         self._budgets = tuple(budgets or ())
         self._timings: Timings | None = None
+        self._proposers: Sequence[tuple[int, str]] = ()
 
     @classmethod
     def of(cls, study: StudyView | StudyReader) -> Result:
         """Return what a study has found so far; the view grows with the study."""
         result = cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
-        result._timings = study.timings
+        result._timings, result._proposers = study.timings, study.proposers
         return result
 
     @staticmethod
@@ -361,6 +368,7 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         return [
             *front,
             *note_exceptions(self.history, self.objectives),
+            *note_proposers(self._proposers),
             *note_engines(self.history),
         ]
 

@@ -49,6 +49,7 @@ class StudyState:
         self.name = ""
         self.seed = 0
         self.created = 0.0
+        self.proposers: list[tuple[int, str]] = []  # from which trial on, which optimizer
         self.objectives = Objectives()
         self.ledger = Ledger()
         self.places: set[str] = set()
@@ -76,6 +77,7 @@ class StudyState:
             ev.Stopped: self._stopped,
             ev.Noted: self._noted,
             ev.GeneratorExtended: self._extended,
+            ev.OptimizerChanged: self._optimizer_changed,
             ev.CheckpointsPlaced: self._placed,
         }
 
@@ -128,6 +130,7 @@ class StudyState:
                 f"reads up to {ev.SCHEMA_VERSION}: upgrade bandmaster"
             )
         self.name, self.seed, self.created = event.name, event.seed, event.time
+        self.proposers.append((0, event.optimizer))
         self.objectives = Objectives.from_data(event.objectives)
         self.history.objectives = self.generator.objectives = self.objectives
         self.ledger.objectives = self.objectives
@@ -237,6 +240,9 @@ class StudyState:
 
     def _extended(self, event: ev.GeneratorExtended) -> None:
         self.generator.extend(event.generator)
+
+    def _optimizer_changed(self, event: ev.OptimizerChanged) -> None:
+        self.proposers.append((self.n_trials, event.optimizer))
 
     def _placed(self, event: ev.CheckpointsPlaced) -> None:
         self.places.add(event.place)

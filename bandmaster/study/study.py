@@ -16,6 +16,7 @@ from bandmaster.core.job import Job, named
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Outcome, Status
 from bandmaster.core.plan import Plan
+from bandmaster.core.randomness import DEFAULT_SEED, DefaultSeed
 from bandmaster.core.trial import OpenJob
 from bandmaster.core.verdict import outcome_of
 from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
@@ -26,7 +27,8 @@ from bandmaster.study.binding import bind, own_objectives
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
 from bandmaster.study.previous import Previous, past_of
-from bandmaster.study.proposing import Proposal
+from bandmaster.study.proposers import signature_of, warn_changed
+from bandmaster.study.proposing import Proposal, issued_again
 from bandmaster.study.replay import replay
 from bandmaster.study.retries import after_failure, after_loss, left_at
 from bandmaster.study.state import StudyState
@@ -59,8 +61,8 @@ class Study(StudyView):
     journal : Journal, optional
         Default: memory.
     name : str, default ""
-    seed : int, default 0
-        All randomness is keyed by it and the trial number.
+    seed : int
+        All randomness is keyed by it and the trial number. Default: that of the journal, else 0.
     max_retries : int, default 3
         How often a job whose worker died is issued again before it counts as crashed.
     retry_failed : int, default 0
@@ -73,7 +75,8 @@ class Study(StudyView):
     ConfigurationError
         When optimizer, generator and space do not fit together.
     StudyError
-        When the journal belongs to another study.
+        When the journal belongs to another study: one with another space, generator, seed or
+        other metrics. Another optimizer may go on; a warning and the journal say from where.
 
     Notes
     -----
@@ -89,14 +92,14 @@ class Study(StudyView):
         objectives: Objectives | Sequence[Metric | Mapping[str, Any] | str] | None = None,
         journal: Journal | None = None,
         name: str = "",
-        seed: int = 0,
+        seed: int = DEFAULT_SEED,
         max_retries: int = 3,
         retry_failed: int = 0,
         clock: Clock | None = None,
     ) -> None:
         counts = {"seed": seed, "max_retries": max_retries, "retry_failed": retry_failed}
         for option, value in counts.items():
-            if type(value) is not int or value < 0:
+            if type(value) not in (int, DefaultSeed) or value < 0:
                 raise ConfigurationError(f"{option} must be a whole number ≥ 0, got {value!r}")
         self.max_retries = max_retries
         self.retry_failed = retry_failed
@@ -108,7 +111,8 @@ class Study(StudyView):
         )
         if objectives is not None and not isinstance(objectives, Objectives):
             objectives = Objectives(objectives)
-        self._position = replay(self._state, self._journal, objectives)
+        self._optimizer = signature_of(optimizer)
+        self._position = replay(self._state, self._journal, objectives, seed)
         if self._state.n_events and generator.under_way_as != generator.signature:
             with self._lock:
                 self._commit(ev.GeneratorExtended(self._clock(), generator.signature))
@@ -119,7 +123,7 @@ class Study(StudyView):
                 self._commit(
                     ev.StudyCreated(
                         self._clock(), ev.SCHEMA_VERSION, name, compiled.to_dict(),
-                        objectives.to_data(), seed, type(optimizer).__name__, repr(generator),
+                        objectives.to_data(), int(seed), self._optimizer, repr(generator),
                     )
                 )  # fmt: skip
 
@@ -445,25 +449,19 @@ class Study(StudyView):
         return entry
 
     def _reissue(self, entry: OpenJob, worker: str) -> Job:
-        job = entry.job
-        self._commit(
-            ev.JobIssued(
-                self._clock(), job.number, job.attempt + 1, worker, job.trial, job.budget, None,
-                {}, job.bracket, job.rung, entry.checkpoint or job.checkpoint, False,
-            )
-        )  # fmt: skip
+        self._commit(issued_again(entry, self._clock(), worker))
         return entry.job
 
     def _issue(self, proposal: Proposal, worker: str) -> Job:
-        number = self._state.n_jobs
-        self._commit(
-            ev.JobIssued(
-                self._clock(), number, 0, worker, proposal.trial, proposal.budget, proposal.config,
-                proposal.config_info, proposal.bracket, proposal.rung, proposal.checkpoint,
-                proposal.enqueued,
-            )
-        )  # fmt: skip
-        return self._state.open[number].job
+        state, now = self._state, self._clock()
+        number, before = state.n_jobs, state.proposers[-1][1]
+        issued = proposal.issued(now, number, worker)
+        if before == self._optimizer or proposal.trial < state.n_trials:
+            self._commit(issued)
+        else:
+            warn_changed(self.name, before, self._optimizer, proposal.trial)
+            self._commit(ev.OptimizerChanged(now, self._optimizer), issued)
+        return state.open[number].job
 
     def _end(self, entry: OpenJob, attempt: int, outcome: Outcome) -> None:
         again = None

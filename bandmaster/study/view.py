@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bandmaster.checkpoints import Keep
 from bandmaster.core.history import History
@@ -79,6 +79,11 @@ class StudyView:
     def optimizer(self) -> Optimizer:
         """Who proposes; do not drive it past the study."""
         return self._state.optimizer
+
+    @property
+    def proposers(self) -> Sequence[tuple[int, str]]:
+        """From which trial on which optimizer proposed (its class and options); it may grow."""
+        return self._state.proposers
 
     @property
     def generator(self) -> IterGenerator:

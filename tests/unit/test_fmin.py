@@ -329,7 +329,7 @@ def test_a_checkpoint_file_is_a_stored_search(tmp_path):
 def test_a_search_that_was_killed_runs_its_lost_job_again(tmp_path):
     """The job that was out when the process died is the first to run."""
     storage = f"sqlite:///{tmp_path}/search.db"
-    with Study(SPACE, name="fmin", storage=storage, random_state=42) as study:
+    with Study(SPACE, name="fmin", storage=storage) as study:
         study.tell(study.ask(), 1.0)
         lost = study.ask()
     result = search(n_iterations=3, storage=storage)

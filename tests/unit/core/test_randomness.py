@@ -1,9 +1,12 @@
 """Keyed randomness."""
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandmaster.core.randomness import Key
+from bandmaster.core.randomness import DEFAULT_SEED, DefaultSeed, Key, make_seed
+from bandmaster.errors import ConfigurationError
 
 KEYS = st.builds(Key, st.integers(0, 2**63 - 1), st.integers(0, 2**40))
 
@@ -26,3 +29,20 @@ def test_draws_are_the_same_on_every_machine():
     """A golden draw: changing how keys are made would change every stored study."""
     expected = [0.4002721165864238, 0.924553240898274]
     assert expected == Key(1, 2).rng("ask").random(2).tolist()
+
+
+def test_a_seed_is_what_was_given_or_one_that_nobody_insists_on():
+    """Numbers of other libraries count; None draws another one each time."""
+    assert (7, int) == (make_seed(np.int64(7)), type(make_seed(np.int64(7))))
+    assert DEFAULT_SEED is make_seed(DEFAULT_SEED)
+    drawn = [make_seed(None) for _ in range(2)]
+    assert drawn[0] != drawn[1]
+    assert all(isinstance(seed, DefaultSeed) for seed in drawn)
+    assert "0" == repr(DEFAULT_SEED), "signatures show it"
+
+
+@pytest.mark.parametrize("wrong", [-1, True, 1.0, "1"])
+def test_what_is_no_seed_is_refused(wrong):
+    """Before anything is made of it."""
+    with pytest.raises(ConfigurationError, match="random_state"):
+        make_seed(wrong)

@@ -96,10 +96,22 @@ def test_where_checkpoints_are_is_stored_likewise():
     assert PLACED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
 
 
+CHANGED = ev.OptimizerChanged(9.75, "ETPEOptimizer(gamma=0.2)")
+
+
+def test_another_optimizer_is_stored_likewise():
+    """It is there only when somebody gave another one."""
+    stored = (
+        "93a96f7074696d697a6572cb4023800000000000b8455450454f7074696d697a65722867616d6d613d302e3229"
+    )
+    assert stored == codec.pack(ev.to_data(CHANGED)).hex()
+    assert CHANGED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
+
+
 def test_every_kind_of_event_has_a_golden_form():
     """A new event needs one."""
     kinds = {cls for cls in vars(ev).values() if hasattr(cls, "kind")}
-    assert kinds == {type(e) for e in [*EVENTS, EXTENDED, PLACED]}
+    assert kinds == {type(e) for e in [*EVENTS, EXTENDED, PLACED, CHANGED]}
 
 
 def test_a_retried_failure_has_one_field_more():
