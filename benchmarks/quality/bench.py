@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bandmaster.space import Space, compile_space
+from bandmaster.testing.metric_problems import MetricProblem
 from bandmaster.testing.problems import Problem
 
 __all__ = ["Bench", "Config", "Reference"]
@@ -55,6 +56,9 @@ class Bench:
         The median duration of a random configuration at the largest budget; default: that budget.
     failure : float, default inf
         The loss that a failed evaluation counts as in a run's curve.
+    metrics : MetricProblem, optional
+        What is evaluated where there are several objectives, or constraints; its score is what
+        a run's curve shows.
     """
 
     problem: Problem
@@ -64,6 +68,7 @@ class Bench:
     eta: float | None = None
     find_full_seconds: Callable[[], float] | None = None
     failure: float = math.inf
+    metrics: MetricProblem | None = None
 
     @property
     def name(self) -> str:

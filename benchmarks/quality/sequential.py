@@ -10,6 +10,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.testing.driver import Driver
 from benchmarks.quality.bench import Bench
 from benchmarks.quality.curve import Curve
+from benchmarks.quality.watch import watch
 
 __all__ = ["cpu", "sequential"]
 
@@ -41,7 +42,11 @@ def sequential(
         Seconds of wall-clock time after which it ends.
     """
     problem = bench.problem
-    driver = Driver(optimizer, bench.space(), budgets=problem.budgets[-1:], seed=seed)
+    driver = Driver(
+        optimizer, bench.space(), budgets=problem.budgets[-1:], seed=seed,
+        objectives=None if bench.metrics is None else bench.metrics.objectives,
+    )  # fmt: skip
+    watched = watch(bench, curve)
     deadline = time.perf_counter() + cap
     n_started = n_finished = 0
     while n_finished < n_evaluations:
@@ -58,15 +63,12 @@ def sequential(
         if not driver.pending:
             return
         job = driver.pending[0]
-        loss = problem(job.config)
-        failed = not math.isfinite(loss)
+        outcome = watched.evaluate(job.config)
         before = cpu(optimizer)
-        driver.finish(job, None if failed else loss)
+        driver.finish(job, outcome.loss, outcome.status, outcome.metrics)
         curve.asks[n_finished] += cpu(optimizer) - before  # some fit when they are told
         n_finished += 1
-        if curve.see(bench.failure if failed else loss):
-            truth = loss if bench.true_loss is None or failed else bench.truth(job.config)
-            curve.incumbent(n_finished, bench.failure if failed else truth)
+        watched.note(n_finished, job.config, outcome)
         if time.perf_counter() > deadline and n_finished < n_evaluations:
             curve.capped = n_finished
             return

@@ -1,12 +1,18 @@
-"""Optuna's TPE with its defaults (multivariate and with constant liar since version 5)."""
+"""Optuna's TPE with its defaults (multivariate and with constant liar since version 5).
+
+Of several objectives each is a direction of its study; constraints are what its samplers get as
+`constraints_func`.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from bandmaster.core.evaluation import Evaluation
+from bandmaster.core.objectives import Objectives
 from bandmaster.errors import IllegalConfigurationError
 from bandmaster.space.parameters import Categorical, Constant, Float, Integer, Ordinal, Parameter
 from bandmaster.space.space import Space
@@ -17,6 +23,7 @@ __all__ = ["OptunaPeer", "states", "suggest"]
 
 
 _MOST_TRIES = 200
+_VIOLATIONS = "violations"  # a trial's attribute
 
 
 class OptunaPeer(Peer):
@@ -25,7 +32,7 @@ class OptunaPeer(Peer):
     Parameters
     ----------
     seed : int
-    sampler : {"TPE", "GP", "CmaEs", "Random"}, default "TPE"
+    sampler : {"TPE", "NSGAII", "GP", "CmaEs", "Random"}, default "TPE"
     """
 
     def __init__(self, *, seed: int, sampler: str = "TPE") -> None:
@@ -38,12 +45,28 @@ class OptunaPeer(Peer):
         return "" if find_spec("optuna") else "Optuna is not installed (extra bench)"
 
     def setup(self) -> None:
-        """Make a study in memory."""
-        import optuna
-
-        self.study = optuna.create_study(sampler=self._sampler())
+        """Forget the study of another space."""
+        self._study: Any = None
         self.trials: dict[int, Any] = {}
         self.known: set[int] = set()
+
+    @property
+    def study(self) -> Any:
+        """A study in memory, made when the objectives are known."""
+        import optuna
+
+        if self._study is None:
+            objectives = self.history.objectives
+            several = len(objectives.optimized) > 1
+            signs = [metric.sign for metric in objectives.optimized] if several else [1.0]
+            directions = optuna.study.StudyDirection
+            self._study = optuna.create_study(
+                sampler=self._sampler(objectives),
+                directions=[
+                    directions.MINIMIZE if sign > 0 else directions.MAXIMIZE for sign in signs
+                ],
+            )
+        return self._study
 
     def scheduler(self, bench: Bench) -> Any:
         """Return its Hyperband, for problems with several budgets."""
@@ -51,14 +74,17 @@ class OptunaPeer(Peer):
 
         return OptunaHyperband(bench, self._sampler(), self.seed)
 
-    def _sampler(self) -> Any:
+    def _sampler(self, objectives: Objectives | None = None) -> Any:
         import optuna
 
         self.version = f"optuna {optuna.__version__}"
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those who try it are told that it is experimental
-            return getattr(optuna.samplers, f"{self.sampler}Sampler")(seed=self.seed)
+            options: dict[str, Any] = {"seed": self.seed}
+            if objectives is not None and objectives.constraints:
+                options["constraints_func"] = _violations
+            return getattr(optuna.samplers, f"{self.sampler}Sampler")(**options)
 
     def propose(self, trial: int, budget: float) -> dict[str, Any]:
         """Ask, and walk the conditions of the space."""
@@ -80,6 +106,23 @@ class OptunaPeer(Peer):
         except IllegalConfigurationError:
             return False
         return True
+
+    def tell(self, evaluation: Evaluation) -> None:
+        """Hand over a result, with its metrics where there are several."""
+        objectives = self.history.objectives
+        handle = self.trials.get(evaluation.trial)
+        if handle is None or not evaluation.ok or objectives == Objectives():
+            super().tell(evaluation)
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that constraints are experimental
+            violations = [m.sign * (evaluation.metrics[m.name] - (m.threshold or 0.0))
+                          for m in objectives.constraints]  # fmt: skip
+            handle.set_user_attr(_VIOLATIONS, violations)
+            values: Sequence[float | None] = [evaluation.loss]
+            if len(objectives.optimized) > 1:
+                values = [evaluation.metrics[m.name] for m in objectives.optimized]
+            self.study.tell(self.trials.pop(evaluation.trial), values)
 
     def learn(
         self, trial: int, config: Mapping[str, Any], budget: float, loss: float | None
@@ -112,6 +155,12 @@ class OptunaPeer(Peer):
                 state=state, params=params, distributions=fixed.distributions, value=loss
             )
         )
+
+
+def _violations(trial: Any) -> Sequence[float]:
+    """Return by how much a trial violates each constraint, 0 or less where it does not."""
+    found: list[float] = trial.user_attrs[_VIOLATIONS]
+    return found
 
 
 def states() -> Any:

@@ -35,6 +35,8 @@ SUITES: dict[str, tuple[str, str, int]] = {
     "lcbench-8": ("yahpo", "few-lcbench", 100),
     "xgboost-8": ("yahpo", "few-rbv2_xgboost", 100),
     "rpart-8": ("yahpo", "few-rbv2_rpart", 100),
+    "multi": ("metrics", "multi", 100),
+    "constrained": ("metrics", "constrained", 100),
     "live": ("live", "all", 50),
     "live-quick": ("live", "quick", 50),
     "mf-counting-ones": ("synthetic", "fidelity", 50),

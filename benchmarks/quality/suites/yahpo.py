@@ -100,24 +100,24 @@ def load(name: str) -> Bench:
     """Return the surrogate of one data set."""
     several = name.startswith("mf-")
     scenario_name, _, instance = name.removeprefix("mf-").rpartition("-")
-    scenario, model = SCENARIOS[scenario_name], _model(scenario_name)
+    scenario, made = SCENARIOS[scenario_name], model(scenario_name)
 
     def loss(config: Config, budget: float) -> float:
-        return model.loss([config], instance, budget)[0]
+        return made.loss([config], instance, budget)[0]
 
     def seconds(config: Config, budget: float) -> float:
-        return model.seconds([config], instance, budget)[0]
+        return made.seconds([config], instance, budget)[0]
 
-    space = model.space
+    space = made.space
     top = scenario.budgets[-1]
 
     def reference() -> Reference:
         configs = space.sample_configs(2_000, np.random.default_rng(0))
-        return Reference(float("nan"), float(np.median(model.loss(configs, instance, top))))
+        return Reference(float("nan"), float(np.median(made.loss(configs, instance, top))))
 
     def full_seconds() -> float:
         configs = space.sample_configs(2_000, np.random.default_rng(0))
-        return float(np.median(model.seconds(configs, instance, top)))
+        return float(np.median(made.seconds(configs, instance, top)))
 
     budgets = scenario.budgets if several else (top,)
     return Bench(
@@ -146,13 +146,20 @@ class Model:
 
     def loss(self, configs: Sequence[Config], instance: str, budget: float) -> list[float]:
         """Return 1 − accuracy of every configuration."""
-        out = self._run(configs, instance, budget)[:, self.scenario.accuracy]
-        return [float(v) for v in 1.0 - out / self.scenario.percent]
+        return self.loss_and_seconds(configs, instance, budget)[0]
 
     def seconds(self, configs: Sequence[Config], instance: str, budget: float) -> list[float]:
         """Return how long each takes, at least a millisecond."""
-        out = self._run(configs, instance, budget)[:, list(self.scenario.times)].sum(1)
-        return [float(v) for v in np.maximum(out, 1e-3)]
+        return self.loss_and_seconds(configs, instance, budget)[1]
+
+    def loss_and_seconds(
+        self, configs: Sequence[Config], instance: str, budget: float
+    ) -> tuple[list[float], list[float]]:
+        """Return both of every configuration."""
+        out, scenario = self._run(configs, instance, budget), self.scenario
+        loss = 1.0 - out[:, scenario.accuracy] / scenario.percent
+        seconds = np.maximum(out[:, list(scenario.times)].sum(1), 1e-3)
+        return [float(v) for v in loss], [float(v) for v in seconds]
 
     def _run(self, configs: Sequence[Config], instance: str, budget: float) -> FloatArray:
         fixed = {self.scenario.fidelity: budget, "repl": REPL}
@@ -171,7 +178,7 @@ class Model:
         return np.asarray(out, dtype=float)
 
 
-_model: Callable[[str], Model] = lru_cache(Model)
+model: Callable[[str], Model] = lru_cache(Model)
 
 
 def _read(name: str) -> Any:

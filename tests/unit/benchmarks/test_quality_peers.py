@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.errors import SpaceError
 from bandmaster.examples.automl import HDL
 from bandmaster.space import Condition, Float, GreaterThan, Integer, Space, compile_space
 from bandmaster.testing.driver import Driver
 from bandmaster.testing.problems import ackley_mixed, conditional_classifier
 from benchmarks.quality.peers import PEERS, remote, why_missing
+from benchmarks.quality.peers.optuna_peer import OptunaPeer
 from benchmarks.quality.peers.remote import PeerError, RemotePeer, describe
 
 
@@ -84,3 +86,20 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path
     """Every peer says what it lacks, so that a round goes on without it."""
     monkeypatch.setenv("BANDMASTER_PEERS", str(tmp_path))
     assert all("environment" in why_missing(name) for name in PEERS if name != "Optuna")
+
+
+def test_optuna_learns_objectives_and_constraints() -> None:
+    """Each objective is a direction of its study, each constraint a violation of its trial."""
+    objectives = Objectives([
+        Metric("cost"), Metric("gain", objective="maximize"),
+        Metric("heat", strategy="constraint", threshold=2.0),
+    ])  # fmt: skip
+    peer = OptunaPeer(seed=0)
+    driver = Driver(peer, ackley_mixed().space, objectives=objectives)
+    driver.finish(driver.start(), 1.0, metrics={"cost": 1.0, "gain": 3.0, "heat": 5.0})
+    driver.finish(driver.start(), None)
+    first, second = peer.study.trials
+    assert ["MINIMIZE", "MAXIMIZE"] == [d.name for d in peer.study.directions]
+    assert [1.0, 3.0] == first.values
+    assert "FAIL" == second.state.name
+    assert (3.0,) == first.system_attrs["constraints"]

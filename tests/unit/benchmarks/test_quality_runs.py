@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bandmaster.optimizers import Cost, ETPEOptimizer, Optimizer, get_optimizer
@@ -19,6 +20,7 @@ from benchmarks.quality.schedulers import StudyScheduler, Task
 from benchmarks.quality.sequential import sequential
 from benchmarks.quality.simulated import simulated
 from benchmarks.quality.table import Results
+from benchmarks.quality.watch import watch
 
 
 def test_a_run_is_its_seed_again() -> None:
@@ -123,6 +125,34 @@ def test_a_cost_may_have_a_total() -> None:
     with engine(parse("ETPE:cost=duration/500"), seed=0) as optimizer:
         assert isinstance(optimizer, ETPEOptimizer)
         assert Cost("duration", total=500.0) == optimizer.cost
+
+
+@pytest.mark.parametrize("name", ["multi-vehicle", "constrained-vessel"])
+@pytest.mark.parametrize("engine_name", ["Random", "Optuna", "Optuna:sampler=NSGAII"])
+def test_several_metrics_are_told_and_scored(name: str, engine_name: str) -> None:
+    """Engines and peers learn all metrics; the curve falls towards the optimum, never below."""
+    record = play((name, engine_name, 0, 1, 25.0))
+    assert "" == record.error
+    assert record.y == sorted(record.y, reverse=True)
+    assert record.y[-1] >= suites.load(name).problem.optimum
+
+
+def test_what_breaks_a_constraint_is_not_the_best() -> None:
+    """The curve starts with the first outcome that meets the constraints."""
+    bench, curve = suites.load("constrained-branin_disk"), Curve()
+    watched = watch(bench, curve)
+    for n, (x, y) in enumerate([(-np.pi, 12.275), (2.5, 7.5), (np.pi, 2.275)], start=1):
+        config = {"x": x, "y": y}
+        watched.note(n, config, watched.evaluate(config))
+    assert [2, 3] == curve.x
+    assert pytest.approx(0.397887357729) == curve.y[-1]
+
+
+def test_what_ten_random_configurations_reach_is_a_regret_of_one() -> None:
+    """The median of several objectives is between nothing and the whole front's hypervolume."""
+    for name in ("multi-dtlz2", "multi-mixed"):
+        reference = suites.load(name).reference()
+        assert reference.best < reference.median < 0.0
 
 
 def test_only_what_all_engines_have_is_compared() -> None:
