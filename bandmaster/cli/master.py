@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from bandmaster.multifidelity import IterGenerator
     from bandmaster.study.result import Result
 
-__all__ = ["GENERATORS", "make_generator", "master", "report"]
+__all__ = ["EXIT_FRUITLESS", "GENERATORS", "make_generator", "master", "report"]
+
+EXIT_FRUITLESS = 1
+"""The run has ended as it should, but no evaluation has succeeded."""
 
 GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh")
 """The values of --generator."""
@@ -78,7 +81,7 @@ GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh
     show_default=True,
     help="End the run when it begins with so many failures; 0 is never.",
 )
-@sigterm_option
+@sigterm_option("the evaluations that are running, before the run ends without them")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -162,6 +165,7 @@ def master(
     The file is an HDL: from each parameter's name to its _type and _value. On Ctrl-C the
     evaluations that are running may end, a second one does not wait for them; the result so far is
     printed and saved in both cases. The master may start before the name server and the workers.
+    The exit code is 1 when no evaluation has succeeded.
     """
     check_output(output)
     if n_iterations is None and n_trials is None and timeout is None:
@@ -174,7 +178,7 @@ def master(
     from bandmaster.optimizers import get_optimizer
     from bandmaster.progress import default_callback, no_progress
     from bandmaster.space import compile_space, load_hdl
-    from bandmaster.study.result import FMinResult
+    from bandmaster.study.rows import own
 
     chosen = get_optimizer(optimizer)
     chosen.initialize(compile_space(load_hdl(space)), iter_generator.get_budgets())
@@ -213,12 +217,17 @@ def master(
             driver.shutdown(shutdown_workers=shutdown_workers)
         finally:
             if chosen.history:
-                report(FMinResult(chosen), output)
+                report(driver.result, output)
     if driver.interrupted is not None:
         if checkpoint_file is not None and not driver.study.finished:
             left = "; its workers have left (--keep-workers: they wait)" * shutdown_workers
             click.echo(f"The same command goes on where it was{left}.", err=True)
         raise SystemExit(128 + driver.interrupted)
+    if not any(e.ok for e in chosen.history if own(e)):
+        click.echo(
+            f"No evaluation has succeeded{_where_failures(checkpoint_file, output)}", err=True
+        )
+        raise SystemExit(EXIT_FRUITLESS)
 
 
 def make_generator(
@@ -257,6 +266,11 @@ def make_generator(
     }
     made: IterGenerator = kinds[name](min_budget, max_budget, eta)
     return made
+
+
+def _where_failures(checkpoint_file: str | None, output: str | None) -> str:
+    kept = checkpoint_file or output
+    return f": bandmaster show {kept} --failures prints why." if kept else "."
 
 
 def report(result: Result, path: str | None) -> None:

@@ -120,11 +120,19 @@ def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | No
     raise click.UsageError(f"say which run: --run-id is missing, {there}")
 
 
-def sigterm_option(command: Command) -> Command:
-    """Add --sigterm-grace; None when it is not given."""
+def sigterm_option(what: str, or_else: str = "") -> Callable[[Command], Command]:
+    """Return what adds --sigterm-grace; None when it is not given.
+
+    Parameters
+    ----------
+    what : str
+        To which SIGTERM leaves the time.
+    or_else : str, default ""
+        What else the default may be.
+    """
     return click.option(
         "--sigterm-grace",
         type=click.FloatRange(min=0),
-        show_default=f"{SIGTERM_GRACE:g}, or what a worker's class says",
-        help="Seconds that SIGTERM leaves to what is running.",
-    )(command)
+        show_default=f"{SIGTERM_GRACE:g}{or_else}",
+        help=f"Seconds that SIGTERM leaves to {what}.",
+    )

@@ -13,7 +13,11 @@ __all__ = ["show"]
 
 @click.command()
 @source_arguments
-@click.option("--failures", is_flag=True, help="Print the errors of the evaluations that failed.")
+@click.option(
+    "--failures",
+    is_flag=True,
+    help="Print the errors of evaluations that failed, and of attempts that were tried again.",
+)
 def show(study: str, storage: str | None, failures: bool) -> None:
     """Print what a search has found: the best configuration at each budget.
 
@@ -30,4 +34,11 @@ def show(study: str, storage: str | None, failures: bool) -> None:
         click.echo(
             f"\nJob {e.job} (trial {e.trial}, budget {format_budget(e.budget)}), "
             f"{e.status.value}{' at ' + clean(e.worker) if e.worker else ''}:\n{reason}"
+        )
+    for retried in source.result.retries if failures else ():
+        at = f" at {clean(retried.worker)}" if retried.worker else ""
+        click.echo(
+            f"\nJob {retried.job.number} (trial {retried.job.trial}, budget "
+            f"{format_budget(retried.job.budget)}), attempt {retried.job.attempt}{at}, "
+            f"tried again:\n{clean(retried.reason, keep=chr(10)).rstrip()}"
         )

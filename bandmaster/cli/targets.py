@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bandmaster.errors import ConfigurationError
+import click
 
-__all__ = ["load_target"]
+from bandmaster.errors import BandmasterError, ConfigurationError
+
+__all__ = ["load_target", "own_traceback"]
+
+EXIT_BROKEN = 1
+"""The user's own code raised; its traceback says where."""
+
+_OURS = (str(Path(__file__).parent), "<frozen importlib", importlib.__file__ or "<importlib>")
+
+
+@contextlib.contextmanager
+def own_traceback() -> Iterator[None]:
+    """End the program when the user's code raises, with what is the user's of the traceback."""
+    try:
+        yield
+    except (BandmasterError, click.ClickException):  # ours, and explained
+        raise
+    except Exception as error:
+        shown = traceback.TracebackException.from_exception(error)
+        _leave_out_ours(shown)
+        click.echo("".join(shown.format()).rstrip(), err=True)
+        raise SystemExit(EXIT_BROKEN) from error
 
 
 def load_target(target: str) -> Any:
@@ -74,6 +98,14 @@ def _from_module(name: str) -> ModuleType:
         raise ConfigurationError(
             f"there is no module {name!r} (looked in {Path.cwd()} and the installed packages)"
         ) from error
+
+
+def _leave_out_ours(shown: traceback.TracebackException) -> None:
+    """Drop the frames of this program and of the import system, here and in the causes."""
+    shown.stack[:] = [frame for frame in shown.stack if not frame.filename.startswith(_OURS)]
+    for before in (shown.__cause__, shown.__context__):
+        if before is not None:
+            _leave_out_ours(before)
 
 
 def _put_on_path(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, sigterm_option
-from bandmaster.cli.targets import load_target
+from bandmaster.cli.targets import load_target, own_traceback
 from bandmaster.core.isolation import isolation_of
 from bandmaster.errors import ConfigurationError
 
@@ -25,7 +25,7 @@ __all__ = ["make_worker", "worker"]
 @click.option("--isolate", is_flag=True, help="Evaluate in a child process, which may die.")
 @click.option("--time-limit", type=float, help="Seconds for an evaluation, with --isolate.")
 @click.option("--memory-limit", help="Memory for an evaluation, e.g. 2GiB, with --isolate.")
-@sigterm_option
+@sigterm_option("the evaluation, before its job goes back", ", or what the worker's class says")
 def worker(
     *,
     target: str,
@@ -53,16 +53,17 @@ def worker(
     """
     isolation = isolation_of(isolate, time_limit, memory_limit)
     run_id = make_run_id(run_id, connection_file)
-    made = make_worker(
-        load_target(target),
-        run_id=run_id,
-        nameserver=host,
-        nameserver_port=port,
-        connection_file=connection_file,
-        tls=make_tls(tls, certificate),
-        insecure=insecure,
-        worker_id=worker_id,
-    )
+    with own_traceback():
+        made = make_worker(
+            load_target(target),
+            run_id=run_id,
+            nameserver=host,
+            nameserver_port=port,
+            connection_file=connection_file,
+            tls=make_tls(tls, certificate),
+            insecure=insecure,
+            worker_id=worker_id,
+        )
     if isolation is not None:
         made.isolation = isolation
     if sigterm_grace is not None:

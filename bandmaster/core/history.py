@@ -10,6 +10,7 @@ import numpy as np
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.objectives import Objectives
+from bandmaster.core.retried import Retried
 from bandmaster.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class History(Sequence[Evaluation]):
         The metrics of the study, which sets it. Default: minimise ``loss``.
     reported : Reports or None
         What trials reported while they ran, for whoever calls this history; the study sets it.
+    retried : list of Retried
+        The attempts that were lost or failed and were to be run again; the study appends.
 
     Notes
     -----
@@ -58,6 +61,7 @@ class History(Sequence[Evaluation]):
     def __init__(self, dim: int) -> None:
         self.objectives = Objectives()
         self.reported: Reports | None = None
+        self.retried: list[Retried] = []
         self._rows: list[Evaluation] = []
         self._table = np.zeros(16, dtype=_FIELDS)
         self._vectors = np.full((16, dim), np.nan)

@@ -63,6 +63,8 @@ class OpenJob:
         The newest that was reported, by any attempt.
     paused : Mapping or None
         The metrics of the report at which the current attempt was told to pause.
+    again : float or None
+        When the current attempt was issued, if it is not the first.
     """
 
     job: Job
@@ -74,6 +76,7 @@ class OpenJob:
     failed: int = 0
     checkpoint: str | None = None
     paused: Mapping[str, Any] | None = None
+    again: float | None = None
 
     @property
     def story(self) -> str:

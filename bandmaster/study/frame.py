@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.objectives import Objectives
+from bandmaster.core.retried import Retried
 from bandmaster.study.rows import own, timed
 from bandmaster.study.segments import ReportedStep
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build_frame", "config_frame", "steps_frame"]
+__all__ = ["attempts_frame", "build_frame", "config_frame", "steps_frame"]
 
 _CALENDAR = 2**63 / 1e9  # seconds from 1970; pandas counts nanoseconds
 _NUMBERS = (int, float, bool)
@@ -68,6 +69,40 @@ def build_frame(
         ]
         columns[f"met.{metric.name}"] = pd.Series(met, dtype="boolean")
     return pd.DataFrame(columns)
+
+
+def attempts_frame(
+    rows: Sequence[Evaluation],
+    retries: Sequence[Retried],
+    parameters: Iterable[str],
+    objectives: Objectives,
+) -> pd.DataFrame:
+    """Make the frame that `Result.to_dataframe` describes for ``attempts=True``."""
+    import pandas as pd
+
+    before: dict[int, list[Retried]] = {}
+    for retried in retries:
+        before.setdefault(retried.job.number, []).append(retried)
+    merged: list[Evaluation] = []
+    kinds: list[str | None] = []
+
+    def add(attempts: Iterable[Retried]) -> None:
+        for retried in attempts:
+            merged.append(retried.as_evaluation())
+            kinds.append("failed" if retried.failed else "lost")
+
+    for row in rows:
+        add(before.pop(row.job, ()))
+        merged.append(row)
+        kinds.append(None)
+    for attempts in before.values():  # of jobs that have not ended
+        add(attempts)
+    frame = build_frame(merged, parameters, objectives)
+    statuses = [kind or e.status.value for kind, e in zip(kinds, merged, strict=True)]
+    frame["status"] = pd.Series(statuses, dtype="category")
+    again = pd.Series([kind is not None for kind in kinds], dtype="bool")
+    frame.insert(frame.columns.get_loc("attempt") + 1, "tried_again", again)
+    return frame
 
 
 def config_frame(

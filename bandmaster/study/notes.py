@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.formatting import cut_end
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
+from bandmaster.core.retried import Retried
 from bandmaster.study.formatting import clean
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "note_failures",
     "note_front",
     "note_proposers",
+    "note_retries",
     "reason_of",
 ]
 
@@ -25,9 +28,14 @@ _LONGEST = 160  # characters of a reason
 
 def reason_of(evaluation: Evaluation) -> str:
     """Why it failed: what its traceback says after the last frame, in one line, or its status."""
-    lines = [line for line in (evaluation.error or "").split("\n") if line.strip()]
+    return last_line(evaluation.error or "") or evaluation.status.value
+
+
+def last_line(error: str) -> str:
+    """Return what a traceback says after its last frame, in one line; "" for nothing."""
+    lines = [line for line in error.split("\n") if line.strip()]
     if not lines:
-        return evaluation.status.value
+        return ""
     frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
     if not frames:
         return lines[-1].strip()
@@ -36,12 +44,17 @@ def reason_of(evaluation: Evaluation) -> str:
 
 
 def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
-    """Say how many of `total` evaluations failed, and why the last did."""
+    """Say how many of `total` evaluations failed, and why most of them did."""
     if not failures:
         return []
+    reasons = Counter(map(reason_of, failures))
+    reason, times = reasons.most_common(1)[0]
+    said = cut_end(clean(reason), _LONGEST)
     how_many = "All" if len(failures) == total else f"{len(failures)} of"
-    reason = cut_end(clean(reason_of(failures[-1])), _LONGEST)
-    return [f"{how_many} {total} evaluations failed (see .failures); the last: {reason}"]
+    how_often = f", {times} of them with this" if len(reasons) > 1 else ""
+    return [
+        f"{how_many} {total} evaluations failed (.failures has the tracebacks){how_often}: {said}"
+    ]
 
 
 def note_engines(rows: Iterable[Evaluation]) -> list[str]:
@@ -97,6 +110,23 @@ def note_exceptions(rows: Iterable[Evaluation], objectives: Objectives) -> list[
         names = clean(", ".join(metric.name for metric in objectives.constraints))
         notes.append(f"{infeasible} of {len(rows)} evaluations break a constraint ({names}).")
     return notes
+
+
+def note_retries(retries: Sequence[Retried]) -> list[str]:
+    """Say how many attempts were tried again, and why the last was."""
+    if not retries:
+        return []
+    failed = sum(retried.failed for retried in retries)
+    lost = len(retries) - failed
+    parts = [f"{lost} lost with their workers"] * (lost > 0) + [f"{failed} failed"] * (failed > 0)
+    last = retries[-1]
+    reason = cut_end(clean(last_line(last.reason)), _LONGEST)
+    at = f" at {clean(last.worker)}" if last.worker else ""
+    count = "1 attempt was" if len(retries) == 1 else f"{len(retries)} attempts were"
+    return [
+        f"{count} tried again ({', '.join(parts)}; see .retries); the last: "
+        f"job {last.job.number}{at}: {reason}"
+    ]
 
 
 def note_front(size: int, objectives: Objectives) -> list[str]:

@@ -11,7 +11,7 @@ from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.history import History
 from bandmaster.core.objectives import Objectives
 from bandmaster.errors import ConfigurationError
-from bandmaster.study.frame import build_frame
+from bandmaster.study.frame import attempts_frame, build_frame
 from bandmaster.study.incumbent import find_trajectory
 from bandmaster.study.notes import (
     note_engines,
@@ -19,6 +19,7 @@ from bandmaster.study.notes import (
     note_failures,
     note_front,
     note_proposers,
+    note_retries,
 )
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
@@ -147,8 +148,15 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         pairs = {(e.budget, e.trial) for e in self.evaluations}
         return {**dict.fromkeys(self.budgets, 0), **Counter(budget for budget, _ in pairs)}
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self, *, attempts: bool = False) -> pd.DataFrame:
         """Return a data frame with one row an evaluation.
+
+        Parameters
+        ----------
+        attempts : bool, default False
+            Add a row for each attempt that was tried again (`retries`), before that of its
+            evaluation: with status ``lost`` or ``failed`` and, in a column ``tried_again``, True.
+            ``started`` and ``finished`` are when the study issued and lost it.
 
         Returns
         -------
@@ -162,6 +170,8 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
             ``metric.<name>`` for each metric. Where the study has constraints also ``feasible``
             and ``met.<name>`` for each of them (missing unless the evaluation ended well).
         """
+        if attempts:
+            return attempts_frame(self.evaluations, self.retries, self.parameters, self.objectives)
         return build_frame(self.evaluations, self.parameters, self.objectives)
 
     # ---- incumbents
@@ -368,6 +378,7 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         return [
             *front,
             *note_exceptions(self.history, self.objectives),
+            *note_retries(self.retries),
             *note_proposers(self._proposers),
             *note_engines(self.history),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bandmaster.core.history import History
 from bandmaster.core.outcome import Status
+from bandmaster.core.retried import Retried
 from bandmaster.study.reported import Reported
 from bandmaster.study.rows import own
 from bandmaster.study.segments import ExploitRecord
@@ -47,6 +48,22 @@ class ResultTrainings:
             As `reported`.
         """
         return self.reported.exploits()
+
+    @property
+    def retries(self) -> list[Retried]:
+        """The attempts that were lost or failed and were tried again, in the order of their ends.
+
+        Each says which `job` (with its number, attempt, trial, configuration and budget) had been
+        at which `worker`, from when (`issued`) to when (`ended`), for which `reason` it ended, and
+        whether it `failed` or was lost. Not among them are the last attempt of an evaluation,
+        which is in `failures` if it failed too, and one whose result came late and counted.
+
+        They are known of a study, also a stored one; files of results do not keep them.
+        """
+        known = list(self.history.retried)
+        jobs = {retried.job.number for retried in known}
+        ended = {(e.job, e.attempt) for e in self.history if e.job in jobs} if jobs else set()
+        return [retried for retried in known if retried.key not in ended]
 
     @property
     def errors(self) -> dict[int, str]:

@@ -16,6 +16,7 @@ from bandmaster.core.history import History
 from bandmaster.core.job import Job
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.plan import Plan
+from bandmaster.core.retried import Retried
 from bandmaster.core.trial import OpenJob, Trial
 from bandmaster.errors import SpaceError, StudyError
 from bandmaster.multifidelity.base import IterGenerator
@@ -152,7 +153,7 @@ class StudyState:
             start = event.checkpoint or entry.job.checkpoint
             entry.job = replace(entry.job, attempt=event.attempt, checkpoint=start)
             entry.worker, entry.waiting, entry.reports = event.worker, False, 0
-            entry.paused = None
+            entry.paused, entry.again = None, event.time
             self.waiting.remove(event.job)
             return
         if event.job != self.n_jobs:
@@ -212,6 +213,10 @@ class StudyState:
 
     def _requeued(self, event: ev.JobRequeued) -> None:
         entry = self.open[event.job]
+        since = entry.job.issued if entry.again is None else entry.again
+        self.history.retried.append(
+            Retried(entry.job, entry.worker, since, event.time, event.reason, event.failed)
+        )
         entry.worker, entry.waiting, entry.reason = "", True, event.reason
         entry.lost += event.counted
         entry.failed += event.failed

@@ -296,5 +296,5 @@ class StudyView:
 def _copy(entry: OpenJob) -> OpenJob:
     return OpenJob(
         entry.job, entry.worker, entry.waiting, entry.lost, entry.reason, entry.reports,
-        entry.failed, entry.checkpoint, entry.paused,
+        entry.failed, entry.checkpoint, entry.paused, entry.again,
     )  # fmt: skip

@@ -42,6 +42,10 @@ class Stranger:
 NUMBER = 3
 
 
+def fails(config, budget, config_id):
+    raise ValueError("odd" if config_id[2] % 2 else "even")
+
+
 def saves(config, budget, context):
     state = context.load() or []
     context.report(config["x"], checkpoint=[*state, budget])
@@ -262,11 +266,30 @@ def test_every_option_is_explained(command: str) -> None:
 
 
 def test_a_module_that_fails_shows_its_own_traceback(folder: Path) -> None:
-    """An error in the user's code is the user's to read, so it is shown in full."""
-    (folder / "broken.py").write_text("import absent_library\n")
-    program = call(folder, "worker", "broken:f", *RUN)
-    assert program.process.returncode == 1
-    assert "import absent_library" in program.err
+    """An error in the user's code is the user's to read: all of that, and nothing of ours."""
+    (folder / "helper.py").write_text("import absent_library\n")
+    (folder / "broken.py").write_text("import helper\n")
+    for target in ("broken:f", "broken.py:f"):
+        program = call(folder, "worker", target, *RUN)
+        assert program.process.returncode == 1
+        lines = program.err.splitlines()
+        assert lines[0] == "Traceback (most recent call last):"
+        files = [line.split('"')[1] for line in lines if line.startswith("  File ")]
+        assert [str(folder / "broken.py"), str(folder / "helper.py")] == files
+        assert lines[-1] == "ModuleNotFoundError: No module named 'absent_library'"
+
+
+def test_a_run_without_a_success_ends_with_1(folder: Path, nameserver: Program) -> None:
+    """The table says what most failed with, and a line where the tracebacks are."""
+    options = ("--generator", "flat", "--n-trials", "3", "--checkpoint-file", "run.db")
+    worker = Program(bandmaster("worker", "objective:fails", *RUN), cwd=folder)
+    master = start_master(folder, *options)
+    with worker, master:
+        assert 1 == master.finish(), master
+        assert 0 == worker.finish(), worker
+    assert "All 3 evaluations failed (.failures has the tracebacks), 2 of them" in master.out
+    assert "No evaluation has succeeded: bandmaster show run.db --failures" in master.err
+    assert "with this: ValueError: even" in call(folder, "show", "run.db", "--failures").out
 
 
 def test_a_port_that_is_taken_is_explained(folder: Path) -> None:
