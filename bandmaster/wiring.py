@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bandmaster.checkpoints import Keep
@@ -16,7 +17,7 @@ from bandmaster.core.isolation import Isolation
 from bandmaster.core.plan import Plan
 from bandmaster.core.progress import NoProgress, Progress
 from bandmaster.core.seconds import check_seconds
-from bandmaster.errors import ConfigurationError, StudyPoisonedError
+from bandmaster.errors import ConfigurationError, StudyError, StudyPoisonedError
 from bandmaster.interrupts import SIGTERM_GRACE, Interrupts
 from bandmaster.multifidelity import FlatIterGenerator, IterGenerator
 from bandmaster.optimizers import Optimizer, get_optimizer
@@ -256,8 +257,9 @@ def run(
         max_initial_failures=o.max_initial_failures,
     )
     interrupts = Interrupts(
-        "The search", sigterm_grace=o.sigterm_grace, unsafe=CRITICAL, enabled=o.handle_signals
-    )
+        "The search", drain=partial(_note_interruption, study), sigterm_grace=o.sigterm_grace,
+        unsafe=CRITICAL, enabled=o.handle_signals,
+    )  # fmt: skip
     keeper = None
     if o.keeps_checkpoints(objective):
         keeper = CheckpointKeeper(study, o.checkpoint_store, keep=o.keep_checkpoints, beside=beside)
@@ -294,6 +296,11 @@ def run(
         logger.warning(
             "The search was interrupted after %d evaluations%s", len(study.history), again
         )
+
+
+def _note_interruption(study: Study, reason: str) -> None:
+    with contextlib.suppress(StudyError, OSError):  # the run says what is wrong with it
+        study.interrupt(reason)
 
 
 @contextlib.contextmanager

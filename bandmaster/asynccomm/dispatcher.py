@@ -154,7 +154,7 @@ class Dispatcher:
         self._draining = reason
         self._open = False
         self.sessions.wake()
-        self._note(f"drained: {reason}")
+        self._write(lambda: self.study.interrupt(reason))
 
     @property
     def draining(self) -> bool:
@@ -196,7 +196,7 @@ class Dispatcher:
                 return
             self.failure = error
         logger.debug("Run %r fails", self.run_id, exc_info=error)
-        self._note(f"failed: {error!r}")
+        self._write(lambda: self.study.note(f"failed: {error!r}"))
 
     def ask_to_stop(self, job: int, attempt: int) -> None:
         """Tell the evaluation of a job to stop; its outcome still counts."""
@@ -464,10 +464,10 @@ class Dispatcher:
         if self._on_stop is not None:
             self._on_stop(session, held, at_once)
 
-    def _note(self, text: str) -> None:
-        """Write it into the journal, which also wakes the thread that drives the run."""
+    def _write(self, event: Callable[[], None]) -> None:
+        """Have it in the journal, which also wakes the thread that drives the run."""
         try:
-            self.study.note(text)
+            event()
         except (StudyError, OSError) as error:
             logger.debug("no note of it: %s", error)
 

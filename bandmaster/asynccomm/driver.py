@@ -90,7 +90,7 @@ class Driver:
             dispatcher.wake()
             now = time.monotonic()
             if deadline is not None and now >= deadline:
-                study.stop(f"timeout of {self._timeout:g} s")
+                study.stop(f"timeout of {self._timeout:g} s", cause="timeout")
                 for _, held in dispatcher.sessions.running():
                     dispatcher.ask_to_stop(held.job, held.attempt)
                 deadline, kill_at = None, None if self._grace is None else now + self._grace

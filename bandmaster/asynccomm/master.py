@@ -353,9 +353,8 @@ class Master:
                     self._search(deadline, min_n_workers, grace)
             finally:
                 self.interrupted = interrupts.signum
-        drained = "" if study.finished else "; it was drained, its study can go on"
-        logger.info("Run %s is over after %d evaluations%s",
-                    self.run_id, len(study.history), drained)  # fmt: skip
+        why = study.ending or "its study can go on"
+        logger.info("Run %s is over after %d evaluations: %s", self.run_id, len(study.history), why)
         return self.result
 
     def drain(self, reason: str = "drained") -> None:
@@ -472,7 +471,8 @@ class Master:
                 dispatcher, min_n_workers, timeout=seconds_left(deadline),
                 warn_after=self._warn_after, trouble=trouble,
             ):  # fmt: skip
-                study.stop(f"the timeout was over before {min_n_workers} workers came")
+                late = f"the timeout was over before {min_n_workers} workers came"
+                study.stop(late, cause="timeout")
             follower.start(None if expected is None else expected.n_evaluations)
             dispatcher.open()
             Driver(

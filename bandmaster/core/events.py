@@ -24,6 +24,7 @@ __all__ = [
     "GeneratorExtended",
     "Imported",
     "IntakeClosed",
+    "Interrupted",
     "JobFinished",
     "JobIssued",
     "JobReported",
@@ -175,9 +176,21 @@ class IntakeClosed(Struct, frozen=True, gc=False):
 
 
 class Stopped(Struct, frozen=True, gc=False):
-    """Nothing will be issued any more; running jobs may still finish."""
+    """Nothing will be issued any more; running jobs may still finish.
+
+    `cause` is ``"stopped"`` for one that was told to, or the limit: timeout, target_loss.
+    """
 
     kind: ClassVar[str] = "stopped"
+    time: float
+    reason: str
+    cause: str = "stopped"  # stored only when it is another: older journals have no such field
+
+
+class Interrupted(Struct, frozen=True, gc=False):
+    """A run ended before its limits, by a signal or because it was drained; the study can go on."""
+
+    kind: ClassVar[str] = "interrupted"
     time: float
     reason: str
 
@@ -193,7 +206,7 @@ class Noted(Struct, frozen=True, gc=False):
 Event = (
     StudyCreated | PlanSet | Enqueued | JobIssued | JobReported | JobFinished | JobRequeued
     | Imported | IntakeClosed | Stopped | Noted | GeneratorExtended | OptimizerChanged
-    | CheckpointsPlaced
+    | CheckpointsPlaced | Interrupted
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
@@ -201,7 +214,7 @@ _KINDS: dict[str, Any] = {
     for kind in (
         StudyCreated, PlanSet, Enqueued, JobIssued, JobReported, JobFinished, JobRequeued,
         Imported, IntakeClosed, Stopped, Noted, GeneratorExtended, OptimizerChanged,
-        CheckpointsPlaced,
+        CheckpointsPlaced, Interrupted,
     )
 }  # fmt: skip
 _WITH_OUTCOME = (JobFinished, Imported)
@@ -215,6 +228,8 @@ def to_data(event: Event) -> list[Any]:
         data[-1] = data[-1].to_wire()
     elif kind is JobRequeued and not data[-1]:
         data.pop()  # `failed`, which older versions do not know
+    elif kind is Stopped and data[-1] == "stopped":
+        data.pop()
     return data
 
 

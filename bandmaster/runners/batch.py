@@ -82,7 +82,7 @@ def run_batches(
         try:
             while not interrupts.draining:
                 if deadline is not None and clock() >= deadline:
-                    study.stop(f"timeout of {timeout:g} s")
+                    study.stop(f"timeout of {timeout:g} s", cause="timeout")
                 jobs: list[Job] = []
                 while len(jobs) < n_jobs and (job := study.ask(worker=worker)) is not None:
                     jobs.append(job)

@@ -66,7 +66,7 @@ def run_serial(
 
     def keep_time() -> None:
         if deadline is not None and clock() >= deadline:
-            study.stop(f"timeout of {timeout:g} s")
+            study.stop(f"timeout of {timeout:g} s", cause="timeout")
 
     def reporter(job: Job, metrics: Any, step: int, checkpoint: str | None) -> Decision:
         interrupts.check()

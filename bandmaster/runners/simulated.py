@@ -197,7 +197,10 @@ class _Simulation:
             self._to_come += max(change, 0)
             self._at(begin + when, functools.partial(self._change, change))
         if timeout is not None:
-            self._at(begin + timeout, lambda: self.study.stop(f"timeout of {timeout:g} s"))
+            self._at(
+                begin + timeout,
+                lambda: self.study.stop(f"timeout of {timeout:g} s", cause="timeout"),
+            )
         while True:
             self._hand_out()
             if not self._busy and (self.study.finished or not self._to_come):

@@ -64,5 +64,5 @@ def _target_reached(
         if good and e.budget >= full and e.job >= 0 and state.objectives.counts(e):
             assert e.loss is not None
             reached = f"target {metric.name} {target} reached: {state.objectives.value(e.loss)}"
-            return [ev.Stopped(clock(), reached)]
+            return [ev.Stopped(clock(), reached, "target_loss")]
     return []

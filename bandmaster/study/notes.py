@@ -10,9 +10,11 @@ from bandmaster.core.formatting import cut_end
 from bandmaster.core.objectives import Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.core.retried import Retried
+from bandmaster.study.ending import Ending
 from bandmaster.study.formatting import clean
 
 __all__ = [
+    "note_ending",
     "note_engines",
     "note_exceptions",
     "note_failures",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 _TURNS = 5
+_EARLY = ("interrupted", "stopped", "timeout")
 _LONGEST = 160  # characters of a reason
 
 
@@ -55,6 +58,13 @@ def note_failures(failures: Sequence[Evaluation], total: int) -> list[str]:
     return [
         f"{how_many} {total} evaluations failed (.failures has the tracebacks){how_often}: {said}"
     ]
+
+
+def note_ending(ending: Ending | None) -> list[str]:
+    """Say why a search ended that did not do all it might have done."""
+    if ending is None or ending.cause not in _EARLY:
+        return []
+    return [f"The search has ended early: {cut_end(clean(ending.why), _LONGEST)}."]
 
 
 def note_engines(rows: Iterable[Evaluation]) -> list[str]:

@@ -19,6 +19,7 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Storage, checkpoint_url, open_storage
+from bandmaster.study.ending import Ending, ending_of
 from bandmaster.study.replay import fold
 from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
@@ -123,6 +124,13 @@ class StudyReader:
     def stopped(self) -> str | None:
         """Why the study was stopped, or None."""
         return self._state.stopped
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why the search has ended; None if it has not, or its generator alone knows."""
+        state = self._state
+        with self._lock:
+            return ending_of(state, lambda: state.reserved and not state.open)
 
     def close(self) -> None:
         """Read no more; close the storage if it was given by its URL. Twice does nothing."""

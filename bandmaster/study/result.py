@@ -14,6 +14,7 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.study.frame import attempts_frame, build_frame
 from bandmaster.study.incumbent import find_trajectory
 from bandmaster.study.notes import (
+    note_ending,
     note_engines,
     note_exceptions,
     note_failures,
@@ -24,13 +25,13 @@ from bandmaster.study.notes import (
 from bandmaster.study.pickling import dump_result, load_result
 from bandmaster.study.result_plots import ResultPlots
 from bandmaster.study.result_runs import ResultRuns
+from bandmaster.study.result_times import ResultTimes
 from bandmaster.study.result_trainings import FAILURES, ResultTrainings
 from bandmaster.study.rows import loss_of
 from bandmaster.study.saving import Saved, load, save
 from bandmaster.study.table import ResultTable
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from bandmaster.optimizers.base import Optimizer
@@ -38,14 +39,12 @@ if TYPE_CHECKING:
     from bandmaster.storage import Storage
     from bandmaster.study.importance import ParameterImportance
     from bandmaster.study.reader import StudyReader
-    from bandmaster.study.timings import Timings
-    from bandmaster.study.utilization import Utilization
     from bandmaster.study.view import StudyView
 
 __all__ = ["FMinResult", "Result"]
 
 
-class Result(ResultRuns, ResultTrainings, ResultPlots):
+class Result(ResultRuns, ResultTrainings, ResultTimes, ResultPlots):
     """What a search found: a read-only view on a History, also of one that still grows.
 
     Printing it shows the best configuration of each budget as a table. Pickling it saves the rows
@@ -82,7 +81,6 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         self.space = space
         self.objectives = objectives or Objectives()
         self._budgets = tuple(budgets or ())
-        self._timings: Timings | None = None
         self._proposers: Sequence[tuple[int, str]] = ()
 
     @classmethod
@@ -90,6 +88,7 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         """Return what a study has found so far; the view grows with the study."""
         result = cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
         result._timings, result._proposers = study.timings, study.proposers
+        result._source = study
         return result
 
     @staticmethod
@@ -284,43 +283,6 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
         chosen = choose_metrics(self.objectives, metrics)
         return find_front(self.history, self.objectives, chosen, budget)
 
-    # ---- where the time went
-
-    def utilization(self) -> Utilization:
-        """Return how busy each worker was, and all together.
-
-        An evaluation that no worker timed (its worker died), attempts that were lost, and those of
-        a previous result count for nothing.
-        """
-        from bandmaster.study.utilization import measure_utilization
-
-        return measure_utilization(self.history)
-
-    def queue_waits(self) -> np.ndarray:
-        """Return the seconds from the first issue of each evaluation's job to its start.
-
-        Attempts that were lost or tried again are part of it. The issue has the study's clock and
-        the start the worker's, so that between machines it may be off, even below zero.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            In the order of `evaluations`; NaN where no worker timed it, and for evaluations of a
-            previous result.
-        """
-        from bandmaster.study.utilization import queue_waits
-
-        return queue_waits(self.history)
-
-    @property
-    def optimizer_time(self) -> float | None:
-        """The seconds that optimizer and iteration generator took for their proposals.
-
-        It is measured in the process of the study, from when that was made or loaded, and not
-        stored: None for a result that was read, from a pickle or a stored study.
-        """
-        return None if self._timings is None else self._timings.seconds
-
     def parameter_importance(
         self, budget: float | None = None, *, scale: str = "auto", n_trees: int = 16, seed: int = 0
     ) -> ParameterImportance:
@@ -379,6 +341,7 @@ class Result(ResultRuns, ResultTrainings, ResultPlots):
             *front,
             *note_exceptions(self.history, self.objectives),
             *note_retries(self.retries),
+            *note_ending(self.ending),
             *note_proposers(self._proposers),
             *note_engines(self.history),
         ]

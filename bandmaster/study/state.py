@@ -64,6 +64,8 @@ class StudyState:
         self.n_events = 0
         self.intake_closed: str | None = None
         self.stopped: str | None = None
+        self.stop_cause = ""
+        self.interrupted: str | None = None
         self._encoded: dict[int, np.ndarray] = {}  # by the identity of the configuration
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             ev.StudyCreated: self._created,
@@ -76,6 +78,7 @@ class StudyState:
             ev.Imported: self._imported,
             ev.IntakeClosed: self._intake_closed,
             ev.Stopped: self._stopped,
+            ev.Interrupted: self._interrupted,
             ev.Noted: self._noted,
             ev.GeneratorExtended: self._extended,
             ev.OptimizerChanged: self._optimizer_changed,
@@ -139,7 +142,7 @@ class StudyState:
 
     def _plan_set(self, event: ev.PlanSet) -> None:
         self.plan = Plan(*event.plan)
-        self.stopped = self.intake_closed = None
+        self.stopped = self.intake_closed = self.interrupted = None
         self.generator.study_stopped = False
         self.generator.plan(self.plan.n_iterations)
 
@@ -240,7 +243,7 @@ class StudyState:
         self.generator.close_intake()
 
     def _stopped(self, event: ev.Stopped) -> None:
-        self.stopped = event.reason
+        self.stopped, self.stop_cause = event.reason, event.cause
         self.generator.study_stopped = True
 
     def _extended(self, event: ev.GeneratorExtended) -> None:
@@ -251,6 +254,9 @@ class StudyState:
 
     def _placed(self, event: ev.CheckpointsPlaced) -> None:
         self.places.add(event.place)
+
+    def _interrupted(self, event: ev.Interrupted) -> None:
+        self.interrupted = event.reason
 
     def _noted(self, event: ev.Noted) -> None:
         pass

@@ -23,9 +23,11 @@ from bandmaster.errors import ConfigurationError, StudyError, UnknownJobError
 from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.storage import Journal, MemoryJournal
+from bandmaster.study.answering import answered
 from bandmaster.study.binding import bind, own_objectives
 from bandmaster.study.borrowing import borrowed
 from bandmaster.study.consequences import consequences
+from bandmaster.study.ending import Cause
 from bandmaster.study.previous import Previous, past_of
 from bandmaster.study.proposers import signature_of, warn_changed
 from bandmaster.study.proposing import Proposal, issued_again
@@ -330,21 +332,11 @@ class Study(StudyView):
             if wrong is not None:
                 self._end(entry, entry.job.attempt, failed_at(entry, wrong, self._clock()))
                 return Decision.STOP
-            loss = state.objectives.loss(told)
             if step is None:
                 step = step_of(entry.job.checkpoint) + entry.reports + 1
-            decision = (
-                state.generator.decide(entry.job, told, loss, step)
-                if state.stopped is None
-                else Decision.STOP
-            )
-            self._commit(
-                ev.JobReported(
-                    self._clock(), number, entry.job.attempt, step,
-                    told, loss, decision.value, checkpoint,
-                )
-            )  # fmt: skip
-            return decision
+            reported = answered(state, entry, told, step, checkpoint=checkpoint, time=self._clock())
+            self._commit(reported)
+            return Decision(reported.decision)
 
     def cancel(self, job: Job | int, reason: str = "cancelled") -> bool:
         """End a job with status STOPPED, wherever it is; its worker's outcome will be ignored.
@@ -420,11 +412,20 @@ class Study(StudyView):
             for number, attempt in orphans
         )
 
-    def stop(self, reason: str) -> None:
-        """Issue nothing any more. Jobs that are out may still finish. Stopping twice is once."""
+    def stop(self, reason: str, *, cause: Cause = "stopped") -> None:
+        """Issue nothing any more. Jobs that are out may still finish. Stopping twice is once.
+
+        `reason` is in words, `cause` the word that the result has for it (`Result.ended`).
+        """
         with self._lock:
             if self._state.stopped is None:
-                self._commit(ev.Stopped(self._clock(), reason))
+                self._commit(ev.Stopped(self._clock(), reason, cause))
+
+    def interrupt(self, reason: str) -> None:
+        """Say that a run ends before its limits; another one, with a new plan, can go on."""
+        with self._lock:
+            if self._state.interrupted is None:
+                self._commit(ev.Interrupted(self._clock(), reason))
 
     def note(self, text: str) -> None:
         """Write a remark into the journal."""

@@ -15,6 +15,7 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Journal
+from bandmaster.study.ending import Ending, ending_of
 from bandmaster.study.proposing import propose
 from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
@@ -129,6 +130,12 @@ class StudyView:
     def stopped(self) -> str | None:
         """Why the study was stopped, or None."""
         return self._state.stopped
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why the search has ended; None while something is out or may start."""
+        with self._lock:
+            return ending_of(self._state, self._finished)
 
     @property
     def position(self) -> int:

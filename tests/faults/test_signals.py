@@ -30,7 +30,7 @@ try:
     result = fmin(slow, {{"x": {{"_type": "uniform", "_value": [0.0, 1.0]}}}}, optimizer="Random",
                   n_trials={n}, storage="sqlite:///study.db", study_name="s",
                   show_progressbar=False, {options})
-    print("result", len(result.evaluations), flush=True)
+    print("result", len(result.evaluations), result.ended, flush=True)
 except BaseException as error:
     print("raised", repr(error), flush=True)
     raise
@@ -93,7 +93,7 @@ def test_the_first_ctrl_c_lets_what_runs_end_and_returns_the_result(
         nobody_left(program)
     began = program.out.count("begins")
     assert (n, n) == (began, program.out.count("ends")), program
-    assert f"result {began}" in program.out
+    assert f"result {began} interrupted" in program.out
     assert "is interrupted (Ctrl-C): it starts nothing new" in program.err
     assert "Traceback" not in program.err
     with stored(tmp_path) as study:
@@ -120,9 +120,10 @@ def test_the_second_ctrl_c_ends_at_once_and_the_next_run_goes_on(
     assert "raised KeyboardInterrupt()" in program.out
     with stored(tmp_path) as study:
         assert [True] * n == [entry.waiting for entry in study.open_jobs]
+        assert "interrupted (Ctrl-C)" == str(study.ending)
     with fmin_program(tmp_path, options, body="pass", n=3) as again:
         assert 0 == again.finish(30), again
-        assert "result 3" in again.out
+        assert "result 3 n_trials" in again.out
 
 
 @strategies("serial", "processes", "batches")
@@ -153,7 +154,7 @@ def test_sigterm_drains_within_its_time(tmp_path: Path) -> None:
         nobody_left(program)
     began = program.out.count("begins")
     assert began == program.out.count("ends"), program
-    assert f"result {began}" in program.out
+    assert f"result {began} interrupted" in program.out
 
 
 @pytest.mark.parametrize("isolate", [False, True])

@@ -56,10 +56,12 @@ def test_a_run_that_waits_for_workers_can_be_drained(tmp_path: Path) -> None:
         with running(master, n_trials=3) as run:
             wait_until(lambda: "not started" not in repr(master))
             master.drain()
-            assert 0 == len(run.result(5.0).history)
+            result = run.result(5.0)
+            assert (0, "interrupted") == (len(result.history), result.ended)
         cluster.worker(QUICK)
         with running(master, n_trials=3) as run:
-            assert 3 == len(run.result().history)
+            result = run.result()
+            assert (3, "n_trials") == (len(result.history), result.ended)
 
 
 def test_a_search_that_is_over_waits_for_no_workers(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_golden_journal_loads():
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], ["unknown", 1], ["stopped"], ["stopped", 1.0, "x", "y"], "stopped"]
+    "data", [None, [], ["unknown", 1], ["stopped"], ["stopped", 1.0, "x", "y", "z"], "stopped"]
 )
 def test_what_is_no_event_is_refused(data):
     """With an error that says which event it was."""
@@ -108,10 +108,28 @@ def test_another_optimizer_is_stored_likewise():
     assert CHANGED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
 
 
+INTERRUPTED = ev.Interrupted(10.5, "SIGTERM")
+
+
+def test_an_interruption_is_stored_likewise():
+    """It is there only when a run was interrupted."""
+    stored = "93ab696e746572727570746564cb4025000000000000a75349475445524d"
+    assert stored == codec.pack(ev.to_data(INTERRUPTED)).hex()
+    assert INTERRUPTED == ev.from_data(codec.unpack(bytes.fromhex(stored)))
+
+
+def test_a_limit_that_stopped_a_study_is_one_field_more():
+    """Only there: what has no such field was told to stop."""
+    told, limit = (ev.Stopped(5.0, "why", cause) for cause in ("stopped", "timeout"))
+    assert ["stopped", 5.0, "why"] == ev.to_data(told)
+    assert ["stopped", 5.0, "why", "timeout"] == ev.to_data(limit)
+    assert [told, limit] == [ev.from_data(ev.to_data(event)) for event in (told, limit)]
+
+
 def test_every_kind_of_event_has_a_golden_form():
     """A new event needs one."""
     kinds = {cls for cls in vars(ev).values() if hasattr(cls, "kind")}
-    assert kinds == {type(e) for e in [*EVENTS, EXTENDED, PLACED, CHANGED]}
+    assert kinds == {type(e) for e in [*EVENTS, EXTENDED, PLACED, CHANGED, INTERRUPTED]}
 
 
 def test_a_retried_failure_has_one_field_more():

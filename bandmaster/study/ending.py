@@ -1,0 +1,62 @@
+"""Why a search has ended, in a word and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+
+from bandmaster.study.state import StudyState
+
+__all__ = ["Cause", "Ending", "ending_of"]
+
+Cause = Literal[
+    "n_evaluations", "n_trials", "n_iterations", "exhausted", "target_loss", "timeout", "stopped",
+    "interrupted",
+]  # fmt: skip
+
+
+class Ending(Struct, frozen=True, gc=False):
+    """Why a search has ended.
+
+    Parameters
+    ----------
+    cause : str
+        The limit that was reached (``"n_evaluations"``, ``"n_trials"``, ``"n_iterations"``,
+        ``"target_loss"``, ``"timeout"``), or ``"exhausted"``: the space has no more
+        configurations; ``"stopped"``: `Study.stop` was called, e.g. by a callback;
+        ``"interrupted"``: a signal or `Master.drain`, and the search can go on.
+    why : str
+        The same in words.
+    """
+
+    cause: str
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def ending_of(state: StudyState, finished: Callable[[], bool]) -> Ending | None:
+    """Return why a study has ended, or None if it has not.
+
+    Parameters
+    ----------
+    state : StudyState
+    finished : callable
+        Whether nothing is out and nothing will start.
+    """
+    plan = state.plan
+    if state.stopped is not None:
+        return None if state.open else Ending(state.stop_cause, state.stopped)
+    if not finished():
+        if state.interrupted is None:
+            return None
+        return Ending("interrupted", f"interrupted ({state.interrupted})")
+    if state.reserved:
+        return Ending("n_evaluations", f"n_evaluations={plan.n_evaluations} evaluations issued")
+    if state.intake_closed is not None:
+        full = plan.n_trials is not None and state.n_trials >= plan.n_trials
+        return Ending("n_trials" if full else "exhausted", state.intake_closed)
+    return Ending("n_iterations", f"n_iterations={plan.n_iterations} brackets run")

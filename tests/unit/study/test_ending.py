@@ -1,0 +1,118 @@
+"""Why a search has ended."""
+
+import pickle
+
+import pytest
+
+from bandmaster import HyperBandIterGenerator, Study, fmin
+from bandmaster.core.clock import ManualClock
+from bandmaster.core.plan import Plan
+from bandmaster.study.result import Result
+
+SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
+GRID = {"x": {"_type": "choice", "_value": ["a", "b", "c"]}}
+
+
+def search(space=SPACE, objective=lambda config: 1.0, **options):
+    return fmin(objective, space, "Random", show_progressbar=False, **options)
+
+
+def stop(study, evaluation):
+    if len(study.history) == 3:
+        study.stop("that is enough")
+
+
+@pytest.mark.parametrize(
+    ("options", "cause", "why"),
+    [
+        ({"n_evaluations": 3}, "n_evaluations", "n_evaluations=3"),
+        ({"n_trials": 3}, "n_trials", "n_trials=3"),
+        ({"n_iterations": 3}, "n_iterations", "n_iterations=3"),
+        ({"n_iterations": 9, "space": GRID}, "exhausted", "all 3 configurations"),
+        ({"n_iterations": 9, "target_loss": 2}, "target_loss", "target loss 2"),
+        ({"n_iterations": 9, "timeout": 0}, "timeout", "timeout of 0 s"),
+        ({"n_iterations": 9, "callbacks": [stop]}, "stopped", "that is enough"),
+    ],
+)
+def test_each_end_has_a_word_and_words(options, cause, why):
+    """For programs and for people."""
+    result = search(**options)
+    assert cause == result.ended == result.ending.cause
+    assert why in str(result.ending)
+
+
+def test_a_search_that_goes_on_has_no_end():
+    """Nor has one of which the last evaluation is out, or one that was read from a file."""
+    study = Study(SPACE, optimizer="Random")
+    study.set_plan(Plan(n_evaluations=2))
+    assert None is study.result.ended
+    study.tell(study.ask(), 1.0)
+    job = study.ask()
+    assert None is study.result.ended
+    study.tell(job, 1.0)
+    assert "n_evaluations" == study.result.ended
+    assert None is pickle.loads(pickle.dumps(study.result)).ended
+
+
+def test_what_was_stopped_has_ended_when_nothing_is_out():
+    """Its last evaluation may still end well; before that there is more to come."""
+    study = Study(SPACE, optimizer="Random")
+    job = study.ask()
+    study.stop("enough")
+    assert None is study.ending
+    study.tell(job, 1.0)
+    assert ("stopped", "enough") == (study.ending.cause, study.ending.why)
+
+
+def test_an_interruption_is_no_end_of_the_study():
+    """A new plan takes it back; one that came when all was done changes nothing."""
+    study = Study(SPACE, optimizer="Random")
+    study.set_plan(Plan(n_trials=2))
+    study.tell(study.ask(), 1.0)
+    study.interrupt("SIGTERM")
+    study.interrupt("SIGINT")
+    assert ("interrupted", "interrupted (SIGTERM)") == (study.ending.cause, study.ending.why)
+    study.set_plan(Plan(n_trials=2))
+    assert None is study.ending
+    study.tell(study.ask(), 1.0)
+    study.interrupt("SIGTERM")
+    assert "n_trials" == study.ending.cause
+
+
+def test_brackets_that_promote_go_on_after_the_last_configuration():
+    """The intake is closed, but there is more to do."""
+    generator = HyperBandIterGenerator(min_budget=1, max_budget=3, eta=3)
+    study = Study(SPACE, optimizer="Random", generator=generator)
+    study.set_plan(Plan(n_trials=3))
+    for _ in range(3):
+        study.tell(study.ask(), 1.0)
+    assert None is study.ending
+    study.tell(study.ask(), 1.0)
+    assert "n_trials" == study.ending.cause
+
+
+def test_early_ends_are_said_below_the_table():
+    """A search that did what it should needs no note."""
+    assert "has ended early: that is enough." in repr(search(n_iterations=9, callbacks=[stop]))
+    assert "has ended" not in repr(search(n_iterations=2))
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [
+        (lambda study: study.stop("enough"), "stopped"),
+        (lambda study: study.stop("timeout of 5 s", cause="timeout"), "timeout"),
+        (lambda study: study.interrupt("SIGTERM"), "interrupted"),
+        (lambda study: study.set_plan(Plan(n_evaluations=1)), "n_evaluations"),
+        (lambda study: study.set_plan(Plan(n_trials=1)), None),
+    ],
+)
+def test_a_stored_study_knows_most_ends(tmp_path, end, ended):
+    """The journal has them; whether brackets have all ended, their generator alone can say."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    with Study(SPACE, optimizer="Random", name="a", storage=url, clock=ManualClock()) as study:
+        study.tell(study.ask(), 1.0)
+        end(study)
+    assert ended == Result.of_stored("a", url).ended
+    with Study.load("a", url, optimizer="Random") as study:
+        assert (ended or "n_trials") == study.result.ended
