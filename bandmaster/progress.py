@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -14,9 +16,10 @@ __all__ = ["TqdmProgress", "default_callback", "make_progress", "no_progress"]
 
 
 class TqdmProgress:
-    """Shows a tqdm bar: finished trials, time left, rate, and the best loss at the largest budget.
+    """Shows a tqdm bar: finished evaluations, time left, rate, best loss at the largest budget.
 
-    Called from the thread that drives the study.
+    Called from the thread that drives the study. While it is there, log lines that go to the same
+    screen clear it first; it is drawn again below them with the next evaluation.
 
     Parameters
     ----------
@@ -39,6 +42,7 @@ class TqdmProgress:
         self._file = file
         self._leave = leave
         self._bar: Any = None
+        self._lines: _LogLines | None = None
         self._budget = float("-inf")
         self._loss = float("inf")
         self._failed = 0
@@ -46,7 +50,9 @@ class TqdmProgress:
     def start(self, total: int | None) -> None:
         """Begin; `total` is the planned number of evaluations, None if it is open."""
         self.close()
-        self._bar = _tqdm()(total=total, unit="trial", file=self._file, leave=self._leave)
+        self._lines = _LogLines(self._file or sys.stderr, self._clear)
+        self._lines.attach()
+        self._bar = _tqdm()(total=total, unit="evaluation", file=self._file, leave=self._leave)
 
     def update(self, evaluation: Evaluation) -> None:
         """Count one more evaluation; it does nothing before `start`."""
@@ -61,13 +67,26 @@ class TqdmProgress:
             self._bar.set_postfix_str(self._postfix(), refresh=False)
             self._bar.update(1)
 
+    def set_total(self, total: int) -> None:
+        """Say that another number of evaluations is planned, counted from `start`."""
+        if self._bar is not None:
+            self._bar.total = total
+
     def close(self) -> None:
         """End; more calls do nothing."""
+        if self._lines is not None:
+            self._lines.detach()
+            self._lines = None
         if self._bar is not None:
             # tqdm draws at most ten times a second, so the last update may not be shown yet.
             self._bar.refresh()
             self._bar.close()
             self._bar = None
+
+    def _clear(self) -> None:
+        if self._bar is not None:
+            # Without tqdm's lock: an exception, such as Ctrl-C, may have left it taken.
+            self._bar.clear(nolock=True)
 
     def _postfix(self) -> str:
         parts = []
@@ -80,6 +99,55 @@ class TqdmProgress:
         if self._failed:
             parts.append(f"failed: {self._failed}")
         return ", ".join(parts)
+
+
+class _LogLines(logging.Filter):
+    """Has handlers that write to a bar's screen clear it before each line; adds no handler.
+
+    Parameters
+    ----------
+    screen : text file
+        Where the bar is.
+    clear : callable
+    """
+
+    def __init__(self, screen: TextIO, clear: Callable[[], None]) -> None:
+        super().__init__()
+        self._screen, self._clear = screen, clear
+        self._handlers: list[logging.Handler] = []
+
+    def attach(self) -> None:
+        """Begin with the handlers that there are."""
+        ours, root = logging.getLogger("bandmaster"), logging.getLogger()
+        there = [*ours.handlers, *root.handlers]
+        if not there and logging.lastResort is not None:
+            there = [logging.lastResort]
+        self._handlers = [handler for handler in there if self._shares(handler)]
+        for handler in self._handlers:
+            handler.addFilter(self)
+
+    def detach(self) -> None:
+        """Leave them as they were."""
+        for handler in self._handlers:
+            handler.removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clear the screen's last line; every record passes."""
+        self._clear()
+        return True
+
+    def _shares(self, handler: logging.Handler) -> bool:
+        stream = getattr(handler, "stream", None)
+        if stream is None or isinstance(handler, logging.FileHandler):
+            return False
+        return stream is self._screen or (_terminal(stream) and _terminal(self._screen))
+
+
+def _terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # an object of somebody's own, or a closed file
+        return False
 
 
 def make_progress(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bandmaster.core.evaluation import Evaluation
 
-__all__ = ["NoProgress", "Progress"]
+__all__ = ["NoProgress", "Progress", "Resizable"]
 
 
 class Progress(Protocol):
@@ -20,6 +20,14 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """End; also called after an error."""
+
+
+@runtime_checkable
+class Resizable(Protocol):
+    """A `Progress` that can be told that another number of evaluations is planned."""
+
+    def set_total(self, total: int) -> None:
+        """Say how many there will be, counted from `start`."""
 
 
 class NoProgress:

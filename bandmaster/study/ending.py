@@ -34,6 +34,11 @@ class Ending(Struct, frozen=True, gc=False):
     cause: str
     why: str
 
+    @property
+    def complete(self) -> bool:
+        """Whether all was done that was planned, or that could be."""
+        return self.cause in ("n_evaluations", "n_trials", "n_iterations", "exhausted")
+
     def __str__(self) -> str:
         return self.why
 

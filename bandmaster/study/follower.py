@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Status
-from bandmaster.core.progress import NoProgress, Progress
+from bandmaster.core.progress import NoProgress, Progress, Resizable
 from bandmaster.errors import AllFailedError, ConfigurationError
 from bandmaster.study.incumbent import IncumbentLog
 from bandmaster.study.study import Study
@@ -68,6 +68,7 @@ class Follower:
         self._progress: Progress = progress or NoProgress()
         self._callbacks = tuple(callbacks)
         self._next = len(study.history)
+        self._shown = 0
         self._errors: set[str] = set()
         self._incumbents = IncumbentLog(study.history, study.objectives)
 
@@ -88,6 +89,7 @@ class Follower:
             evaluation = history[self._next]
             self._next += 1
             self._progress.update(evaluation)
+            self._shown += 1
             self._incumbents(evaluation)
             if evaluation.ok:
                 self._succeeded = True
@@ -118,8 +120,17 @@ class Follower:
         )  # fmt: skip
 
     def close(self) -> None:
-        """End the progress display."""
-        self._progress.close()
+        """End the progress display; a search that has done all it could is shown as complete.
+
+        How much that is, is a ceiling beforehand where trials may end early.
+        """
+        try:
+            if isinstance(self._progress, Resizable):
+                ending = self._study.ending
+                if ending is not None and ending.complete:
+                    self._progress.set_total(self._shown)
+        finally:
+            self._progress.close()
 
 
 def check_callbacks(callbacks: object) -> tuple[Callback, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import sys
 
 import pytest
 
+from bandmaster import Study, fmin
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.core.outcome import Status
 from bandmaster.core.progress import NoProgress
@@ -26,7 +28,7 @@ def _shown(*evaluations, total=4):
     return screen.getvalue().rstrip("\n").split("\r")[-1].strip()
 
 
-def test_the_bar_counts_trials_and_shows_the_best_loss_at_the_largest_budget():
+def test_the_bar_counts_evaluations_and_shows_the_best_loss_at_the_largest_budget():
     """A lower loss at a lower budget does not count any more, a worse one never."""
     text = _shown(
         make_evaluation(0, 0.01, budget=0.25),
@@ -34,7 +36,7 @@ def test_the_bar_counts_trials_and_shows_the_best_loss_at_the_largest_budget():
         make_evaluation(2, 0.5, budget=0.5),
     )
     assert " 3/4 [" in text
-    assert text.endswith("trial/s, max budget: 0.5, best loss: 0.048]")
+    assert text.endswith("evaluation/s, max budget: 0.5, best loss: 0.048]")
     assert "75%" in text
 
 
@@ -57,7 +59,7 @@ def test_failures_are_counted_and_move_the_bar():
 def test_an_open_total_is_shown_without_a_share():
     """With no planned number only the count is known."""
     text = _shown(make_evaluation(0, 0.5), total=None)
-    assert text.startswith("1trial [")
+    assert text.startswith("1evaluation [")
 
 
 def test_close_may_come_at_any_time():
@@ -68,6 +70,63 @@ def test_close_may_come_at_any_time():
     progress.close()
     progress.close()
     progress.update(make_evaluation(0, 0.5))
+
+
+def test_a_search_that_did_all_it_could_is_shown_as_complete():
+    """What is planned is a ceiling: here the space has three configurations."""
+    screen = io.StringIO()
+    fmin(
+        lambda config: 1.0, {"x": {"_type": "choice", "_value": [1, 2, 3]}}, "Random",
+        n_iterations=9, callbacks=[], show_progressbar=lambda: TqdmProgress(file=screen),
+    )  # fmt: skip
+    assert " 0/9 [" in screen.getvalue()
+    assert "100%" in screen.getvalue().split("\r")[-1]
+    assert " 3/3 [" in screen.getvalue().split("\r")[-1]
+
+
+def test_a_search_that_was_ended_early_is_not():
+    """Its bar stays where it was."""
+    screen = io.StringIO()
+    study = Study({"x": {"_type": "uniform", "_value": [0, 1]}}, optimizer="Random")
+    study.optimize(
+        lambda config: 1.0, n_trials=4, progress=lambda: TqdmProgress(file=screen),
+        callbacks=[lambda study, evaluation: study.stop("enough")],
+    )  # fmt: skip
+    assert " 1/4 [" in screen.getvalue().split("\r")[-1]
+
+
+def test_a_log_line_has_a_line_of_its_own(monkeypatch):
+    """The bar is cleared before it, and drawn again below; afterwards handlers are as before."""
+    screen = io.StringIO()
+    handler, other = logging.StreamHandler(screen), logging.StreamHandler(io.StringIO())
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler, other])
+    progress = TqdmProgress(file=screen)
+    progress.start(4)
+    try:
+        assert [] == other.filters
+        logging.getLogger("bandmaster.study").warning("something is odd")
+        progress.update(make_evaluation(0, 0.5))
+    finally:
+        progress.close()
+    shown = screen.getvalue()
+    before, after = shown.split("something is odd\n")
+    assert before.endswith("\r")
+    assert set() == set(before.split("\r")[-2]) - {" "}, "the bar was overwritten with blanks"
+    assert "1/4" in after
+    assert [] == handler.filters
+
+
+def test_python_s_last_resort_counts_as_a_handler(monkeypatch):
+    """It is what prints warnings where nobody has set up logging."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    progress = TqdmProgress()
+    progress.start(4)
+    assert 1 == len(logging.lastResort.filters)
+    logging.getLogger("bandmaster").warning("something is odd")
+    progress.close()
+    assert "\rsomething is odd\n" in sys.stderr.getvalue()
+    assert [] == logging.lastResort.filters
 
 
 def test_default_callback_makes_a_progress():
