@@ -21,6 +21,7 @@ _LARGEST_TABLE = 32  # finer grids are taken for continuous: their cells are bel
 # again. With more than so many such columns less: not all of them are to change at once.
 _STEP = 1.0
 _FEW_COARSE = 4
+_LEVELS = 8  # of the bandwidths of ordered tables, in an octave
 _EVEN = 1e-9  # cells that differ by less are of one width
 
 
@@ -41,20 +42,10 @@ class Table:
         self.prior = prior
         self.size = len(prior)
         self.ordered = edges is not None
-        self.edges = np.empty(0) if edges is None else edges
+        self.edges = np.linspace(0.0, 1.0, self.size + 1) if edges is None else edges
         self.inner = self.edges[1:-1].copy()
         self.widths = np.diff(self.edges)
-        self.diagonal = np.diag_indices(self.size)
-        # A choice of weight 0 keeps probability 0.
-        self.log_prior = np.log(np.maximum(prior, 1e-300))
-
-    @property
-    def distances(self) -> FloatArray:
-        """From every cell's middle to every edge, flat."""
-        if not self.ordered:
-            return np.empty(0)
-        middles = (self.edges[1:] + self.edges[:-1]) / 2
-        return np.ravel(self.edges - middles[:, None])
+        self.bounds = np.cumsum(prior[:-1])
 
 
 class Axes:
@@ -65,16 +56,17 @@ class Axes:
     Attributes
     ----------
     floats : intp (f,)
-        Columns with Gaussian kernels evaluated by their density.
+        Columns with Gaussian kernels evaluated by their density; those that are always active come
+        first.
     tables : list of Table
-    n_features : int
-        Columns of `features`: three a float, one a value of every table.
+    weighted : list of Table
+        Those of categoricals.
+    modelled : intp (p,)
+        All these columns.
     all_active : bool
         Whether no parameter depends on another.
-    distances, distance_columns : float64 and intp (c,)
-        From the middles to the edges of the cells of all ordered tables, and whose they are.
-    distance_least : float64 (c,)
-        The least bandwidth of each of these.
+    step : float
+        The least bandwidth of ordered tables, in widths of their cells.
     least : float64 (dim,)
         The least bandwidth of every column: of its smallest cell; 0 where there are none.
     """
@@ -102,36 +94,42 @@ class Axes:
                 else:
                     edges = _edges(space, j, size)
                 self.tables.append(Table(j, np.diff(edges), edges))
+        floats.sort(key=lambda j: bool(space.is_conditional[j]))
         self.floats: IntArray = np.array(floats, dtype=np.intp)
         self.modelled: IntArray = np.array(
             sorted(floats + [t.column for t in self.tables]), dtype=np.intp
         )
         self.ordinals: IntArray = np.array(ordinals, dtype=np.intp)
         self.weighted = [t for t in self.tables if not t.ordered]
-        self.offsets = 3 * len(floats) + np.cumsum([0, *(t.size for t in self.tables)])
-        self.n_features = int(self.offsets[-1])
-        # Of all ordered tables together, with the column of each.
-        self.distances = np.concatenate([np.empty(0), *(t.distances for t in self.tables)])
-        columns = [np.full(len(t.distances), t.column) for t in self.tables]
-        self.distance_columns = np.concatenate([np.empty(0, dtype=np.intp), *columns])
+        self.choices: IntArray = np.array([t.column for t in self.weighted], dtype=np.intp)
         self._bound_bandwidths()
         self._skewed = _quantiles(space)
-        self._conditional = space.is_conditional.tolist()
         self.all_active = not space.is_conditional.any()
 
     def _bound_bandwidths(self) -> None:
         """Find how wide kernels are at least."""
         ordered = [table for table in self.tables if table.ordered]
-        share = _STEP * math.sqrt(_FEW_COARSE / max(len(ordered), _FEW_COARSE))
-        least = [np.repeat(share * table.widths, table.size + 1) for table in ordered]
-        self.distance_least = np.concatenate([np.empty(0), *least])
+        self._stepped = np.array([table.column for table in ordered], dtype=np.intp)
+        self.step = _STEP * math.sqrt(_FEW_COARSE / max(len(ordered), _FEW_COARSE))
         self.least = np.zeros(self.space.dim)
         self._uneven = list[tuple[Table, FloatArray]]()
         for table in ordered:
-            widths = share * table.widths
+            widths = self.step * table.widths
             self.least[table.column] = widths.min()
             if np.ptp(table.widths) > _EVEN:
                 self._uneven.append((table, widths))
+
+    def rounded(self, sigma: FloatArray) -> FloatArray:
+        """Return bandwidths of which those of ordered tables are of few, by steps of 9 %.
+
+        So what was found for one bandwidth is of use again.
+        """
+        if not len(self._stepped):
+            return sigma
+        result = sigma.copy()
+        levels = np.rint(_LEVELS * np.log2(sigma[self._stepped])) / _LEVELS
+        result[self._stepped] = np.maximum(np.exp2(levels), self.least[self._stepped])
+        return result
 
     def scales(self, unit: FloatArray, sigma: FloatArray) -> FloatArray:
         """Return the bandwidths of kernels around points, (n, dim) or (dim,) if all are alike.
@@ -179,52 +177,8 @@ class Axes:
             rows[:, j] = quantile(rows[:, j])
         for table in self.weighted:
             j = table.column
-            bounds = np.cumsum(table.prior[:-1])
-            rows[:, j] = np.searchsorted(bounds, rows[:, j], side="right")
+            rows[:, j] = table.bounds.searchsorted(rows[:, j], side="right")
         return rows
-
-    def indices(self, unit: FloatArray) -> IntArray:
-        """Return the index of every table column's value, the table's size where inactive.
-
-        Shape (number of tables, n).
-        """
-        result = np.empty((len(self.tables), len(unit)), dtype=np.intp)
-        for i, table in enumerate(self.tables):
-            x = unit[:, table.column]
-            if table.ordered:
-                result[i] = table.inner.searchsorted(x, side="right")
-            if not self._conditional[table.column]:
-                if not table.ordered:
-                    result[i] = x
-                continue
-            known = ~np.isnan(x)
-            if not table.ordered:
-                result[i] = np.where(known, x, 0)
-            result[i, ~known] = table.size
-        return result
-
-    def features(self, unit: FloatArray) -> FloatArray:
-        """Return what the log density of a kernel is linear in; shape (n, n_features).
-
-        Of a float x, active or not: ``x², x, 1`` or zeros; of a discrete value: its indicator.
-        """
-        n, f = len(unit), len(self.floats)
-        result = np.zeros((n, self.n_features))
-        if f:
-            x = unit[:, self.floats]
-            active = ~np.isnan(x)
-            x = np.where(active, x, 0.0)
-            result[:, :f] = x * x
-            result[:, f : 2 * f] = x
-            result[:, 2 * f : 3 * f] = active
-        rows = np.arange(n)
-        for i, index in enumerate(self.indices(unit)):
-            if self.all_active:
-                result[rows, self.offsets[i] + index] = 1.0
-                continue
-            active = index < self.tables[i].size
-            result[rows[active], self.offsets[i] + index[active]] = 1.0
-        return result
 
 
 def _edges(space: Space, j: int, size: int) -> FloatArray:

@@ -18,9 +18,10 @@ from bandmaster.optimizers.axes import Axes
 from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.cost import Cost, Costs, PricedCost, as_cost
 from bandmaster.optimizers.design import startup_row
+from bandmaster.optimizers.kernels import Features, Kernels
 from bandmaster.optimizers.moves import draw_candidates
 from bandmaster.optimizers.options import check_least
-from bandmaster.optimizers.parzen import Density, bandwidths
+from bandmaster.optimizers.parzen import Contrast, Part, bandwidths
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import Evidence, Split, feasibility, gather, modelled_budget, split
 from bandmaster.optimizers.targets import Targets
@@ -120,6 +121,7 @@ class ETPEOptimizer(Optimizer):
     def setup(self) -> None:
         """Compile the space's columns."""
         self._axes = Axes(self.space)
+        self._features = Features(self._axes)
         self._targets = Targets(self.history)
         self._transfer = Transfer(self.space)
         self._costs = None if self.cost is None else Costs(self.cost, self.space, self.history)
@@ -165,37 +167,40 @@ class ETPEOptimizer(Optimizer):
         axes = self._axes
         gamma = self.gamma / (1.0 + len(pending) / _GREEDIER)
         data = split(evidence, pending, gamma=gamma, max_good=_MAX_GOOD, max_bad=_MAX_BAD, rng=rng)
-        spread = math.exp(rng.uniform(*np.log(_SPREADS))) * (
-            _BROADER if evidence.n_budgets > 1 else 1.0
-        )
-        good, bad = self._densities(data, spread)
+        narrow, wide = _SPREADS
+        spread = narrow * (wide / narrow) ** rng.random()
+        if evidence.n_budgets > 1:
+            spread *= _BROADER
+        contrast = self._contrast(data, spread)
         joined = len(pending) / (len(pending) + _JOINING)
-        rows = draw_candidates(axes, good, self.n_candidates, rng, joined=joined)
+        rows = draw_candidates(axes, contrast.good, self.n_candidates, rng, joined=joined)
         if self._bound_prior is not None:
             believed = self.from_unit(rng.random((self.n_candidates, self.space.dim)))
             rows = np.vstack([rows, believed])
         if self.space.forbidden:
             rows = rows[self.space.legal(rows)]
-        features = axes.features(axes.to_unit(rows))
-        score = good.log(features) - bad.log(features)
+        features = self._features.of(axes.to_unit(rows))
+        score = contrast.log_ratio(features)
         if price is not None:
             score += price(rows)
         score += self.log_prior(rows, data.n)
         for share, met in feasibility(evidence, max_rows=_MAX_FEASIBLE, rng=rng):
-            inside, outside = self._densities(met, spread)
-            odds = math.log(1 / share - 1) + outside.log(features) - inside.log(features)
+            odds = math.log(1 / share - 1) - self._contrast(met, spread).log_ratio(features)
             score -= np.logaddexp(0.0, odds)
-        ranked: FloatArray = rows[np.argsort(-score, kind="stable")]
+        ranked: FloatArray = rows[(-score).argsort(kind="stable")]
         return ranked
 
-    def _densities(self, data: Split, spread: float) -> tuple[Density, Density]:
+    def _contrast(self, data: Split, spread: float) -> Contrast:
         """Return the densities of the good and of the bad ones, of the same bandwidths."""
         axes = self._axes
         good, bad = axes.to_unit(data.good), axes.to_unit(data.bad)
         sigma = bandwidths(axes, good, data.weights, data.n, spread)
         share = _BAD_PRIOR / len(good) * max(float(data.bad_weights.sum()), 1.0)
-        first = Density(axes, good, data.weights, sigma, 1.0)
-        return first, first.sibling(bad, data.bad_weights, share)
+        return Contrast(
+            Kernels(self._features, sigma),
+            Part(good, data.weights, 1.0),
+            Part(bad, data.bad_weights, share),
+        )
 
     def _startup(
         self, pending: Collection[Job], key: Key, rng: np.random.Generator

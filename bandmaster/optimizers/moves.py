@@ -28,40 +28,43 @@ def draw_candidates(
     The share `joined` of the moves start from the mean of eight kernels instead of one: what is
     wrong with each of them cancels out, as in recombination of evolution strategies (Beyer 2001).
     """
-    rows = axes.draw(n, rng)
-    # The last kernel is the prior.
-    bounds = np.cumsum(density.weights[:-1])
-    kernel = np.searchsorted(bounds, rng.random(n), side="right")
-    noise = rng.standard_normal(rows.shape)
-    keep = rng.random(rows.shape)
-    near = kernel < len(density.unit)
-    centres, drawn = density.unit[kernel[near]], rows[near]
-    if joined and len(centres):
-        centres = _joined(axes, density, centres, joined, rng)
-    scales = axes.scales(centres, density.sigma)
-    moved = np.clip(centres + scales * noise[near], 0.0, 1.0)
-    for table in axes.weighted:
-        j = table.column
-        moved[:, j] = np.where(keep[near, j] < density.smoothing, drawn[:, j], centres[:, j])
-    if axes.weighted:
-        columns = np.array([table.column for table in axes.weighted])
-        one = columns[rng.integers(len(columns), size=len(moved))]
-        anew = np.flatnonzero(rng.random(len(moved)) < _REDRAWN)
-        moved[anew, one[anew]] = drawn[anew, one[anew]]
+    drawn = axes.draw(n, rng)
+    noise = rng.standard_normal(drawn.shape)
+    which, share, anew, redrawn = rng.random((4, n))
+    # The last kernel is the prior: inactive everywhere.
+    unit = np.concatenate([density.unit, np.full((1, axes.space.dim), np.nan)])
+    bounds = density.weights[:-1].cumsum()
+    centres = unit.take(bounds.searchsorted(which, side="right"), axis=0)
+    if joined and len(density.unit):
+        centres = _joined(axes, density, centres, share < joined, rng)
+    moved = noise
+    moved *= axes.scales(centres, density.sigma)
+    moved += centres
+    np.minimum(np.maximum(moved, 0.0, out=moved), 1.0, out=moved)
+    columns = axes.choices
+    if len(columns):
+        kept = rng.random((n, len(columns))) >= density.smoothing
+        moved[:, columns] = np.where(kept, centres[:, columns], drawn[:, columns])
+        rows = (redrawn < _REDRAWN).nonzero()[0]
+        one = columns[(anew[rows] * len(columns)).astype(np.intp)]
+        moved[rows, one] = drawn[rows, one]
     # An inactive centre has no value of its own: a child that a redrawn parent needs is drawn.
-    rows[near] = np.where(np.isnan(centres), drawn, moved)
-    return axes.from_unit(rows)
+    return axes.from_unit(np.where(np.isnan(centres), drawn, moved))
 
 
 def _joined(
-    axes: Axes, density: Density, centres: FloatArray, share: float, rng: np.random.Generator
+    axes: Axes,
+    density: Density,
+    centres: FloatArray,
+    chosen: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
 ) -> FloatArray:
-    """Replace the numbers of some centres by means with those of other kernels.
+    """Replace the numbers of chosen centres by means with those of other kernels.
 
     What is active stays so, as do choices.
     """
-    which = np.flatnonzero(rng.random(len(centres)) < share)
-    bounds = np.cumsum(density.weights[:-1])
+    which = chosen.nonzero()[0]
+    bounds = density.weights[:-1].cumsum()
     drawn = rng.random((_JOINED - 1, len(which))) * bounds[-1]
     others = density.unit[np.minimum(bounds.searchsorted(drawn), len(bounds) - 1)]
     parts = np.concatenate([centres[which][None], others])
@@ -70,6 +73,5 @@ def _joined(
     mean = np.where(known[0], mean, np.nan)
     result = centres.copy()
     result[which] = mean
-    for table in axes.weighted:
-        result[:, table.column] = centres[:, table.column]
+    result[:, axes.choices] = centres[:, axes.choices]
     return result

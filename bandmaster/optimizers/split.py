@@ -14,7 +14,7 @@ from bandmaster.core.job import Job
 from bandmaster.optimizers.fidelity import fuse
 from bandmaster.optimizers.pareto import best_first
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.transfer import Transfer, imported
+from bandmaster.optimizers.transfer import Transfer
 
 __all__ = ["Evidence", "Split", "feasibility", "gather", "modelled_budget", "split"]
 
@@ -101,7 +101,7 @@ def gather(history: History, targets: Targets, transfer: Transfer) -> Evidence:
     trials, values = history.column("trial"), targets.values
     violations, vectors = targets.violations, history.vectors
     rows, weights = np.arange(len(trials)), np.ones(len(trials))
-    values = np.where(np.isnan(values).any(axis=1, keepdims=True), np.inf, values)
+    values = np.where(_all_of(~np.isnan(values))[:, None], values, np.inf)
     if len(history.budgets) > 1:
         budgets = history.column("budget")
         fused = [fuse(trials, budgets, column) for column in values.T]
@@ -109,7 +109,7 @@ def gather(history: History, targets: Targets, transfer: Transfer) -> Evidence:
         weights = np.mean([f.trust for f in fused], axis=0)
         values = np.column_stack([f.values for f in fused])
         trials, violations, vectors = trials[rows], violations[rows], vectors[rows]
-    if imported(history).any():
+    if (trials < 0).any():  # imported ones
         trust = transfer.weights(history)[rows]
         if values.shape[1] == 1:
             adopted, trust = transfer.adopted(history, rows, values[:, 0])
@@ -155,8 +155,8 @@ def split(
     With one objective good ones that are feasible weigh by their improvement over the best that is
     not good, otherwise all weigh the same.
     """
-    ok: BoolArray = np.asarray(np.isfinite(evidence.values).all(axis=1))
-    n_good = max(1, min(math.ceil(gamma * evidence.n), max_good, int(ok.sum())))
+    n, ok = evidence.n, _all_of(np.isfinite(evidence.values))
+    n_good = max(1, min(math.ceil(gamma * n), max_good, int(np.count_nonzero(ok))))
     order, n_feasible = _order(evidence, ok, n_good)
     good, bad = order[:n_good], order[n_good:]
     weights = np.ones(n_good)
@@ -165,7 +165,7 @@ def split(
         weights = _improvement(losses[good], losses[bad[0]] if n_feasible > n_good else np.inf)
     weights = weights * evidence.weights[good]
     if len(bad) > max_bad:
-        bad = bad[rng.permutation(len(bad))[:max_bad]]
+        bad = bad[rng.choice(len(bad), max_bad, replace=False, shuffle=False)]
     bad_rows, bad_weights = evidence.rows.take(bad, axis=0), evidence.weights[bad]
     if pending:
         finished = np.isin([job.trial for job in pending], evidence.trials)
@@ -177,7 +177,8 @@ def split(
         if out:
             bad_rows = np.vstack([bad_rows, *out])
             bad_weights = np.append(bad_weights, np.full(len(out), _OUT))
-    return Split(evidence.rows[good], bad_rows, weights / weights.mean(), bad_weights, evidence.n)
+    weights *= n_good / weights.sum()
+    return Split(evidence.rows.take(good, axis=0), bad_rows, weights, bad_weights, n)
 
 
 def feasibility(
@@ -223,7 +224,7 @@ def _order(evidence: Evidence, ok: BoolArray, n: int) -> tuple[IntArray, int]:
     """
     values, violations = evidence.values, evidence.violations
     if values.shape[1] == 1 and not violations.shape[1]:
-        return _lowest(values[:, 0], n), int(ok.sum())
+        return _lowest(values[:, 0], n), int(np.count_nonzero(ok))
     over = np.maximum(violations, 0.0)
     met = ok & (over == 0.0).all(axis=1)
     feasible = np.flatnonzero(met)
@@ -238,6 +239,11 @@ def _order(evidence: Evidence, ok: BoolArray, n: int) -> tuple[IntArray, int]:
     return np.concatenate([first, others[np.argsort(excess[others], kind="stable")]]), len(feasible)
 
 
+def _all_of(mask: BoolArray) -> BoolArray:
+    """Return which rows are true in every column, (n,); quickly if there is one."""
+    return mask[:, 0] if mask.shape[1] == 1 else np.asarray(mask.all(axis=1))
+
+
 def _lowest(losses: FloatArray, n: int) -> IntArray:
     """Return an order whose first `n + 1` entries are the lowest losses, the earliest first."""
     if n + 1 >= len(losses):
@@ -249,7 +255,7 @@ def _lowest(losses: FloatArray, n: int) -> IntArray:
 
 
 def _improvement(losses: FloatArray, threshold: float) -> FloatArray:
-    """Return weights in proportion to the improvement over the threshold, mean 1.
+    """Return weights in proportion to the improvement over the threshold.
 
     Losses may be as large as floats get, hence the halves; all equal, they weigh the same.
     """
@@ -259,6 +265,5 @@ def _improvement(losses: FloatArray, threshold: float) -> FloatArray:
     top = gain.max()
     if not top > 0.0:
         return np.ones(len(losses))
-    weights = np.maximum(gain / top, 1e-12)
-    result: FloatArray = weights / weights.mean()
-    return result
+    weights: FloatArray = np.maximum(gain / top, 1e-12)
+    return weights

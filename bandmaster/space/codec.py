@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandmaster.errors import IllegalConfigurationError, SpaceError
+from bandmaster.space.batches import Batches
 from bandmaster.space.columns import Choice, Column, make_column
 from bandmaster.space.evaluate import RowsTest, RowTest, compile_predicate
 from bandmaster.space.parameters import (
@@ -55,6 +56,7 @@ class Codec:
             double = next(n for j, n in enumerate(self.names) if self.index[n] != j)
             raise SpaceError(f"two parameters are called {double!r}")
         self.columns: tuple[Column, ...] = tuple(make_column(p) for p in parameters)
+        self._batches = Batches(self.columns)
         self._describe(parameters)
         self.groups: tuple[Group, ...]
         self.groups, self._conditional = make_groups(self.columns, self.index, conditions)
@@ -181,18 +183,16 @@ class Codec:
             off = ~compiled.rows(X)
             for j in compiled.group.columns:
                 X[off, j] = np.nan
-        return np.ascontiguousarray(X)
+        return X
 
     def fill(self, U: npt.ArrayLike) -> FloatArray:
         """As `from_unit`, with the codes of inactive parameters too; `repair` blanks them."""
         units = self._matrix(U)
-        X = np.empty(units.shape, order="F")
-        for j, column in enumerate(self.columns):
-            u = units[:, j]
-            if j in self._quantiles:
-                u = self._quantiles[j](u)
-            X[:, j] = column.from_unit_many(u)
-        return X
+        if self._quantiles:
+            units = units.copy()
+            for j, quantile in self._quantiles.items():
+                units[:, j] = quantile(units[:, j])
+        return self._batches.from_unit(units)
 
     def encode(self, configs: Sequence[Mapping[str, Any]]) -> FloatArray:
         """Encode configurations.
@@ -382,20 +382,17 @@ class Codec:
         float64 (n, dim)
             A new matrix.
         """
-        raw = self._matrix(X)
-        result = np.empty(raw.shape, order="F")
-        for j, column in enumerate(self.columns):
-            x = column.snap_many(raw[:, j])
-            if not self.is_conditional[j]:
-                x[np.isnan(x)] = self.defaults[j]
-            result[:, j] = x
+        result = self._batches.snap(self._matrix(X))
+        lacking = np.isnan(result)
+        if lacking.any():
+            result = np.where(lacking & ~self.is_conditional, self.defaults, result)
         for compiled in self._conditional:
             on = compiled.rows(result)
             for j in compiled.group.columns:
                 x = result[:, j]
                 x[~on] = np.nan
                 x[on & np.isnan(x)] = self.defaults[j]
-        return np.ascontiguousarray(result)
+        return result
 
     def _unknown(self, config: Mapping[str, Any]) -> IllegalConfigurationError:
         name = next(n for n in config if n not in self.index)

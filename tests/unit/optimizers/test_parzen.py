@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandmaster.optimizers import kernels
 from bandmaster.optimizers.axes import Axes
+from bandmaster.optimizers.kernels import Features, Kernels
 from bandmaster.optimizers.moves import draw_candidates
-from bandmaster.optimizers.parzen import Density, bandwidths
+from bandmaster.optimizers.parzen import Density, Part, bandwidths, densities
 from bandmaster.space import (
     Categorical,
     Condition,
@@ -33,11 +35,34 @@ FINITE = Space(
 )
 
 
+def _of(
+    axes: Axes, unit: np.ndarray, weights: np.ndarray, sigma: np.ndarray, prior: float = 1e-9
+) -> Density:
+    (density,) = densities(Kernels(Features(axes), sigma), [Part(unit, weights, prior)])
+    return density
+
+
 def _density(space: Space, n: int, seed: int, prior: float = 1.0) -> tuple[Axes, Density]:
     axes = Axes(space)
     unit = axes.to_unit(space.sample(n, np.random.default_rng(seed)))
     weights = np.random.default_rng(seed + 1).random(n) + 0.1
-    return axes, Density(axes, unit, weights, bandwidths(axes, unit, weights, n, 0.6), prior)
+    return axes, _of(axes, unit, weights, bandwidths(axes, unit, weights, n, 0.6), prior)
+
+
+def _log(axes: Axes, density: Density, unit: np.ndarray) -> np.ndarray:
+    """Return the log density: that over the prior's, and the prior's."""
+    features = Features(axes)
+    rows = features.of(unit)
+    logs = density.log(rows, Kernels(features, density.sigma).at(rows))
+    for table in axes.tables:
+        cell = table.inner.searchsorted(unit[:, table.column], side="right")
+        if not table.ordered:
+            cell = np.nan_to_num(unit[:, table.column]).astype(int)
+        known = ~np.isnan(unit[:, table.column])
+        logs += np.where(
+            known, np.log(np.maximum(table.prior, 1e-300))[np.where(known, cell, 0)], 0
+        )
+    return logs
 
 
 @given(n=st.integers(0, 20), seed=st.integers(0, 99))
@@ -45,7 +70,7 @@ def test_probabilities_sum_to_one(n: int, seed: int) -> None:
     """Over all configurations of a finite conditional space the masses sum to 1."""
     axes, density = _density(FINITE, n, seed)
     rows = np.array(list(FINITE.enumerate()))
-    logs = density.log(axes.features(axes.to_unit(rows)))
+    logs = _log(axes, density, axes.to_unit(rows))
     assert 1.0 == pytest.approx(np.exp(logs).sum(), rel=1e-4)
 
 
@@ -55,7 +80,7 @@ def test_a_float_integrates_to_one(n: int, seed: int) -> None:
     space = Space([Float("x", -3, 5)])
     axes, density = _density(space, n, seed)
     grid = (np.arange(4000) + 0.5) / 4000
-    assert 1.0 == pytest.approx(np.exp(density.log(axes.features(grid[:, None]))).mean(), rel=1e-3)
+    assert 1.0 == pytest.approx(np.exp(_log(axes, density, grid[:, None])).mean(), rel=1e-3)
 
 
 @given(n=st.integers(0, 10), seed=st.integers(0, 99), joined=st.sampled_from([0.0, 0.5, 1.0]))
@@ -72,7 +97,7 @@ def test_joined_candidates_lie_between_the_kernels() -> None:
     space = Space([Float("x", 0, 1), Categorical("c", ("p", "q", "r"))])
     axes = Axes(space)
     unit = np.array([[0.2, 0.0], [0.8, 2.0]] * 10)
-    density = Density(axes, unit, np.ones(20), np.full(2, 0.01), 1e-9)
+    density = _of(axes, unit, np.ones(20), np.full(2, 0.01), 1e-9)
     alone, joined = (
         draw_candidates(axes, density, 1000, np.random.default_rng(0), joined=share)
         for share in (0.0, 1.0)
@@ -82,13 +107,28 @@ def test_joined_candidates_lie_between_the_kernels() -> None:
     assert 0.25 > (joined[:, 1] == 1).mean()
 
 
+def test_choices_of_many_are_as_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a categorical counts as, active always or not, its density is the same."""
+    space = Space(
+        [Categorical("a", tuple(range(9))), Categorical("b", tuple("pqrst")), Float("x", 0, 1)],
+        conditions=[Condition("b", Equals("a", 3))],
+    )
+    axes, density = _density(space, 40, 5)
+    unit = axes.to_unit(space.sample(200, np.random.default_rng(1)))
+    unit[:30] = density.unit[:30]
+    short = _log(axes, density, unit)
+    monkeypatch.setattr(kernels, "_LISTED", 4)
+    _, density = _density(space, 40, 5)
+    assert _log(axes, density, unit) == pytest.approx(short, abs=1e-4)
+
+
 def test_log_is_finite_far_from_everything() -> None:
     """The prior keeps every point above density 0, also with many columns."""
     space = Space([Float(f"x{i}", 0, 1) for i in range(200)])
     axes = Axes(space)
     unit = np.zeros((30, 200))
-    density = Density(axes, unit, np.ones(30), np.full(200, 0.01), 1.0)
-    logs = density.log(axes.features(np.array([np.ones(200), np.zeros(200)])))
+    density = _of(axes, unit, np.ones(30), np.full(200, 0.01), 1.0)
+    logs = _log(axes, density, np.array([np.ones(200), np.zeros(200)]))
     assert np.isfinite(logs).all()
     assert logs[0] < logs[1]
 
@@ -100,11 +140,11 @@ def test_inactive_columns_say_nothing() -> None:
     )
     axes = Axes(space)
     unit = np.array([[1.0, 0.2], [0.0, np.nan], [1.0, 0.9]])
-    density = Density(axes, unit, np.ones(3), np.full(2, 0.1), 1.0)
+    density = _of(axes, unit, np.ones(3), np.full(2, 0.1), 1.0)
     grid = (np.arange(2000) + 0.5) / 2000
     with_child = np.column_stack([np.ones(2000), grid])
-    total = np.exp(density.log(axes.features(with_child))).mean()
-    without = np.exp(density.log(axes.features(np.array([[0.0, np.nan]]))))[0]
+    total = np.exp(_log(axes, density, with_child)).mean()
+    without = np.exp(_log(axes, density, np.array([[0.0, np.nan]])))[0]
     assert 1.0 == pytest.approx(total + without, rel=1e-3)
 
 
@@ -113,18 +153,18 @@ def test_candidates_follow_the_density() -> None:
     space = Space([Float("x", 0, 1)])
     axes = Axes(space)
     unit = np.array([[0.3], [0.7]])
-    density = Density(axes, unit, np.array([3.0, 1.0]), np.array([0.05]), 1e-9)
+    density = _of(axes, unit, np.array([3.0, 1.0]), np.array([0.05]), 1e-9)
     rows = draw_candidates(axes, density, 4000, np.random.default_rng(0))
     share, bins = np.histogram(rows, bins=20, range=(0, 1))
     middles = (bins[1:] + bins[:-1])[:, None] / 2
-    expected = np.exp(density.log(axes.features(middles))) / 20
+    expected = np.exp(_log(axes, density, middles)) / 20
     assert expected == pytest.approx(share / 4000, abs=0.03)
 
 
 def test_candidates_reach_the_bounds() -> None:
     """What would lie outside is put on the bound."""
     axes = Axes(Space([Float("x", 0, 1)]))
-    density = Density(axes, np.array([[0.02]]), np.ones(1), np.array([0.05]), 1e-9)
+    density = _of(axes, np.array([[0.02]]), np.ones(1), np.array([0.05]), 1e-9)
     rows = draw_candidates(axes, density, 200, np.random.default_rng(0))
     assert 0.2 < (rows == 0.0).mean() < 0.5
 
@@ -153,7 +193,7 @@ def test_a_kernel_reaches_the_next_value(parameter: Integer) -> None:
         unit = np.repeat(space.encode_one({"i": int(value), "x": 0.5})[None], 25, axis=0)
         sigma = bandwidths(axes, unit, np.ones(25), 10_000, 0.4)
         rows = draw_candidates(
-            axes, Density(axes, unit, np.ones(25), sigma, 1e-9), 4000, np.random.default_rng(0)
+            axes, _of(axes, unit, np.ones(25), sigma, 1e-9), 4000, np.random.default_rng(0)
         )
         drawn = np.array([space.decode_one(row)["i"] for row in rows])
         assert 0.05 < np.mean(np.abs(drawn - value) == 1)
@@ -165,3 +205,13 @@ def test_many_coarse_columns_do_not_all_change_at_once() -> None:
     few, many = (Axes(Space([Integer(f"i{k}", 0, 3) for k in range(n)])) for n in (4, 64))
     assert [0.25] * 4 == few.least.tolist()
     assert [0.0625] * 64 == many.least.tolist()
+
+
+def test_bandwidths_of_tables_are_of_few() -> None:
+    """Those of integers are rounded by 4.5 % at most, to the same few; those of floats are not."""
+    axes = Axes(Space([Integer("i", 1, 30), Float("x", 0, 1)]))
+    given = np.exp(np.random.default_rng(0).uniform(np.log(0.04), 0, 1000))
+    rounded = np.array([axes.rounded(np.full(2, sigma)) for sigma in given])
+    assert np.all(np.abs(np.log(rounded[:, 0] / given)) < 0.045)
+    assert 40 > len(np.unique(rounded[:, 0]))
+    assert given.tolist() == rounded[:, 1].tolist()
