@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib.style as mpl_style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.testing.compare import compare_images
 from matplotlib.text import Text
@@ -32,6 +33,10 @@ def make_picture(draw: Callable[[Axes], object], path: Path) -> None:
     """Save what `draw(ax)` draws, 300 by 210 pixels, under matplotlib's default style."""
     with mpl_style.context(["default", _STYLE]):
         figure = Figure()
+        # A layout that does nothing: room for words would depend on how letters are drawn.
+        figure.set_layout_engine(
+            PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
+        )
         draw(figure.add_subplot())
         _remove_words(figure)
         figure.savefig(path, metadata={"Software": None}, pil_kwargs={"optimize": True})

@@ -9,7 +9,7 @@ import click
 
 from bandmaster.cli.options import number
 from bandmaster.cli.sources import find_source, make_folder, source_arguments
-from bandmaster.errors import BandmasterError
+from bandmaster.errors import BandmasterError, ConfigurationError
 
 __all__ = ["plot", "print_kinds"]
 
@@ -67,7 +67,8 @@ def plot(
 ) -> None:
     """Draw a result.
 
-    STUDY is what `bandmaster show` takes. Give --kind and --output for one plot, or --all for all.
+    STUDY is what `bandmaster show` takes. Give --kind and --output for one plot, or --all for all
+    that have something to show.
     """
     os.environ["MPLBACKEND"] = "agg"  # pictures only: this process needs no screen
     from bandmaster.plotting.files import check_kind, check_picture, kinds, save_plot
@@ -89,6 +90,8 @@ def plot(
     if kind is not None or output is not None or budget is not None or parameters:
         raise click.UsageError("--all draws every plot as it is by default: leave the rest out")
     source = find_source(study, storage)
+    if not source.result.history:
+        raise ConfigurationError(f"{source}: there is nothing to draw")
     place = make_folder(folder)
     failed = 0
     for name in kinds():
@@ -98,4 +101,5 @@ def plot(
             failed += 1
             click.echo(f"{name}: {error}", err=True)
     drawn = len(kinds()) - failed
-    click.echo(f"{source}; {drawn} plots drawn to {Path(folder)}", err=True)
+    left = f", {failed} left out" if failed else ""
+    click.echo(f"{source}; {drawn} plots drawn to {Path(folder)}{left}", err=True)

@@ -30,6 +30,7 @@ __all__ = [
     "plural",
     "style_of",
     "why_no_loss",
+    "why_nothing",
     "wrap_words",
 ]
 
@@ -37,6 +38,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's colours (2008), which the colour-blind can tell apart, without the yellow that
 a white page swallows."""
 
+_NOTHING = "nothing to draw: "
 _STYLES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "*")
 _UNITS = ((86_400.0, "d", 2.0), (3_600.0, "h", 2.0), (60.0, "min", 5.0))
@@ -57,6 +59,9 @@ def get_axes(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
 
     if not plt.get_fignums():
         return plt.figure(figsize=size, layout="constrained").add_subplot()
+    figure = plt.gcf()
+    if not figure.axes and figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")  # it is ours alone, and empty
     return plt.gca()
 
 
@@ -121,7 +126,16 @@ def explain(ax: Axes, why: str) -> Axes:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(False)
+    ax.set_gid(_NOTHING + why)
     return ax
+
+
+def why_nothing(ax: Axes) -> str | None:
+    """Return what `explain` said in these axes, in one line; None for a drawn plot."""
+    said = ax.get_gid()
+    if said is None or not said.startswith(_NOTHING):
+        return None
+    return " ".join(said.removeprefix(_NOTHING).split())
 
 
 def why_no_loss(total: int) -> str:

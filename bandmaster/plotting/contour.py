@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm, Normalize
 from bandmaster.errors import ConfigurationError
 from bandmaster.plotting.canvas import COLOURS, add_legend, capitalised, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, short_names
+from bandmaster.plotting.room import make_room
 from bandmaster.plotting.scales import span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
 
@@ -77,7 +78,7 @@ def plot_contour(
     _draw_map(ax, surrogate, names, (first, second), result)
     _draw_evaluations(ax, landscape, first, second)
     add_legend(ax, small=True)
-    return ax
+    return make_room(ax)
 
 
 def _choose(surrogate: Surrogate, x: str | None, y: str | None) -> list[str]:

@@ -98,12 +98,14 @@ def save_plot(
     Raises
     ------
     ConfigurationError
-        When there is no such plot, it does not have what is asked for, or the name of the file
-        means no format.
+        When there is no such plot, it has nothing to draw or not what is asked for, or the name of
+        the file means no format.
     StorageError
         When the file cannot be written.
     """
     from matplotlib import pyplot as plt
+
+    from bandmaster.plotting.canvas import why_nothing
 
     check_kind(kind)
     form = check_picture(path)
@@ -119,9 +121,12 @@ def save_plot(
         ax = plt.figure(figsize=size, layout="constrained").add_subplot()
         options["ax"] = ax
     try:
-        figure = draw(subject, **options).figure
+        drawn = draw(subject, **options)
+        why = why_nothing(drawn)
+        if why is not None:
+            raise ConfigurationError(f"nothing to draw: {why}")
         with replacing(path) as file:
-            figure.savefig(file, format=form, dpi=dpi)
+            drawn.figure.savefig(file, format=form, dpi=dpi)
     finally:
         for number in set(plt.get_fignums()) - set(before):
             plt.close(number)

@@ -22,6 +22,7 @@ from bandmaster.plotting.canvas import (
     plural,
 )
 from bandmaster.plotting.data import Columns
+from bandmaster.plotting.room import make_room
 from bandmaster.study.rows import timed
 from bandmaster.study.utilization import measure_utilization
 
@@ -82,7 +83,7 @@ def plot_gantt(result: Result, *, ax: Axes | None = None) -> Axes:
     words = f"{plural(len(names), 'worker')}, {share:.0%} busy"
     ax.set_title(f"Evaluations by worker ({words}{f', {lost} on none' if lost else ''})")
     add_legend_above(ax, handles=handles)
-    return ax
+    return make_room(ax)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from bandmaster.core.formatting import format_budget
 from bandmaster.errors import ConfigurationError
 from bandmaster.plotting.canvas import COLOURS, add_legend, explain, get_axes
 from bandmaster.plotting.parameter_axis import short_names
+from bandmaster.plotting.room import make_room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,4 +111,4 @@ def plot_parameter_importance(
     ax.grid(axis="x", alpha=0.3)
     ax.set_axisbelow(True)
     add_legend(ax, loc="lower right", small=True)
-    return ax
+    return make_room(ax)

@@ -22,6 +22,7 @@ from bandmaster.plotting.canvas import (
     wrap_words,
 )
 from bandmaster.plotting.data import Columns
+from bandmaster.plotting.room import make_room
 from bandmaster.plotting.scales import span_for
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def plot_model_vs_random(result: Result, *, ax: Axes | None = None) -> Axes:
         for _, words, color, _ in _KINDS
     ]
     add_legend_above(ax, handles=handles)
-    return ax
+    return make_room(ax)
 
 
 def _draw(ax: Axes, values: np.ndarray, x: float, color: str, marker: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.colors import LogNorm, Normalize
 
 from bandmaster.plotting.canvas import COLOURS, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, inches_of, short_names
+from bandmaster.plotting.room import make_room
 from bandmaster.plotting.scales import span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
 
@@ -90,7 +91,7 @@ def plot_parallel_coordinates(
     _draw_loss_axis(ax, len(axes), value, norm, best)
     _name_axes(ax, [*(axis.label for axis in axes), plain(metric.name)])
     _draw_strip(ax, len(axes), metric.sign)
-    return ax
+    return make_room(ax)
 
 
 def _varying(landscape: Landscape) -> list[str]:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from bandmaster.errors import ConfigurationError
 from bandmaster.plotting.canvas import COLOURS, add_legend, capitalised, explain, get_axes, plain
 from bandmaster.plotting.parameter_axis import ParameterAxis, inches_of, short_names
+from bandmaster.plotting.room import make_room
 from bandmaster.plotting.scales import log_if_wide, span_for
 from bandmaster.plotting.surrogate import Landscape, Surrogate
 
@@ -107,7 +108,7 @@ def plot_slices(
         for panel in panels:
             panel.set_ylim(min(low), max(high))
     _legend_below(ax, panels)
-    return ax
+    return make_room(ax)
 
 
 def _panel(ax: Axes, row: int, column: int, rows: int, columns: int) -> Axes:

@@ -316,6 +316,33 @@ def test_a_plot_that_has_nothing_to_draw_from_does_not_keep_the_others(
     assert ["gantt.png"] == [p.name for p in (folder / "pictures").iterdir()]
 
 
+def test_a_plot_with_nothing_to_show_is_said_instead_of_drawn(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone it is a mistake; among all it is left out."""
+    assert 2 == main(["plot", "rows.jsonl", "--kind", "pareto_front", "-o", "a.png"])
+    assert "Error: nothing to draw: " in capsys.readouterr().err
+    assert not (folder / "a.png").exists()
+    monkeypatch.setattr(files, "kinds", lambda: ("gantt", "pareto_front"))
+    assert 0 == main(["plot", "rows.jsonl", "--all", "pictures", "--dpi", "30"])
+    said = capsys.readouterr().err
+    assert "pareto_front: nothing to draw: " in said
+    assert "1 plots drawn to pictures, 1 left out" in said
+    assert ["gantt.png"] == [p.name for p in (folder / "pictures").iterdir()]
+
+
+def test_of_an_empty_study_nothing_is_drawn(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No folder is made for it."""
+    Study({"x": {"_type": "uniform", "_value": [0, 1]}}, storage="sqlite:///new.db").close()
+    assert 2 == main(["plot", "new.db", "--all", "pictures"])
+    assert "no evaluation has finished yet: there is nothing to draw" in capsys.readouterr().err
+    assert not (folder / "pictures").exists()
+    assert 2 == main(["plot", "new.db", "--kind", "gantt", "-o", "a.png"])
+    assert "nothing to draw: No evaluation has finished yet" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", kinds())
 def test_every_plot_can_be_drawn_by_its_name(kind: str) -> None:
     """It needs a result and nothing else, and takes the axes."""
