@@ -44,6 +44,10 @@ _BROADER = 1.5  # so many times that with several budgets: lower ones are noise 
 _GREEDIER = 20
 # With so many jobs out half of the candidates are drawn around means of good observations.
 _JOINING = 8
+# With so many observations and more, of every so many proposals one leaves the place where the good
+# ones have gathered. Before, a crowd is rather a sign that this is the place.
+_SETTLED = 60
+_ELSEWHERE = 4
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 
@@ -139,7 +143,7 @@ class ETPEOptimizer(Optimizer):
         else:
             with one_thread():
                 price = None if self._costs is None else self._costs.term(budget, key)
-                rows = self._candidates(evidence, pending, rng, price)
+                rows = self._candidates(evidence, pending, key, rng, price)
             row = first_unseen(self, rows)
         return propose_unseen(self, row, rng, modelled=evidence is not None)
 
@@ -160,13 +164,23 @@ class ETPEOptimizer(Optimizer):
         self,
         evidence: Evidence,
         pending: Collection[Job],
+        key: Key,
         rng: np.random.Generator,
         price: PricedCost | None,
     ) -> FloatArray:
         """Return legal encoded rows drawn around the good ones, the best first."""
         axes = self._axes
         gamma = self.gamma / (1.0 + len(pending) / _GREEDIER)
-        data = split(evidence, pending, gamma=gamma, max_good=_MAX_GOOD, max_bad=_MAX_BAD, rng=rng)
+        elsewhere = key.number % _ELSEWHERE == 0 and evidence.n >= _SETTLED
+        data = split(
+            evidence,
+            pending,
+            gamma=gamma,
+            max_good=_MAX_GOOD,
+            max_bad=_MAX_BAD,
+            rng=rng,
+            apart=axes.to_unit(evidence.rows) if elsewhere else None,
+        )
         narrow, wide = _SPREADS
         spread = narrow * (wide / narrow) ** rng.random()
         if evidence.n_budgets > 1:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bandmaster.core.history import History
 from bandmaster.core.job import Job
 from bandmaster.optimizers.fidelity import fuse
+from bandmaster.optimizers.niches import best_apart
 from bandmaster.optimizers.pareto import best_first
 from bandmaster.optimizers.targets import Targets
 from bandmaster.optimizers.transfer import Transfer
@@ -130,6 +131,7 @@ def split(
     max_good: int,
     max_bad: int,
     rng: np.random.Generator,
+    apart: FloatArray | None = None,
 ) -> Split:
     """Divide what is known into good and bad.
 
@@ -149,6 +151,9 @@ def split(
         More bad ones than this are thinned at random.
     rng : numpy.random.Generator
         For the thinning.
+    apart : float64 (t, dim), optional
+        The rows on [0, 1]. When the good ones of a single objective have gathered in few places,
+        the best of every place are good instead, and weigh the same (`niches.best_apart`).
 
     Notes
     -----
@@ -163,6 +168,11 @@ def split(
     if evidence.values.shape[1] == 1 and n_feasible >= n_good:
         losses = evidence.values[:, 0]
         weights = _improvement(losses[good], losses[bad[0]] if n_feasible > n_good else np.inf)
+        places = None
+        if apart is not None and n_feasible == np.count_nonzero(ok):
+            places = best_apart(apart, losses, n_good)
+        if places is not None:
+            good, bad, weights = places, np.setdiff1d(order, places), np.ones(len(places))
     weights = weights * evidence.weights[good]
     if len(bad) > max_bad:
         bad = bad[rng.choice(len(bad), max_bad, replace=False, shuffle=False)]
@@ -177,7 +187,7 @@ def split(
         if out:
             bad_rows = np.vstack([bad_rows, *out])
             bad_weights = np.append(bad_weights, np.full(len(out), _OUT))
-    weights *= n_good / weights.sum()
+    weights *= len(good) / weights.sum()
     return Split(evidence.rows.take(good, axis=0), bad_rows, weights, bad_weights, n)
 
 

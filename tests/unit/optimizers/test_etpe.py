@@ -59,6 +59,17 @@ def test_while_trials_are_out_designs_follow_each_other() -> None:
             assert list(range(10)) == sorted((column * 10).astype(int))
 
 
+def test_a_crowd_is_left_now_and_then() -> None:
+    """When the good ones have gathered, every fourth proposal goes elsewhere; the others stay."""
+    driver = Driver(ETPEOptimizer(), PLANE, budgets=(1.0,))
+    for _ in range(120):
+        job = driver.start()
+        driver.finish(job, float(np.abs(job.vector - 0.2).sum()))
+    jobs = [driver.start() for _ in range(8)]
+    away = {job.trial % 4 == 0: float(np.abs(job.vector - 0.2).max()) for job in jobs}
+    assert away[True] > 0.1 > away[False]
+
+
 def test_says_when_a_model_proposed() -> None:
     """Proposals are model based from the moment on that ten evaluations finished."""
     driver = Driver(ETPEOptimizer(), PLANE)
