@@ -102,6 +102,11 @@ class GaussianProcess:
         self._mean = float(half[:, 0] @ half[:, 1]) / weight
         self._alpha = factor.inverse.T @ (half[:, 1] - self._mean * half[:, 0])
 
+    @property
+    def scales(self) -> FloatArray:
+        """What features are multiplied by before distances count, shape (f,)."""
+        return self._factor.scales
+
     def left_out(self) -> FloatArray:
         """Return what the others predict for each point, shape (n,).
 
@@ -136,15 +141,19 @@ class GaussianProcess:
         ]
         return self._mean + value @ self._alpha, deviation, gradients[0], gradients[1]
 
-    def believing(self, features: FloatArray) -> GaussianProcess:
+    def believing(self, features: FloatArray, *, doubting: bool = False) -> GaussianProcess:
         """Return the process as if its own means had been observed at `features`.
 
         The mean stays what it is and the variance shrinks there (the kriging believer of
-        Ginsbourger, Le Riche and Carraro 2010).
+        Ginsbourger, Le Riche and Carraro 2010). Doubting, what is lower than all means of the
+        process's points counts as the lowest of these.
         """
         if not len(features):
             return self
-        y = np.concatenate([self.y, self.predict(features)[0]])
+        means = self.predict(features)[0]
+        if doubting:
+            means = np.maximum(means, (self.y - self._factor.parameters.noise * self._alpha).min())
+        y = np.concatenate([self.y, means])
         return GaussianProcess(self._factor.extended(features), y)
 
     def _deviation(self, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:

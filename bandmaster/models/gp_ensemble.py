@@ -16,6 +16,10 @@ FloatArray = npt.NDArray[np.float64]
 class Predictor(Protocol):
     """Predicts a function as a normal distribution at each point."""
 
+    @property
+    def scales(self) -> FloatArray:
+        """What features are multiplied by before distances count, shape (f,)."""
+
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation, each of shape (m,)."""
 
@@ -44,6 +48,11 @@ class Calibrated:
         self._offset = float(targets.mean() - self._slope * predicted.mean())
         rest = targets - self._offset - self._slope * predicted
         self._variance = float(rest @ rest) / max(len(rest) - 2, 1)
+
+    @property
+    def scales(self) -> FloatArray:
+        """What features are multiplied by before distances count, shape (f,)."""
+        return self._member.scales
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation, each of shape (m,)."""
@@ -80,6 +89,11 @@ class Ensemble:
     def __init__(self, members: Sequence[Predictor], weights: FloatArray) -> None:
         self._members = list(members)
         self._weights = weights
+
+    @property
+    def scales(self) -> FloatArray:
+        """What the last member multiplies features by before distances count, shape (f,)."""
+        return self._members[-1].scales
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation, each of shape (m,)."""

@@ -20,7 +20,7 @@ from bandmaster.optimizers.base import Optimizer, Suggestion
 from bandmaster.optimizers.cost import Cost, Costs, as_cost
 from bandmaster.optimizers.etpe import ETPEOptimizer
 from bandmaster.optimizers.gp_acquisition import (
-    Exploration,
+    Apart,
     Feasibility,
     Improvement,
     ImprovementOfMax,
@@ -39,7 +39,9 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _INCUMBENTS = 4
-_EXPLORING = 31  # with so many jobs out every other proposal explores
+# A proposal keeps away from pending ones by up to so much of their distance from what is known.
+_APART = 1.0
+_DOUBTING = 0.5  # the share of proposals that take no pending trial to be better than the best
 _LIGHT = 4e5  # pairs of points in all processes; with more the search takes fewer steps
 
 
@@ -78,8 +80,9 @@ class GPOptimizer(Optimizer):
     - Failed evaluations have no loss to learn from; where they are, the expected improvement is
       multiplied with the probability of success.
     - Pending trials are taken to turn out as predicted, which leaves the prediction as it is and
-      takes the uncertainty there away. With many of them a share of the proposals, a half with 31,
-      goes where the loss may be the lowest and is most uncertain.
+      takes the uncertainty there away; for every other proposal no better than the best known.
+      Around each is a ball that others keep out of, with a radius of a share, drawn for every
+      proposal, of its distance from what is known.
     - Constraints: the expected improvement is multiplied with the probability of each; as long as
       nothing feasible is known, the largest violation is what is improved.
     - Several objectives: each has its process; every proposal improves the largest of them, each
@@ -87,8 +90,7 @@ class GPOptimizer(Optimizer):
 
     References
     ----------
-    Contal, Buffoni, Robicquet, Vayatis: Parallel Gaussian Process Optimization with Upper
-    Confidence Bound and Pure Exploration, 2013.
+    Ginsbourger, Le Riche, Carraro: Kriging Is Well-Suited to Parallelize Optimization, 2010.
     Ament et al.: Unexpected Improvements to Expected Improvement, 2023.
     Hvarfner, Hellsten, Nardi: Vanilla Bayesian Optimization Performs Great in High Dimensions,
     2024 (the prior of length scales).
@@ -186,16 +188,19 @@ class GPOptimizer(Optimizer):
             rows = known[feasible]
             if not constraints:  # else nobody knows whether they will be feasible
                 rows = np.concatenate([rows, out])
+            apart = len(out) > 0 and targets.n_objectives == 1
+            doubting = apart and float(rng.random()) < _DOUBTING
             objectives = [
                 predictor
                 for j in range(targets.n_objectives)
-                if (predictor := self._surrogates.objective(sources, j, out)) is not None
+                if (predictor := self._surrogates.objective(sources, j, out, doubting=doubting))
+                is not None
             ]
             predictions = self._predictions(objectives, rows)
             weights = rng.dirichlet(np.ones(len(objectives)))
             terms, order = self._improving(objectives, predictions, weights, scaled=True)
-            if len(objectives) == 1 and self._explores(len(out), rng):
-                terms = [Exploration(objectives[0], self._inputs.features(rows))]
+            if apart:
+                terms.append(self._apart(objectives[0], known, out, _APART * float(rng.random())))
             terms += [Feasibility(predictor) for predictor in constraints]
         failure = self._surrogates.failure(own, out)
         if failure is not None:
@@ -206,10 +211,12 @@ class GPOptimizer(Optimizer):
         acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
         return acquisition, rows[order[:_INCUMBENTS]]
 
-    @staticmethod
-    def _explores(n_out: int, rng: np.random.Generator) -> bool:
-        """Say whether a proposal looks where it is uncertain, not where it expects most."""
-        return n_out > 0 and float(rng.random()) < n_out / (n_out + _EXPLORING)
+    def _apart(
+        self, predictor: Predictor, known: FloatArray, out: FloatArray, share: float
+    ) -> Apart:
+        """Return what keeps a proposal away from those that are out."""
+        features = self._inputs.features
+        return Apart(predictor.scales, features(known), features(out), share)
 
     def _last_of_trials(self, sources: list[Source]) -> npt.NDArray[np.intp]:
         """Return of every trial the row of its last evaluation, ascending."""

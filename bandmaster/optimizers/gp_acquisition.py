@@ -10,18 +10,18 @@ import numpy.typing as npt
 
 from bandmaster.models.gp_ensemble import Predictor
 from bandmaster.models.gp_inputs import Inputs
+from bandmaster.models.gp_kernel import squared_distances
 from bandmaster.optimizers.acquisition import (
     log_expected_improvement,
     log_expected_improvement_of_max,
     log_probability_below,
 )
 
-__all__ = ["Exploration", "Feasibility", "Improvement", "ImprovementOfMax", "Sum", "Term"]
+__all__ = ["Apart", "Feasibility", "Improvement", "ImprovementOfMax", "Sum", "Term"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_PROMISING = 0.5  # deviations that bounds are away from a prediction
-_OUTSIDE = 10.0  # times what its lower bound is too high, off the log of a deviation
+_CLOSE = 30.0  # off the acquisition at a pending point; less, linearly, up to its radius
 
 
 class Term(Protocol):
@@ -51,42 +51,49 @@ class Improvement:
         return value, m[:, None] * by_mean + s[:, None] * by_deviation
 
 
-class Exploration:
-    """The log of a prediction's deviation, where it may be the lowest.
+class Apart:
+    """Less than 0 near points whose values are not known yet.
 
-    That is where its lower bound is below the upper bound of one of some known points (the pure
-    exploration of Contal et al. 2013; bounds and penalty are those of Vizier, Song et al. 2024).
+    What is predicted far from all that is known is often wrong, and wrong for the neighbours of a
+    point as well. So around each pending one is a ball, the wider the farther it is from what is
+    known, in which others would find out no more.
 
     Parameters
     ----------
-    predictor : Predictor
-    known : float64 (r, f)
-        Features.
+    scales : float64 (f,)
+        Features are multiplied by these before distances count.
+    known, out : float64 (r, f), (p, f)
+        Features of points with a result and of pending ones; one of each at least.
+    share : float
+        The balls' radii, as shares of the distances from what is known.
     """
 
-    def __init__(self, predictor: Predictor, known: FloatArray) -> None:
-        self._predictor = predictor
-        mean, deviation = predictor.predict(known)
-        self._bound = float((mean + _PROMISING * deviation).min())
+    def __init__(
+        self, scales: FloatArray, known: FloatArray, out: FloatArray, share: float
+    ) -> None:
+        self._scales, self._out = scales, out * scales
+        nearest = squared_distances(self._out, known * scales).min(axis=1)
+        self._radii = np.maximum(share * np.sqrt(nearest), 1e-6)
 
     def value(self, features: FloatArray) -> FloatArray:
         """Return the value at each row of features."""
-        mean, deviation = self._predictor.predict(features)
-        result: FloatArray = np.log(deviation) - _OUTSIDE * self._above(mean, deviation)
-        return result
+        return self._nearest(features * self._scales)[0]
 
     def gradient(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return values and derivatives by the features."""
-        mean, deviation, by_mean, by_deviation = self._predictor.predict_with_gradient(features)
-        above = self._above(mean, deviation)
-        m = np.where(above > 0.0, -_OUTSIDE, 0.0)
-        s = 1 / deviation - _PROMISING * m
-        slope = m[:, None] * by_mean + s[:, None] * by_deviation
-        return np.log(deviation) - _OUTSIDE * above, slope
+        scaled = features * self._scales
+        value, ball, distance = self._nearest(scaled)
+        slope = (scaled - self._out[ball]) * self._scales
+        slope *= (_CLOSE / (np.maximum(distance, 1e-9) * self._radii[ball]))[:, None]
+        slope[value == 0.0] = 0.0
+        return value, slope
 
-    def _above(self, mean: FloatArray, deviation: FloatArray) -> FloatArray:
-        """Return how far lower bounds are above what is promising."""
-        return np.maximum(mean - _PROMISING * deviation - self._bound, 0.0)
+    def _nearest(self, scaled: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp], FloatArray]:
+        """Return the value, in which ball it is deepest, and how far from the centre."""
+        distance = np.sqrt(squared_distances(scaled, self._out))
+        ball = (distance / self._radii).argmin(axis=1)
+        distance = distance[np.arange(len(scaled)), ball]
+        return np.minimum(_CLOSE * (distance / self._radii[ball] - 1.0), 0.0), ball, distance
 
 
 class ImprovementOfMax:

@@ -105,7 +105,9 @@ class Surrogates:
         pairs = [float(len(source.rows)) ** 2 for source in sources]
         return sum(pairs) * self.targets.n_objectives + max(pairs) * self.targets.n_constraints
 
-    def objective(self, sources: Sequence[Source], j: int, out: FloatArray) -> Predictor | None:
+    def objective(
+        self, sources: Sequence[Source], j: int, out: FloatArray, *, doubting: bool = False
+    ) -> Predictor | None:
         """Return what all sources together predict of an objective; None where nobody told it.
 
         Parameters
@@ -116,6 +118,8 @@ class Surrogates:
             Which objective.
         out : float64 (p, dim)
             Encoded rows of trials that are out, taken to be as predicted.
+        doubting : bool, default False
+            Whether they are taken to be no better than what is known, where that is predicted.
         """
         values = self.targets.values[:, j]
         told = [source.rows[~np.isnan(values[source.rows])] for source in sources]
@@ -134,17 +138,17 @@ class Surrogates:
         pending = self._inputs.features(out)
         process = each[-1]
         if len(each) == 1:
-            return process.believing(pending)
+            return process.believing(pending, doubting=doubting)
         features = self._inputs.features(self._history.vectors[known])
         predictions = np.array(
             [*(lower.predict(features)[0] for lower in each[:-1]), process.left_out()]
         )
         weights = budget_weights(predictions, values[known])
         members: list[Predictor] = [
-            Calibrated(lower.believing(pending), predicted, process.y)
+            Calibrated(lower.believing(pending, doubting=doubting), predicted, process.y)
             for lower, predicted in zip(each[:-1], predictions[:-1], strict=True)
         ]
-        members.append(process.believing(pending))
+        members.append(process.believing(pending, doubting=doubting))
         used = np.flatnonzero(weights > 0)
         return Ensemble([members[k] for k in used], weights[used])
 

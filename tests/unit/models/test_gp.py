@@ -149,6 +149,17 @@ def test_believing_keeps_the_mean_and_shrinks_the_deviation() -> None:
     assert process is process.believing(out[:0])
 
 
+def test_doubting_takes_nothing_to_be_better_than_the_best_known() -> None:
+    """Believed means that are lower than all of its points' are raised to these; others stay."""
+    features, y = _data()
+    process = GaussianProcess(Factor.of(PARAMETERS, GROUPS, features), y)
+    out = np.random.default_rng(4).random((200, D))
+    believed, doubted = process.believing(out).y[N:], process.believing(out, doubting=True).y[N:]
+    lowest = process.predict(features)[0].min()
+    assert 0 < (believed < lowest).sum() < 200
+    assert np.maximum(believed, lowest) == pytest.approx(doubted)
+
+
 def test_left_out() -> None:
     """What the others predict for a point is what a process without it predicts."""
     features, y = _data()

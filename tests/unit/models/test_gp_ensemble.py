@@ -54,6 +54,14 @@ def test_gradients() -> None:
         assert (up[1] - down[1]) / 2e-6 == pytest.approx(by_deviation[:, k], abs=1e-5)
 
 
+def test_distances_are_those_of_the_last_member() -> None:
+    """Scales are the inverse length scales of who is predicted, calibrated or not."""
+    process, new = _process(1), _process(2)
+    calibrated = Calibrated(process, process.y, process.y)
+    assert [2.0, 1 / 1.5] == calibrated.scales.tolist()
+    assert new.scales is Ensemble([calibrated, new], np.array([0.5, 0.5])).scales
+
+
 def test_calibration() -> None:
     """A member that is off by a line predicts as well as one that is not; what is left is doubt."""
     process, new = _process(1), np.random.default_rng(5).random((8, 2))

@@ -79,22 +79,20 @@ def test_pending_trials_keep_apart() -> None:
     assert gaps.min() > 1e-3
 
 
-def test_explores_while_others_are_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many proposals explore says something only while others are out."""
-    driver = Driver(GPOptimizer(), PLANE)
-    for _ in range(12):
-        job = driver.start()
-        driver.finish(job, _bowl(job.config))
-    alone = driver.ask()
-    driver.start()
-    improving = driver.ask()
-    monkeypatch.setattr("bandmaster.optimizers.gp._EXPLORING", 0)
-    assert dict(improving.config) != dict(driver.ask().config)
-    again = Driver(GPOptimizer(), PLANE)
-    for _ in range(12):
-        job = again.start()
-        again.finish(job, _bowl(job.config))
-    assert dict(alone.config) == dict(again.ask().config)
+@pytest.mark.parametrize("option", ["_APART", "_DOUBTING"])
+def test_what_is_out_changes_proposals(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How pending trials are kept away from, and doubted, matters while there are some only."""
+    proposals = []
+    for value in (0.0, 1.0):
+        monkeypatch.setattr("bandmaster.optimizers.gp._DOUBTING", 0.0)
+        monkeypatch.setattr(f"bandmaster.optimizers.gp.{option}", value)
+        driver = Driver(GPOptimizer(), PLANE)
+        for _ in range(12):
+            job = driver.start()
+            driver.finish(job, _bowl(job.config))
+        proposals.append([dict(driver.start().config) for _ in range(8)])
+    assert proposals[0][0] == proposals[1][0]
+    assert proposals[0] != proposals[1]
 
 
 def test_what_finished_elsewhere_is_known() -> None:
