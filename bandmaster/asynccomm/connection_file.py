@@ -20,6 +20,7 @@ from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.certificates import ANY_CERTIFICATE, Certificate, TlsOption
 from bandmaster.asynccomm.naming import check_run_id
 from bandmaster.asynccomm.security import decode_key, encode_key
+from bandmaster.core.home import home_folder
 from bandmaster.errors import AuthenticationError, ConfigurationError, NameServerError
 
 __all__ = [
@@ -388,8 +389,7 @@ def _read_named(path: str | os.PathLike[str]) -> ConnectionInfo:
 
 
 def _directory() -> Path:
-    home = os.environ.get("BANDMASTER_HOME")
-    return (Path(home) if home else Path.home() / ".bandmaster") / "runs"
+    return home_folder("runs")
 
 
 def _decode(content: Any) -> ConnectionInfo:

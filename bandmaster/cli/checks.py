@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import bandmaster
 from bandmaster.asynccomm import connection_file as files
@@ -16,8 +13,9 @@ from bandmaster.asynccomm.about import About, ask_about
 from bandmaster.asynccomm.addresses import Address
 from bandmaster.asynccomm.certificates import TlsOption
 from bandmaster.asynccomm.connection_file import ConnectionInfo
-from bandmaster.asynccomm.limits import default_max_connections
 from bandmaster.asynccomm.naming import Names, dispatcher_name
+from bandmaster.cli.finding import Finding
+from bandmaster.cli.machine import check_limits, check_process
 from bandmaster.cli.trust import Told
 from bandmaster.errors import (
     AuthenticationError,
@@ -30,35 +28,7 @@ from bandmaster.errors import (
 
 __all__ = ["Checkup", "Finding"]
 
-Level = Literal["ok", "warn", "fail"]
-
-_FEW_CONNECTIONS = 1000
 _CLOCKS_APART = 2.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check.
-
-    Parameters
-    ----------
-    level : {"ok", "warn", "fail"}
-    subject : str
-        What was checked, in a word or two.
-    found : str
-        What was found.
-    advice : str, default ""
-        What to do about it.
-    """
-
-    level: Level
-    subject: str
-    found: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.level:<4}  {self.subject:<15}  {self.found}"
-        return f"{text}\n{'':23}→ {self.advice}" if self.advice else text
 
 
 class Checkup:
@@ -94,8 +64,8 @@ class Checkup:
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found; checks that need an earlier one are left out when that fails."""
-        yield self._this_process()
-        yield self._limits()
+        yield check_process()
+        yield check_limits()
         info, finding = self._connection_file()
         yield finding
         if finding.level == "fail":
@@ -119,21 +89,6 @@ class Checkup:
         yield _protection(address, key)
         yield from _compared("name server", *about)
         yield from self._master(address, key, info)
-
-    def _this_process(self) -> Finding:
-        versions = f"bandmaster {bandmaster.__version__}, Python {platform.python_version()}"
-        return Finding("ok", "here", versions)
-
-    def _limits(self) -> Finding:
-        most = default_max_connections()
-        if most >= _FEW_CONNECTIONS:
-            return Finding("ok", "open files", f"room for {most} connections")
-        return Finding(
-            "warn",
-            "open files",
-            f"a name server or master here has room for {most} connections only",
-            "raise the hard limit of open files (ulimit -Hn) before it is started",
-        )
 
     def _connection_file(self) -> tuple[ConnectionInfo | None, Finding]:
         subject, path = "connection file", self._file or files.path_of(self._run_id)

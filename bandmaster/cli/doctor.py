@@ -1,6 +1,8 @@
-"""``bandmaster doctor``: what is wrong with a run, seen from here."""
+"""``bandmaster doctor``: what is wrong with this machine or a run, seen from here."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import click
 
@@ -22,6 +24,7 @@ EXIT_UNWELL = 1
     show_default=True,
     help="Seconds for each connection.",
 )
+@click.option("--storage", help="Look at this checkpoint file, or URL of a storage, too.")
 def doctor(
     *,
     run_id: str | None,
@@ -32,30 +35,51 @@ def doctor(
     certificate: tuple[str, str] | None,
     insecure: bool,
     timeout: float,
+    storage: str | None,
 ) -> None:
-    """Check whether this machine can take part in a run, and say what to do if not.
+    """Check this machine, and whether it can take part in a run; say what to do if not.
 
-    Call it where a master or a worker does not get in, with the options that you gave to it. The
-    exit code is 1 when a check fails.
+    Call it where a master or a worker does not get in, with the options that you gave to it. When
+    no run is named and none of yours is found, only the machine is looked at. The exit code is 1
+    when a check fails.
     """
-    from bandmaster.cli.checks import Checkup, Finding
+    from bandmaster.asynccomm.connection_file import list_runs
+    from bandmaster.cli.checks import Checkup
+    from bandmaster.cli.finding import Finding
+    from bandmaster.cli.machine import check_limits, check_machine, check_process, check_storage
 
-    try:
-        run_id = make_run_id(run_id, connection_file)
-    except BandmasterError as error:
-        click.echo(str(Finding("fail", "connection file", str(error))))
-        raise SystemExit(EXIT_UNWELL) from None
-    checkup = Checkup(
-        run_id,
-        host,
-        port,
-        connection_file=connection_file,
-        tls=make_tls(tls, certificate),
-        insecure=insecure,
-        timeout=timeout,
-    )
+    def findings() -> Iterator[Finding]:
+        yield from check_machine()
+        if storage is not None:
+            yield check_storage(storage)
+        if (run_id, host, port, connection_file) == (None, None, None, None):
+            runs = [info.run_id for info in list_runs() if not info.surely_dead]
+            if len(runs) != 1:
+                yield check_process()
+                yield check_limits()
+                there = f"there are {', '.join(runs)}: name one with --run-id" if runs else "none"
+                yield Finding("ok", "run", f"not looked at: {there}")
+                return
+            chosen = runs[0]
+        else:
+            try:
+                chosen = make_run_id(run_id, connection_file)
+            except BandmasterError as error:
+                yield Finding("fail", "connection file", str(error))
+                return
+        checkup = Checkup(
+            chosen,
+            host,
+            port,
+            connection_file=connection_file,
+            tls=make_tls(tls, certificate),
+            insecure=insecure,
+            timeout=timeout,
+        )
+        yield from checkup.run()
+
     levels = []
-    for finding in checkup.run():
+    for finding in findings():
         click.echo(str(finding))
         levels.append(finding.level)
     bad, odd = levels.count("fail"), levels.count("warn")

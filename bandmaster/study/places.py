@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bandmaster.checkpoints import open_store, store_url
 from bandmaster.checkpoints.names import is_name
 from bandmaster.core import events as ev
+from bandmaster.core.home import home_folder
 from bandmaster.errors import CheckpointError, ConfigurationError
 
 __all__ = ["Places", "home", "own_folder", "place_beside", "without_password"]
@@ -121,8 +121,7 @@ def place_beside(file: Path) -> Path:
 
 def home() -> Path | None:
     """Return where checkpoints of this user are that have no better place, if that can be."""
-    at = os.environ.get("BANDMASTER_HOME")
-    folder = (Path(at) if at else Path.home() / ".bandmaster") / "checkpoints"
+    folder = home_folder("checkpoints")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -89,8 +89,8 @@ def test_a_run_without_a_key_needs_no_file() -> None:
 
 
 def test_no_run_at_all(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a run id and without a run there is nothing to check: a usage error."""
-    assert 2 == main(["doctor"])
+    """A server is named, but neither a run id nor a run: a usage error."""
+    assert 2 == main(["doctor", "--port", "1"])
     assert "--run-id is missing" in capsys.readouterr().err
 
 
@@ -344,7 +344,7 @@ def test_the_environment_in_place_of_a_file(
 
 def test_few_descriptors(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A low limit of open files is a warning."""
-    from bandmaster.cli import checks
+    from bandmaster.cli import machine
 
-    monkeypatch.setattr(checks, "default_max_connections", lambda: 100)
+    monkeypatch.setattr(machine, "default_max_connections", lambda: 100)
     assert "ulimit" in check()["open files"].advice
