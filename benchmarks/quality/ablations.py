@@ -23,6 +23,7 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("64 candidates, not 24", "ETPE:n_candidates=24"),
         ("10 start-up points, not 20", "ETPE:n_startup=20"),
         ("kernels of coarse integers as wide as a cell", "ETPE:axes._STEP=0.0"),
+        ("every fourth leaves a crowd", "ETPE:etpe._ELSEWHERE=1000000000"),
         # These say something with --workers 32 only; one at a time they are the engine itself.
         ("many out: candidates around means", "ETPE:etpe._JOINING=1000000000"),
         ("many out: fewer good ones", "ETPE:etpe._GREEDIER=1000000000"),
@@ -33,6 +34,9 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("refits at 10 % growth, not each time", "GP:growth=1.0001"),
         ("refits at 10 % growth, not 50 %", "GP:growth=1.5"),
         ("768 candidates, not 256", "GP:n_candidates=256"),
+        # With --suite multi only.
+        ("several objectives: hypervolume, not one scalarisation", "GP:gp._COVERED=1"),
+        ("several objectives: near and far corners", "GP:gp._REACH=(0.1,0.1)"),
         # With --workers 32 only.
         ("many out: proposals keep away from pending ones", "GP:gp._APART=0.0"),
         ("many out: every other one doubts pending ones", "GP:gp._DOUBTING=0.0"),
