@@ -28,6 +28,7 @@ from bandmaster.optimizers.gp_acquisition import (
     Term,
 )
 from bandmaster.optimizers.gp_surrogates import Source, Surrogates
+from bandmaster.optimizers.hypervolume import HypervolumeImprovement, frontier
 from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.pareto import undominated
 from bandmaster.optimizers.prior import Prior
@@ -39,6 +40,10 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _INCUMBENTS = 4
+_COVERED = 4  # of more objectives a scalarisation is improved, not the hypervolume
+# How far beyond the worst of the front, in shares of its range, a point still counts: drawn between
+# these for every proposal. Near corners fill the front, far ones look for its ends.
+_REACH = (0.1, 1.0)
 # A proposal keeps away from pending ones by up to so much of their distance from what is known.
 _APART = 1.0
 _DOUBTING = 0.5  # the share of proposals that take no pending trial to be better than the best
@@ -85,12 +90,15 @@ class GPOptimizer(Optimizer):
       proposal, of its distance from what is known.
     - Constraints: the expected improvement is multiplied with the probability of each; as long as
       nothing feasible is known, the largest violation is what is improved.
-    - Several objectives: each has its process; every proposal improves the largest of them, each
-      times a weight drawn for it (a random Tchebycheff scalarisation, Knowles 2006).
+    - Several objectives: each has its process; proposals improve the hypervolume that the front
+      of the predictions covers. The corner up to which it counts is drawn for every proposal.
+      With more than four objectives the largest of them is improved, each times a weight drawn
+      for it (a random Tchebycheff scalarisation, Knowles 2006).
 
     References
     ----------
     Ginsbourger, Le Riche, Carraro: Kriging Is Well-Suited to Parallelize Optimization, 2010.
+    Emmerich, Deutz, Klinkenberg: Hypervolume-based Expected Improvement, 2011.
     Ament et al.: Unexpected Improvements to Expected Improvement, 2023.
     Hvarfner, Hellsten, Nardi: Vanilla Bayesian Optimization Performs Great in High Dimensions,
     2024 (the prior of length scales).
@@ -197,8 +205,15 @@ class GPOptimizer(Optimizer):
                 is not None
             ]
             predictions = self._predictions(objectives, rows)
-            weights = rng.dirichlet(np.ones(len(objectives)))
-            terms, order = self._improving(objectives, predictions, weights, scaled=True)
+            if 1 < len(objectives) <= _COVERED:
+                reach = float(np.exp(rng.uniform(*np.log(_REACH))))
+                order, corner = frontier(predictions.T, reach)
+                front = predictions.T[order]
+                terms = [HypervolumeImprovement(objectives, front, corner)]
+                order = rng.permutation(order)
+            else:
+                weights = rng.dirichlet(np.ones(len(objectives)))
+                terms, order = self._improving(objectives, predictions, weights, scaled=True)
             if apart:
                 terms.append(self._apart(objectives[0], known, out, _APART * float(rng.random())))
             terms += [Feasibility(predictor) for predictor in constraints]

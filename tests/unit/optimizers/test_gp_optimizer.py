@@ -219,6 +219,19 @@ def test_several_objectives() -> None:
     assert max(near) > 0.75
 
 
+def test_many_objectives() -> None:
+    """With more objectives than hypervolumes are affordable for it still gets near the front."""
+    names = ["loss", "b", "c", "d", "e"]
+    driver = Driver(GPOptimizer(), PLANE, objectives=Objectives(names))
+    for _ in range(25):
+        job = driver.start()
+        x, y = job.config["x"], job.config["y"]
+        found = [abs(x - k / 4) + (y - 0.5) ** 2 for k in range(5)]
+        driver.finish(job, found[0], metrics=dict(zip(names, found, strict=True)))
+    late = [abs(e.config["y"] - 0.5) for e in driver.optimizer.history[15:]]
+    assert sum(gap < 0.15 for gap in late) > 5
+
+
 def test_beliefs_weigh() -> None:
     """A user's belief pulls proposals to where it is."""
     prior = Prior({"x": ("normal", 0.9, 0.02)}, confidence=100)
