@@ -152,6 +152,29 @@ def decades() -> MetricProblem:
     return MetricProblem("decades", space, function, goals, -best, corner, (False, True))
 
 
+def cut_front() -> MetricProblem:
+    """Two floats, two objectives, two constraints that cut off part of the front (Deb 2001)."""
+
+    def function(config: Config) -> dict[str, float]:
+        x, y = config["x0"], config["x1"]
+        return {"first": x, "second": (1 + y) / x, "sum": 9 * x + y, "gap": 9 * x - y}
+
+    goals = Objectives([
+        Metric("first"), Metric("second"),
+        *(Metric(name, "constraint", "maximize", threshold)
+          for name, threshold in (("sum", 6.0), ("gap", 1.0))),
+    ])  # fmt: skip
+    first = np.linspace(7 / 18, 1, 200_001)
+    second = (1 + np.maximum(6 - 9 * first, 0.0)) / first
+    corner = (1.1, 10.0)
+    space = {
+        "x0": {"_type": "uniform", "_value": [0.1, 1.0]},
+        "x1": {"_type": "uniform", "_value": [0.0, 5.0]},
+    }
+    best = _covered(first, second, corner)
+    return MetricProblem("cut_front", space, function, goals, -best, corner)
+
+
 NETWORK: Mapping[str, Any] = {
     "layers": {"_type": "int_uniform", "_value": [1, 8]},
     "width": {"_type": "int_loguniform", "_value": [8, 512]},
@@ -213,6 +236,7 @@ MULTI_PROBLEMS: Mapping[str, Callable[[], MetricProblem]] = {
     "dtlz2": dtlz2,
     "branin_currin": branin_currin,
     "vehicle": vehicle,
+    "cut_front": cut_front,
     "decades": decades,
     "mixed": mixed,
 }

@@ -37,6 +37,10 @@ FRONTS: dict[str, Callable[[float, float], Config]] = {
     "zdt2": lambda t, u: {"x0": t} | {f"x{i}": 0.0 for i in range(1, 8)},
     "zdt3": lambda t, u: {"x0": t} | {f"x{i}": 0.0 for i in range(1, 5)},
     "dtlz2": lambda t, u: {"x0": t, "x1": u} | {f"x{i}": 0.5 for i in range(2, 6)},
+    "cut_front": lambda t, u: {
+        "x0": (x := 7 / 18 * (1 - t) + t),
+        "x1": min(max(6 - 9 * x, 0.0) + 1e-9, 9 * x - 1),
+    },
     "decades": lambda t, u: {
         f"x{i}": (1 - t) * a + t * b
         for i, (a, b) in enumerate([(0.2, 0.7), (0.3, 0.8), (0.6, 0.4), (0.4, 0.9)])
