@@ -118,6 +118,15 @@ class IterGenerator(abc.ABC):
         """Return why an evaluation that ended well for the study's objectives has failed yet."""
         return None
 
+    def evaluation_hint(self) -> str | None:
+        """Return how evaluations go here, for who returned what the study's objectives lack."""
+        if not self.needs_reports:
+            return None
+        return (
+            "here an evaluation trains in a loop that tells each step with "
+            "context.report(metrics), which ends it when it is enough"
+        )
+
     def decide(
         self, job: Job, metrics: Mapping[str, Any], loss: float | None, step: int
     ) -> Decision:

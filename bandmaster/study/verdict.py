@@ -10,11 +10,6 @@ from bandmaster.study.state import StudyState
 
 __all__ = ["failed_at", "judged"]
 
-_LOOP = (
-    "here an evaluation trains in a loop that tells each step with context.report(metrics), which "
-    "ends it when it is enough"
-)
-
 
 def judged(state: StudyState, outcome: Outcome) -> Outcome:
     """Return an outcome with its loss, or as a failure.
@@ -24,9 +19,8 @@ def judged(state: StudyState, outcome: Outcome) -> Outcome:
     """
     own, outcome = outcome, state.objectives.judge(outcome)
     if not outcome.ok:
-        if own.ok and state.generator.needs_reports:
-            return replace(outcome, error=f"{outcome.error}; {_LOOP}")
-        return outcome
+        hint = state.generator.evaluation_hint() if own.ok else None
+        return outcome if hint is None else replace(outcome, error=f"{outcome.error}; {hint}")
     wrong = state.generator.wrong_outcome(outcome)
     if wrong is None:
         return outcome

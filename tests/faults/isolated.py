@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,3 +91,45 @@ def sockets_of(pid: int) -> set[str]:
         if target.startswith(("socket:", "pipe:")):
             found.add(target)
     return found
+
+
+def last_line(outcome: Outcome) -> str:
+    """Return the end of an outcome's error."""
+    return (outcome.error or "").splitlines()[-1]
+
+
+def deadly() -> Callable[..., Any]:
+    """Return a function that dies as it is told, else returns its process id."""
+
+    def evaluate(config: Any) -> Any:  # a closure goes to the child by value
+        match config["do"]:
+            case "segfault":
+                ctypes.string_at(0)
+            case "abort":
+                os.abort()
+            case "exit":
+                os._exit(7)
+            case "exit 0":
+                os._exit(0)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "spin":
+                while True:
+                    pass
+            case "hold the GIL":
+                ctypes.PyDLL(None).usleep(60_000_000)
+            case "swallow":
+                while True:
+                    try:
+                        time.sleep(60)
+                    except BaseException:  # noqa: BLE001 - that is the test
+                        continue
+            case "close":
+                os.closerange(3, 1024)
+            case "raise":
+                raise KeyError("no more than this")
+        return {"loss": 0.5, "info": os.getpid()}
+
+    return evaluate

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.asynccomm.test_worker_loop import Run
+from unit.asynccomm.worker_runs import Run
 
 from bandmaster.asynccomm.protocol import MOST_PART
 from bandmaster.asynccomm.relaying import Relay
