@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from bandmaster.core.history import History
@@ -23,7 +24,12 @@ class ResultTimes:
 
     history: History
     _timings: Timings | None = None
-    _source: StudyView | StudyReader | None = None
+    _ending: Ending | None = None
+    _source: weakref.ref[StudyView | StudyReader] | None = None
+
+    def _watch(self, study: StudyView | StudyReader) -> None:
+        # Not kept alive: results outlive the studies and the models of their optimizers.
+        self._ending, self._source = study.ending, weakref.ref(study)
 
     @property
     def ended(self) -> str | None:
@@ -44,7 +50,10 @@ class ResultTimes:
         stored study that is only read does not know of iterations and of trials whether they have
         all ended; then it is None, too.
         """
-        return None if self._source is None else self._source.ending
+        source = None if self._source is None else self._source()
+        if source is not None:
+            self._ending = source.ending
+        return self._ending
 
     def utilization(self) -> Utilization:
         """Return how busy each worker was, and all together.

@@ -1,6 +1,8 @@
 """Why a search has ended."""
 
+import gc
 import pickle
+import weakref
 
 import pytest
 
@@ -52,6 +54,20 @@ def test_a_search_that_goes_on_has_no_end():
     study.tell(job, 1.0)
     assert "n_evaluations" == study.result.ended
     assert None is pickle.loads(pickle.dumps(study.result)).ended
+
+
+def test_a_result_knows_the_end_of_a_study_that_is_gone():
+    """It keeps what it shows, and neither the study nor its optimizer."""
+    study = Study(SPACE, optimizer="Random")
+    growing = study.result
+    result = study.optimize(lambda config: 1.0, n_evaluations=2)
+    assert "n_evaluations" == growing.ended
+    gone = weakref.ref(study), weakref.ref(study.optimizer)
+    del study
+    gc.collect()
+    assert [None, None] == [reference() for reference in gone]
+    assert "n_evaluations" == result.ended
+    assert 2 == len(result.history)
 
 
 def test_what_was_stopped_has_ended_when_nothing_is_out():
