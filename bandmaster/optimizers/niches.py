@@ -12,6 +12,7 @@ IntArray = npt.NDArray[np.intp]
 
 _APART = 0.1  # of the range of one column at least
 _GATHERED = 0.25  # so many places of n good observations, or fewer, are few
+_FIRST = 4  # columns that are compared first
 _MOST = 1000  # of more observations only the best are looked at
 
 
@@ -37,19 +38,32 @@ def best_apart(unit: FloatArray, losses: FloatArray, n: int) -> IntArray | None:
         The best first. None while the best `n` of all are spread over more than a quarter as many
         places: then they are no crowd.
     """
-    order = np.argsort(losses, kind="stable")[:_MOST]
+    order = _lowest(losses)
     order = order[np.isfinite(losses[order])]
-    places = np.nan_to_num(unit[order], nan=-1.0)
-    alive = np.arange(len(order))
+    if len(_places(unit[order[:n]], n)) > max(1.0, _GATHERED * n):
+        return None
+    found = _places(unit[order], n)
+    return order[found] if found[-1:] >= n else None
+
+
+def _places(unit: FloatArray, n: int) -> IntArray:
+    """Return which rows are not near one before them that is not either; `n` at most."""
+    columns = np.nan_to_num(unit.T, nan=-1.0, copy=True)
+    few = columns[:_FIRST]  # they tell most rows apart
+    alive = np.ones(len(unit), dtype=np.bool_)
     found: list[int] = []
-    gathered = False
-    while len(alive) and len(found) < n:
-        best = alive[0]
-        if best >= n and not gathered:
-            if len(found) > max(1.0, _GATHERED * n):
-                return None
-            gathered = True
-        found.append(int(best))
-        distance = np.abs(places[alive] - places[best]).max(axis=1)
-        alive = alive[distance >= _APART]
-    return order[found] if gathered else None
+    while len(found) < n and alive.any():
+        best = int(alive.argmax())
+        found.append(best)
+        near = (np.abs(few - few[:, best, None]).max(axis=0) < _APART).nonzero()[0]
+        away = columns[:, near] - columns[:, best, None]
+        alive[near[np.abs(away).max(axis=0) < _APART]] = False
+    return np.array(found, dtype=np.intp)
+
+
+def _lowest(losses: FloatArray) -> IntArray:
+    """Return the order of the lowest, the earliest of equals first; as many as are looked at."""
+    if len(losses) <= _MOST:
+        return np.argsort(losses, kind="stable")
+    some = np.sort(np.argpartition(losses, _MOST)[:_MOST])
+    return some[np.argsort(losses[some], kind="stable")]

@@ -172,7 +172,9 @@ def split(
         if apart is not None and n_feasible == np.count_nonzero(ok):
             places = best_apart(apart, losses, n_good)
         if places is not None:
-            good, bad, weights = places, np.setdiff1d(order, places), np.ones(len(places))
+            rest = np.ones(len(order), dtype=np.bool_)
+            rest[places] = False
+            good, bad, weights = places, rest.nonzero()[0], np.ones(len(places))
     weights = weights * evidence.weights[good]
     if len(bad) > max_bad:
         bad = bad[rng.choice(len(bad), max_bad, replace=False, shuffle=False)]
