@@ -45,6 +45,7 @@ class Table:
         self.edges = np.linspace(0.0, 1.0, self.size + 1) if edges is None else edges
         self.inner = self.edges[1:-1].copy()
         self.widths = np.diff(self.edges)
+        self.even = bool(np.ptp(self.widths) <= _EVEN)
         self.bounds = np.cumsum(prior[:-1])
 
 
@@ -116,7 +117,7 @@ class Axes:
         for table in ordered:
             widths = self.step * table.widths
             self.least[table.column] = widths.min()
-            if np.ptp(table.widths) > _EVEN:
+            if not table.even:
                 self._uneven.append((table, widths))
 
     def rounded(self, sigma: FloatArray) -> FloatArray:

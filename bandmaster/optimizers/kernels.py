@@ -127,16 +127,16 @@ class Features:
         self._find_cells([table for tables in kinds.values() for table in tables])
 
     def _find_cells(self, tables: list[Table]) -> None:
-        """Put the cells of all tables on one line, so that one search finds all of a row's."""
+        """Find how to come from codes to cells: the product with a factor, or a search."""
         self._columns: IntArray = np.array([table.column for table in tables], dtype=np.intp)
-        edges, scale, shift = [], [], []
-        for i, table in enumerate(tables):
-            edges.append(2.0 * i + table.edges[: _n_cells(table)])
-            # The middle of a choice's cell.
-            scale.append(1.0 if table.ordered else 1.0 / table.size)
-            shift.append(2.0 * i + (0.0 if table.ordered else 0.5 / table.size))
-        self._edges = np.concatenate([*edges, [np.inf]])
-        self._scale, self._shift = np.array(scale), np.array(shift)
+        sizes = np.array([_n_cells(table) for table in tables], dtype=np.intp)
+        self._first = (self.active.stop + np.cumsum(sizes) - sizes)[:, None]
+        factors = [
+            float(table.size) if table.ordered else float(table.size == size)
+            for table, size in zip(tables, sizes, strict=True)
+        ]
+        self._factors = np.array(factors)[:, None]
+        self._uneven = [(i, table) for i, table in enumerate(tables) if not table.even]
 
     def of(self, unit: FloatArray) -> SingleArray:
         """Return the features of rows as `Axes.to_unit` gives them, (n + long ones, rows)."""
@@ -151,15 +151,14 @@ class Features:
                 x[self.n_fixed :][~active] = 0.0
             result[: self.n_floats] = x
         if len(self._columns):
-            x = unit.take(self._columns, axis=1)
-            x *= self._scale
-            x += self._shift
-            # NaN is even behind infinity: what is inactive comes to be the 1 behind the cells.
-            cell = self._edges.searchsorted(x, side="right")
-            cell += self.active.stop - 1
-            cell *= n
-            cell += np.arange(n)[:, None]
-            result.reshape(-1)[cell] = 1.0
+            x = unit.T[self._columns]
+            cell = np.floor(x * self._factors)
+            for i, table in self._uneven:
+                cell[i] = table.inner.searchsorted(x[i], side="right")
+            cell += self._first
+            if not self.axes.all_active:
+                cell[np.isnan(x)] = self.one  # which is 1 for all
+            result.reshape(-1)[(cell * n + np.arange(n)).astype(np.intp)] = 1.0
         result[self.one] = 1.0
         if self.long:
             result[self.n :] = unit.T[self._long]

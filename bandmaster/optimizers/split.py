@@ -187,7 +187,7 @@ def split(
             if not done and job.vector is not None
         ]
         if out:
-            bad_rows = np.vstack([bad_rows, *out])
+            bad_rows = np.concatenate([bad_rows, np.concatenate(out).reshape(len(out), -1)])
             bad_weights = np.append(bad_weights, np.full(len(out), _OUT))
     weights *= len(good) / weights.sum()
     return Split(evidence.rows.take(good, axis=0), bad_rows, weights, bad_weights, n)
