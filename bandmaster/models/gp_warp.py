@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["signed", "warped"]
+__all__ = ["decades", "signed", "warped"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _STRETCH = 0.5
 _TINY = 1e-290
+_TIMES = 10.0  # the least value that the largest must be to count by its logarithm
 
 
 def warped(losses: FloatArray) -> FloatArray:
@@ -40,6 +41,34 @@ def warped(losses: FloatArray) -> FloatArray:
     return result
 
 
+def decades(values: FloatArray, n: int) -> FloatArray:
+    """Return values of one sign that span decades as logarithms, others as they are.
+
+    Which they are say the first n, that no model has chosen: the largest is ten times the least or
+    more, and their logarithms are less skewed than they are.
+
+    Parameters
+    ----------
+    values : float64 (m,)
+        NaN is left out, and stays.
+    n : int
+
+    Returns
+    -------
+    float64 (m,)
+        In the order of the values.
+    """
+    known = values[~np.isnan(values)]
+    if not len(known) or not ((known > 0.0).all() or (known < 0.0).all()):
+        return values
+    sign = np.sign(known[0])
+    first = np.abs(known[:n])
+    if not first.max() / _TIMES > first.min() or abs(_skew(np.log(first))) >= abs(_skew(first)):
+        return values
+    result: FloatArray = sign * np.log(np.abs(values))
+    return result
+
+
 def signed(violations: FloatArray) -> FloatArray:
     """Return targets for a constraint's violations: with their signs, of mean square 1.
 
@@ -58,6 +87,12 @@ def signed(violations: FloatArray) -> FloatArray:
     result: FloatArray = np.arcsinh(share / usual)
     result /= np.sqrt(np.square(result).mean())
     return result
+
+
+def _skew(y: FloatArray) -> float:
+    y = y / np.abs(y).max()
+    away = y - y.mean()
+    return float(np.power(away, 3).mean() / np.square(away).mean() ** 1.5)
 
 
 def _half_ranked(y: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from bandmaster.models.gp import Factor, GaussianProcess
 from bandmaster.models.gp_ensemble import Calibrated, Ensemble, Predictor
 from bandmaster.models.gp_inputs import Inputs
 from bandmaster.models.gp_likelihood import Prior, fit
-from bandmaster.models.gp_warp import signed, warped
+from bandmaster.models.gp_warp import decades, signed, warped
 from bandmaster.optimizers.fidelity import budget_weights
 from bandmaster.optimizers.targets import Targets
 from bandmaster.optimizers.transfer import imported
@@ -122,6 +122,8 @@ class Surrogates:
             Whether they are taken to be no better than what is known, where that is predicted.
         """
         values = self.targets.values[:, j]
+        if self.targets.n_objectives > 1:  # of one only the best matter, and their scale is free
+            values = decades(values, self._n_startup)
         told = [source.rows[~np.isnan(values[source.rows])] for source in sources]
         pairs = [(s, rows) for s, rows in zip(sources, told, strict=True) if len(rows)]
         while len(pairs) > 1 and len(pairs[-1][1]) < _FEW:

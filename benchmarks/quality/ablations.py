@@ -36,6 +36,7 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("768 candidates, not 256", "GP:n_candidates=256"),
         # With --suite multi only.
         ("several objectives: hypervolume, not one scalarisation", "GP:gp._COVERED=1"),
+        ("several objectives: logarithms of what spans decades", "GP:gp_warp._TIMES=1e300"),
         ("several objectives: near and far corners", "GP:gp._REACH=(0.1,0.1)"),
         # With --workers 32 only.
         ("many out: proposals keep away from pending ones", "GP:gp._APART=0.0"),
