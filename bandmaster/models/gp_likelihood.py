@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bandmaster.models.descent import descend
 from bandmaster.models.gp_kernel import matern52_with_slope, squared_distances
 
 __all__ = ["MEAN_VARIANCE", "Hyperparameters", "Prior", "fit", "negative_log_posterior"]
@@ -17,6 +18,7 @@ IntArray = npt.NDArray[np.intp]
 
 MEAN_VARIANCE = 1.0  # of the constant mean's prior, for targets of variance 1
 _LENGTH = (-1.0, 1.0)  # centre and width of the logarithm's prior in one dimension
+_SHORT = 0.2  # length scales to begin with, in shares of the prior's centres
 _FTOL, _GTOL = 1e-5, 1e-2
 _LENGTHS = (math.log(5e-3), math.log(1e3))
 _SIGNALS = (math.log(1e-2), math.log(1e2))
@@ -135,10 +137,10 @@ def fit(
     y: FloatArray,
     prior: Prior,
     *,
-    start: float = 0.2,
-    max_iterations: int = 60,
+    start: Hyperparameters | None = None,
+    max_steps: int = 60,
 ) -> Hyperparameters:
-    """Return the most probable hyper-parameters that L-BFGS-B finds from a fixed start.
+    """Return the most probable hyper-parameters that are found from a start.
 
     Parameters
     ----------
@@ -147,25 +149,23 @@ def fit(
     y : float64 (n,)
         Of variance 1, roughly.
     prior : Prior
-    start : float, default 0.2
-        Length scales to begin with, in shares of the prior's centres. From short ones it takes
-        half the steps that it takes from the centres.
-    max_iterations : int, default 60
+    start : Hyperparameters, optional
+        To begin with. Default: the priors' centres, with short length scales: from there it takes
+        half the steps that it takes from the centres themselves.
+    max_steps : int, default 60
     """
-    from scipy.optimize import minimize
-
     n_groups = int(groups.max()) + 1
-    begin, _ = prior.moments(n_groups)
-    begin[:-2] += math.log(start)
-    bounds = [_LENGTHS] * n_groups + [_SIGNALS, _NOISES]
-    found = minimize(
-        negative_log_posterior,
-        np.clip(begin, *np.transpose(bounds)),
-        args=(features, groups, y, prior),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": max_iterations, "ftol": _FTOL, "gtol": _GTOL},
-    )
-    theta = found.x
+    if start is None:
+        begin, _ = prior.moments(n_groups)
+        begin[:-2] += math.log(_SHORT)
+    else:
+        begin = np.log([*start.lengths, start.signal, start.noise])
+    bounds = np.array([_LENGTHS] * n_groups + [_SIGNALS, _NOISES])
+
+    def function(thetas: FloatArray) -> tuple[FloatArray, FloatArray]:
+        loss, gradient = negative_log_posterior(thetas[0], features, groups, y, prior)
+        return np.array([loss]), gradient[None]
+
+    lower, upper = bounds.T
+    (theta,) = descend(function, begin[None], lower, upper, steps=max_steps, ftol=_FTOL, gtol=_GTOL)
     return Hyperparameters(np.exp(theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1]))

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from bandmaster.models.descent import descend
 from bandmaster.space import Space
 
 __all__ = ["Acquisition", "AcquisitionSearch"]
@@ -18,6 +19,7 @@ _FINE = 32  # numbers with more values are moved by gradients, those with fewer 
 _MOVES = 64  # of a row in a round, at most
 _ROUNDS = 3
 _CLIMBS = 4  # of the best candidates are improved
+_LITTLE = 1e-6  # what a step gains, as a share, when a climb is over
 
 
 class Acquisition(Protocol):
@@ -192,30 +194,20 @@ class AcquisitionSearch:
         ]
         return result
 
-    # ---- gradient steps, all climbs in one problem
+    # ---- gradient steps, all climbs side by side
 
     def _climb(self, acquisition: Acquisition, latent: FloatArray, n_steps: int) -> FloatArray:
-        from scipy.optimize import minimize
+        fine = self._fine
 
-        fine, k = self._fine, len(latent)
-
-        def negative(x: FloatArray) -> tuple[float, FloatArray]:
-            latent[:, fine] = x.reshape(k, -1)
+        def negative(x: FloatArray) -> tuple[FloatArray, FloatArray]:
             rows = latent.copy()
+            rows[:, fine] = x
             rows[~active] = np.nan
             value, gradient = acquisition.gradient(rows)
-            return -float(value.sum()), -np.where(active, gradient, 0.0)[:, fine].ravel()
+            return -value, -np.where(active, gradient, 0.0)[:, fine]
 
         snapped = self.space.repair(latent)
         active = ~np.isnan(snapped)
         latent = np.where(active, snapped, latent)
-        found = minimize(
-            negative,
-            latent[:, fine].ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0.0, 1.0)] * (k * len(fine)),
-            options={"maxiter": n_steps, "ftol": 1e-6},
-        )
-        latent[:, fine] = found.x.reshape(k, -1)
+        latent[:, fine] = descend(negative, latent[:, fine], 0.0, 1.0, steps=n_steps, ftol=_LITTLE)
         return latent

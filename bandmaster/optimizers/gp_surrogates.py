@@ -12,7 +12,7 @@ from bandmaster.core.history import History
 from bandmaster.models.gp import Factor, GaussianProcess
 from bandmaster.models.gp_ensemble import Calibrated, Ensemble, Predictor
 from bandmaster.models.gp_inputs import Inputs
-from bandmaster.models.gp_likelihood import Prior, fit
+from bandmaster.models.gp_likelihood import Hyperparameters, Prior, fit
 from bandmaster.models.gp_warp import decades, signed, warped
 from bandmaster.optimizers.fidelity import budget_weights
 from bandmaster.optimizers.targets import Targets
@@ -29,6 +29,7 @@ _SOME = 6  # and beside one of a lower budget
 _MOST_BORROWED = 250  # rows of another study's source
 _MOST_LABELS = 500  # trials of which success and failure are modelled
 _MOST_FITTED = 250  # rows that hyper-parameters of a single process are fitted to
+_MANY = 80  # a fit to so many rows starts where that to half of them ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,10 @@ class Surrogates:
     """Gaussian processes of a history, a function of it alone.
 
     Hyper-parameters are fitted at counts of observations that grow by a fixed factor, on exactly so
-    many first rows and from fixed starts; later rows extend the factor. The last fit is kept. Of
-    many rows only some, evenly chosen, are fitted to, the fewer the more processes there are: that
-    bounds what a proposal takes.
+    many first rows; later rows extend the factor. Of many rows only some, evenly chosen, are fitted
+    to, the fewer the more processes there are: that bounds what a proposal takes. A fit to few rows
+    has a fixed start, one to more starts from the fit to about half of them, which takes half the
+    steps: no work while a study goes on, a few fits when it is loaded.
 
     Parameters
     ----------
@@ -77,6 +79,7 @@ class Surrogates:
         self._n_startup, self._growth = n_startup, growth
         self.targets = Targets(history)
         self._factors: dict[tuple[object, ...], tuple[int, IntArray, Factor]] = {}
+        self._fits: dict[tuple[object, ...], tuple[IntArray, Hyperparameters]] = {}
 
     def sources(self) -> list[Source]:
         """Return the sources that can be modelled, the most important last.
@@ -206,18 +209,35 @@ class Surrogates:
         most = int(_MOST_FITTED / n_processes**0.5)
         kept = self._factors.get(key)
         if kept is None or kept[0] != most or not np.array_equal(kept[1], rows[:n]):
-            prior = Prior.scaled(self._inputs.n_groups)
             if warp is None:
-                parameters = prior.typical(self._inputs.n_groups)
+                n_groups = self._inputs.n_groups
+                parameters = Prior.scaled(n_groups).typical(n_groups)
             else:
-                some = _thinned(np.arange(n), most)
-                y = warp(values[:n])[some]
-                parameters = fit(features[some], self._inputs.groups, y, prior)
+                parameters = self._fitted(key, rows[:n], values[:n], warp, most)
             factor = Factor.of(parameters, self._inputs.groups, features[:n])
             kept = most, rows[:n], factor
             self._factors[key] = kept
         y = values if warp is None else warp(values)
         return GaussianProcess(kept[2].extended(features[n:]), y)
+
+    def _fitted(
+        self, key: tuple[object, ...], rows: IntArray, values: FloatArray, warp: Warp, most: int
+    ) -> Hyperparameters:
+        """Return the hyper-parameters of some rows, a function of these and their values."""
+        n, start = len(rows), None
+        place = *key, n, most
+        kept = self._fits.get(place)
+        if kept is not None and np.array_equal(kept[0], rows):
+            return kept[1]
+        if n >= _MANY:
+            half = self._scheduled(n // 2)
+            start = self._fitted(key, rows[:half], values[:half], warp, most)
+        some = _thinned(np.arange(n), most)
+        features = self._inputs.features(self._history.vectors[rows[some]])
+        prior = Prior.scaled(self._inputs.n_groups)
+        found = fit(features, self._inputs.groups, warp(values)[some], prior, start=start)
+        self._fits[place] = rows, found
+        return found
 
     def _scheduled(self, n: int) -> int:
         """Return the last count, of a fixed schedule, at which hyper-parameters are fitted.

@@ -23,6 +23,7 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("64 candidates, not 24", "ETPE:n_candidates=24"),
         ("10 start-up points, not 20", "ETPE:n_startup=20"),
         ("kernels of coarse integers as wide as a cell", "ETPE:axes._STEP=0.0"),
+        ("bandwidths of tables in steps of 9 %", "ETPE:axes._LEVELS=1000000"),
         ("every fourth leaves a crowd", "ETPE:etpe._ELSEWHERE=1000000000"),
         # These say something with --workers 32 only; one at a time they are the engine itself.
         ("many out: candidates around means", "ETPE:etpe._JOINING=1000000000"),
@@ -34,6 +35,7 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("refits at 10 % growth, not each time", "GP:growth=1.0001"),
         ("refits at 10 % growth, not 50 %", "GP:growth=1.5"),
         ("768 candidates, not 256", "GP:n_candidates=256"),
+        ("fits start where those to half as many ended", "GP:gp_surrogates._MANY=1000000000"),
         # With --suite multi only.
         ("several objectives: hypervolume, not one scalarisation", "GP:gp._COVERED=1"),
         ("several objectives: logarithms of what spans decades", "GP:gp_warp._TIMES=1e300"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -252,3 +255,16 @@ def test_options_are_checked() -> None:
     ):
         with pytest.raises(ConfigurationError, match=message):
             GPOptimizer(**options)  # type: ignore[arg-type]  # mixed on purpose
+
+
+def test_proposals_need_no_scipy_optimize() -> None:
+    """Its import takes as long as that of the rest of SciPy."""
+    program = (
+        "import sys\n"
+        "from bandmaster import fmin\n"
+        "space = {'x': {'_type': 'uniform', '_value': [0, 1]}}\n"
+        "fmin(lambda c: c['x'], space, optimizer='GP', n_trials=13, show_progressbar=False)\n"
+        "assert 'scipy.linalg' in sys.modules\n"
+        "assert 'scipy.optimize' not in sys.modules\n"
+    )
+    assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode

@@ -154,6 +154,28 @@ def test_fits_are_a_function_of_the_history() -> None:
         assert _prediction(_surrogates(driver)) == _prediction(looking), n
 
 
+def test_a_fit_starts_where_that_to_half_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That costs nothing while a study goes on; asked at once it is the same to the last bit."""
+    counts = []
+
+    def counting(features: np.ndarray, *args: object, **options: object) -> object:
+        counts.append((len(features), options["start"] is not None))
+        return fit(features, *args, **options)  # type: ignore[arg-type]  # handed on
+
+    fit = gp_surrogates.fit
+    monkeypatch.setattr(gp_surrogates, "fit", counting)
+    monkeypatch.setattr(gp_surrogates, "_MANY", 10)
+    driver = _driver(5)
+    looking = _surrogates(driver)
+    for _ in range(28):
+        _prediction(looking)
+        _play(driver, 1)
+    assert [(5, False), (7, False), (10, True), (15, True), (22, True)] == counts
+    counts.clear()
+    assert _prediction(_surrogates(driver)) == _prediction(looking)
+    assert [(7, False), (15, True), (33, True), (33, True)] == counts
+
+
 def test_hyper_parameters_stay_between_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are fitted at 5, 7, 10, 15, 22, ... observations, on exactly so many."""
     counts = []
