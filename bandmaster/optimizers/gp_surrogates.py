@@ -29,7 +29,7 @@ _SOME = 6  # and beside one of a lower budget
 _MOST_BORROWED = 250  # rows of another study's source
 _MOST_LABELS = 500  # trials of which success and failure are modelled
 _MOST_FITTED = 250  # rows that hyper-parameters of a single process are fitted to
-_MANY = 80  # a fit to so many rows starts where that to half of them ended
+_ANCHOR = 80  # fits to more rows start where that to so many, or twice, four times, ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Surrogates:
     Hyper-parameters are fitted at counts of observations that grow by a fixed factor, on exactly so
     many first rows; later rows extend the factor. Of many rows only some, evenly chosen, are fitted
     to, the fewer the more processes there are: that bounds what a proposal takes. A fit to few rows
-    has a fixed start, one to more starts from the fit to about half of them, which takes half the
-    steps: no work while a study goes on, a few fits when it is loaded.
+    has a fixed start, one to more starts from the fit at about 80, 160, 320, ... of them, which
+    takes half the steps: no work while a study goes on, a few fits when it is loaded.
 
     Parameters
     ----------
@@ -229,9 +229,12 @@ class Surrogates:
         kept = self._fits.get(place)
         if kept is not None and np.array_equal(kept[0], rows):
             return kept[1]
-        if n >= _MANY:
-            half = self._scheduled(n // 2)
-            start = self._fitted(key, rows[:half], values[:half], warp, most)
+        anchor = _ANCHOR
+        while self._scheduled(2 * anchor) < n:
+            anchor *= 2
+        first = self._scheduled(anchor)
+        if first < n:
+            start = self._fitted(key, rows[:first], values[:first], warp, most)
         some = _thinned(np.arange(n), most)
         features = self._inputs.features(self._history.vectors[rows[some]])
         prior = Prior.scaled(self._inputs.n_groups)

@@ -154,7 +154,7 @@ def test_fits_are_a_function_of_the_history() -> None:
         assert _prediction(_surrogates(driver)) == _prediction(looking), n
 
 
-def test_a_fit_starts_where_that_to_half_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_starts_where_one_to_fewer_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """That costs nothing while a study goes on; asked at once it is the same to the last bit."""
     counts = []
 
@@ -164,16 +164,17 @@ def test_a_fit_starts_where_that_to_half_ended(monkeypatch: pytest.MonkeyPatch) 
 
     fit = gp_surrogates.fit
     monkeypatch.setattr(gp_surrogates, "fit", counting)
-    monkeypatch.setattr(gp_surrogates, "_MANY", 10)
+    monkeypatch.setattr(gp_surrogates, "_ANCHOR", 8)
     driver = _driver(5)
     looking = _surrogates(driver)
-    for _ in range(28):
+    for _ in range(29):
         _prediction(looking)
         _play(driver, 1)
-    assert [(5, False), (7, False), (10, True), (15, True), (22, True)] == counts
+    expected = [(5, False), (7, False), (10, True), (15, True), (22, True), (33, True)]
+    assert expected == counts
     counts.clear()
     assert _prediction(_surrogates(driver)) == _prediction(looking)
-    assert [(7, False), (15, True), (33, True), (33, True)] == counts
+    assert [(7, False), (15, True), (22, True), (33, True)] == counts
 
 
 def test_hyper_parameters_stay_between_fits(monkeypatch: pytest.MonkeyPatch) -> None:
