@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import socket
 import subprocess
 import sys
@@ -13,6 +12,8 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 import bandmaster
 from bandmaster.asynccomm.limits import default_max_connections
@@ -27,7 +28,6 @@ _FEW_CONNECTIONS = 1000
 _SLOW_START = 5.0  # seconds
 _CGROUP = Path("/sys/fs/cgroup")
 _EXTRAS = ("cmaes", "cryptography", "psycopg", "pyarrow", "scikit-learn")
-_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?\s*(;.*)?")
 
 
 def check_process() -> Finding:
@@ -88,33 +88,25 @@ def check_storage(storage: str) -> Finding:
 
 def _libraries() -> Finding:
     try:
-        needed = [parts for line in requires("bandmaster") or () if (parts := _parts(line))]
+        lines = requires("bandmaster") or ()
     except PackageNotFoundError:
         return Finding("ok", "libraries", "bandmaster is not installed as a package: not looked at")
-    missing = [name for name, _ in needed if _version(name) is None]
-    others = [
-        f"{name} {_version(name)} (needed: {wanted})"
-        for name, wanted in needed
-        if name not in missing and not _fits(_version(name) or "", wanted)
-    ]
-    if missing or others:
-        found = [*(f"{name} is missing" for name in missing), *others]
+    wanted = [Requirement(line) for line in lines]
+    needed = [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
+    found = []
+    for requirement in needed:
+        there = _version(requirement.name)
+        if there is None:
+            found.append(f"{requirement.name} is missing")
+        elif not requirement.specifier.contains(there, prereleases=True):
+            found.append(f"{requirement.name} {there} (needed: {requirement.specifier})")
+    if found:
         return Finding(
-            "fail",
-            "libraries",
-            "; ".join(found),
-            "install bandmaster again, with its libraries",
+            "fail", "libraries", "; ".join(found), "install bandmaster again, with its libraries"
         )
     extras = [f"{name} {_version(name)}" for name in _EXTRAS if _version(name) is not None]
     text = f"all {len(needed)} are there, Pyro5 {_version('Pyro5')}, numpy {_version('numpy')}"
     return Finding("ok", "libraries", f"{text}; of extras: {', '.join(extras) or 'none'}")
-
-
-def _parts(line: str) -> tuple[str, str] | None:
-    match = _REQUIREMENT.match(line)
-    if match is None or match[3]:  # behind the semicolon: for an extra
-        return None
-    return match[1], match[2].strip()
 
 
 def _version(name: str) -> str | None:
@@ -122,25 +114,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _fits(there: str, wanted: str) -> bool:
-    """Compare numbers: that is what our own requirements have."""
-    have = _numbers(there)
-    for part in filter(None, wanted.split(",")):
-        than = _numbers(part)
-        if (">=" in part and have < than) or (part.strip()[0] == "<" and have >= than):
-            return False
-    return True
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of a version, without zeros at its end."""
-    found = re.search(r"\d+(\.\d+)*", text)
-    numbers = [int(part) for part in found[0].split(".")] if found else []
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
 
 
 def _home() -> Finding:
