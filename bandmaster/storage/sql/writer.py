@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -57,12 +58,14 @@ class Writer:
         self._error: StorageError | None = None
         self._told = False  # whether anyone has got the error
         self._on_failure: Callable[[StorageError], None] | None = None
-        self._closing = threading.Event()
+        self._closing, self._ended = threading.Event(), threading.Event()
+        self._pid: int | None = None  # where the thread is
         self._thread = threading.Thread(target=self._run, name=f"journal {lease.name}", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+        self._pid = os.getpid()
 
     def put(self, rows: list[Row], check: int) -> None:
         """Take rows over; `check` is the checksum after them.
@@ -127,6 +130,9 @@ class Writer:
         with self._lock:
             self._closing.set()
             self._work.notify()
+        # A join that Ctrl-C ends takes the thread for ended, so that the next returns at once.
+        if self._pid == os.getpid():  # a fork has no such thread
+            self._ended.wait()
         self._thread.join()
         if self._durable < self._handed and not self._told:
             raise self._failure()
@@ -142,11 +148,17 @@ class Writer:
                 if self._error is None:
                     self._guarded(self._release)
         finally:
-            self._lease.holder.retire()
-            with self._committing:
-                self._commits.disconnect()
-                if self._mark is not None:
-                    self._mark.close()
+            try:
+                self._let_go()
+            finally:
+                self._ended.set()
+
+    def _let_go(self) -> None:
+        self._lease.holder.retire()
+        with self._committing:
+            self._commits.disconnect()
+            if self._mark is not None:
+                self._mark.close()
 
     def _step(self) -> None:
         """Wait until there is something to commit, or for the time to renew; see to it."""

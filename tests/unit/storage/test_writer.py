@@ -304,3 +304,25 @@ def test_a_study_that_could_not_be_opened_is_free(storage, monkeypatch, where):
     monkeypatch.undo()
     journal = storage.open_journal("s", create=False)
     journal.wait(journal.append([note(0)]))
+
+
+def test_closing_waits_for_the_last_commit_even_if_a_join_was_cut_off(storage, monkeypatch, commit):
+    """Python takes a thread for ended when Ctrl-C ends its join; what was appended is kept."""
+    begun, go = threading.Event(), threading.Event()
+
+    def held():
+        begun.set()
+        assert go.wait(10)
+
+    commit.append(held)
+    journal = storage.open_journal("s", create=True)
+    monkeypatch.setattr(journal._writer._thread, "join", lambda: None)
+    journal.append([note(0)])
+    closing = threading.Thread(target=journal.close)
+    closing.start()
+    assert begun.wait(10)
+    assert closing.is_alive()
+    go.set()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert [note(0)] == list(storage.read_journal("s").read())
