@@ -115,7 +115,7 @@ class Dispatcher:
             name=f"deadlines-{run_id or 'local'}",
         )
         self._open = False
-        self._draining: str | None = None
+        self.draining: str | None = None  # why `drain` was called
         self.closed = False
         self._stopping: str | None = None
         self._storing = Storing(study, lambda wait: self._guarded(wait, False))
@@ -138,7 +138,7 @@ class Dispatcher:
 
     def begin(self) -> None:
         """Forget what ended an earlier run."""
-        self._draining = self.failure = None
+        self.draining = self.failure = None
 
     def open(self) -> None:
         """Hand out jobs from now on, unless it was drained meanwhile."""
@@ -151,20 +151,20 @@ class Dispatcher:
 
     def drain(self, reason: str) -> None:
         """Hand out nothing more, until `begin` and `open`, and let the driving thread know."""
-        self._draining = reason
+        self.draining = reason or "drained"
         self._open = False
         self.sessions.wake()
-        self._write(lambda: self.study.interrupt(reason))
+        self.note_drain()
 
-    @property
-    def draining(self) -> bool:
-        """Whether `drain` was called."""
-        return self._draining is not None
+    def note_drain(self) -> None:
+        """Have it in the journal, if it was called; a plan that is set later forgets that."""
+        if (reason := self.draining) is not None:
+            self._write(lambda: self.study.interrupt(reason))
 
     @property
     def drained(self) -> bool:
         """Whether `drain` was called, and what was out has ended or waits for another run."""
-        return self.draining and all(
+        return self.draining is not None and all(
             entry.waiting or (entry.job.number, entry.job.attempt) in self._losses.orphans
             for entry in self.study.open_jobs
         )

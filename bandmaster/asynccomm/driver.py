@@ -84,6 +84,7 @@ class Driver:
             shown = self._follower.catch_up()
             self._raise_failure()
             if study.finished or dispatcher.drained or dispatcher.closed:
+                dispatcher.note_drain()  # who drained may not have come to it
                 self._follower.catch_up()
                 self._wait_for_storage()
                 return

@@ -52,7 +52,9 @@ def wait_for_workers(
             left = min(left, max(0.0, deadline - time.monotonic()))
         if study.poisoned or study.finished:
             return True
-        if sessions.wait_for_count(wanted, timeout=left, unless=lambda: dispatcher.draining):
+        if sessions.wait_for_count(
+            wanted, timeout=left, unless=lambda: dispatcher.draining is not None
+        ):
             return True
         if deadline is not None and time.monotonic() >= deadline:
             return False
