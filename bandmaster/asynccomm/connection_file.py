@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 9090
 _FORMAT = 1
+_RUNS = "runs"  # the folder of these files
 _SWITCH = {"": None, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 _FINGERPRINT = re.compile(r"([0-9a-f]{64})?\Z")
 
@@ -130,7 +131,7 @@ def new_run_id() -> str:
 
 def path_of(run_id: str) -> Path:
     """Return the path of a run's connection file, whether or not it exists."""
-    return _directory() / f"{check_run_id(run_id)}.json"
+    return home_folder(_RUNS) / f"{check_run_id(run_id)}.json"
 
 
 def write(info: ConnectionInfo) -> Path:
@@ -230,7 +231,7 @@ def remove(info: ConnectionInfo) -> bool:
 def list_runs() -> list[ConnectionInfo]:
     """Return the runs that have a connection file, by name; unreadable files are left out."""
     found = []
-    for path in sorted(_directory().glob("*.json")):
+    for path in sorted(home_folder(_RUNS).glob("*.json")):
         try:
             found.append(read_file(path))
         except (NameServerError, AuthenticationError, OSError) as error:
@@ -386,10 +387,6 @@ def _read_named(path: str | os.PathLike[str]) -> ConnectionInfo:
         return read_file(path)
     except FileNotFoundError:
         raise NameServerError(f"there is no connection file {os.fspath(path)!r}") from None
-
-
-def _directory() -> Path:
-    return home_folder("runs")
 
 
 def _decode(content: Any) -> ConnectionInfo:

@@ -26,7 +26,7 @@ from bandmaster.errors import (
     ProtocolVersionError,
 )
 
-__all__ = ["Checkup", "Finding"]
+__all__ = ["Checkup"]
 
 _CLOCKS_APART = 2.0  # seconds
 

@@ -176,8 +176,9 @@ def _processes() -> Finding:
 
 
 def _processors() -> Finding:
-    there = os.cpu_count() or 1
-    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    from bandmaster.wiring import count_jobs
+
+    there, ours = os.cpu_count() or 1, count_jobs(-1)
     text = f"{ours} of {there} for this process" if ours < there else f"{there}"
     share = _cgroup_processors()
     memory = _cgroup_number("memory.max")

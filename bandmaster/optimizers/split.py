@@ -15,7 +15,7 @@ from bandmaster.optimizers.fidelity import fuse
 from bandmaster.optimizers.niches import best_apart
 from bandmaster.optimizers.pareto import best_first
 from bandmaster.optimizers.targets import Targets
-from bandmaster.optimizers.transfer import Transfer
+from bandmaster.optimizers.transfer import Transfer, imported
 
 __all__ = ["Evidence", "Split", "feasibility", "gather", "modelled_budget", "split"]
 
@@ -110,7 +110,7 @@ def gather(history: History, targets: Targets, transfer: Transfer) -> Evidence:
         weights = np.mean([f.trust for f in fused], axis=0)
         values = np.column_stack([f.values for f in fused])
         trials, violations, vectors = trials[rows], violations[rows], vectors[rows]
-    if (trials < 0).any():  # imported ones
+    if imported(history).any():
         trust = transfer.weights(history)[rows]
         if values.shape[1] == 1:
             adopted, trust = transfer.adopted(history, rows, values[:, 0])
@@ -167,14 +167,14 @@ def split(
     weights = np.ones(n_good)
     if evidence.values.shape[1] == 1 and n_feasible >= n_good:
         losses = evidence.values[:, 0]
-        weights = _improvement(losses[good], losses[bad[0]] if n_feasible > n_good else np.inf)
         places = None
         if apart is not None and n_feasible == np.count_nonzero(ok):
             places = best_apart(apart, losses, n_good)
-        if places is not None:
-            rest = np.ones(len(order), dtype=np.bool_)
-            rest[places] = False
-            good, bad, weights = places, rest.nonzero()[0], np.ones(len(places))
+        if places is None:
+            weights = _improvement(losses[good], losses[bad[0]] if n_feasible > n_good else np.inf)
+        else:
+            good, bad = places, np.delete(np.arange(len(order)), places)
+            weights = np.ones(len(good))
     weights = weights * evidence.weights[good]
     if len(bad) > max_bad:
         bad = bad[rng.choice(len(bad), max_bad, replace=False, shuffle=False)]

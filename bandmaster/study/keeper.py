@@ -85,6 +85,7 @@ class CheckpointKeeper:
         self._store: ManagedStore | None = None
         self._told: str | None = None  # to the journal: where the place is
         self._ending = contextlib.ExitStack()
+        self._changing = threading.Lock()  # whoever closes waits for who opens
         self._poked, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._complained = False
@@ -117,15 +118,35 @@ class CheckpointKeeper:
         CheckpointError
             When nothing can be written there.
         """
-        if self._thread is not None:
-            return
+        with self._changing:
+            if self._thread is None:
+                try:
+                    self._thread = self._started()
+                except BaseException:
+                    self._ending.close()
+                    raise
+
+    def close(self) -> None:
+        """Delete what is superfluous by now, and stop; a temporary store is removed.
+
+        Twice does nothing; it can be started again.
+        """
+        with self._changing:
+            self._closing.set()
+            self._poked.set()
+            if self._thread is not None:
+                self._thread.join()
+                self._thread = None
+                self._study.watch_checkpoints(None)
+            self._ending.close()
+
+    def _started(self) -> threading.Thread:
         self._closing.clear()
         self._store = self._open()
         self._ending.callback(self._tidy)
         try:
             self.mark = self._store.mark()
         except CheckpointError as error:
-            self._ending.close()
             raise CheckpointError(
                 f"{error}; give a place that can be written as checkpoint_store"
             ) from error
@@ -133,22 +154,10 @@ class CheckpointKeeper:
         if self._told is not None:
             self._study.place_checkpoints(self._told)
         self._poked.set()
-        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._study.watch_checkpoints(self._poked.set)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Delete what is superfluous by now, and stop; a temporary store is removed.
-
-        Twice does nothing; it can be started again.
-        """
-        self._closing.set()
-        self._poked.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
-            self._study.watch_checkpoints(None)
-        self._ending.close()
+        thread.start()
+        return thread
 
     def __enter__(self) -> CheckpointKeeper:
         self.start()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from bandmaster.core.objectives import Metric, Objectives
+from bandmaster.testing.configs import array_of
 from bandmaster.testing.metric_problems import MetricProblem
 from bandmaster.testing.multi_problems import NETWORK, network, network_front
 from bandmaster.testing.problems import ackley_mixed, branin, hartmann6
@@ -30,10 +29,6 @@ def _goals(*constraints: str) -> Objectives:
 
 def _floats(*bounds: tuple[float, float]) -> dict[str, Any]:
     return {f"x{i}": {"_type": "uniform", "_value": list(pair)} for i, pair in enumerate(bounds)}
-
-
-def _array(config: Config, names: Sequence[str]) -> np.ndarray:
-    return np.array([config[name] for name in names], dtype=float)
 
 
 def gardner() -> MetricProblem:
@@ -89,7 +84,7 @@ def hartmann6_ball() -> MetricProblem:
     plain = hartmann6()
 
     def function(config: Config) -> dict[str, float]:
-        x = _array(config, [f"x{i}" for i in range(6)])
+        x = array_of(config, [f"x{i}" for i in range(6)])
         return {"loss": plain(config), "c": float((x**2).sum()) - 1.0}
 
     return MetricProblem("hartmann6_ball", plain.space, function, _goals("c"), plain.optimum)
@@ -100,7 +95,7 @@ def g04() -> MetricProblem:
     names = [f"x{i}" for i in range(5)]
 
     def function(config: Config) -> dict[str, float]:
-        a, b, c, d, e = _array(config, names)
+        a, b, c, d, e = array_of(config, names)
         u = 85.334407 + 0.0056858 * b * e + 0.0006262 * a * d - 0.0022053 * c * e
         v = 80.51249 + 0.0071317 * b * e + 0.0029955 * a * b + 0.0021813 * c**2
         w = 9.300961 + 0.0047026 * c * e + 0.0012547 * a * c + 0.0019085 * c * d

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class MetricProblem:
     objectives: Objectives
     optimum: float
     corner: tuple[float, ...] = ()
-    logs: tuple[bool, ...] = field(default=())
+    logs: tuple[bool, ...] = ()
 
     def __call__(self, config: Mapping[str, Any]) -> Outcome:
         """Evaluate a configuration."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.optimizers.pareto import hypervolume
+from bandmaster.testing.configs import array_of
 from bandmaster.testing.metric_problems import MetricProblem
 
 __all__ = ["MULTI_PROBLEMS", "NETWORK", "network"]
@@ -22,10 +23,6 @@ _UNIT = {"_type": "uniform", "_value": [0.0, 1.0]}
 
 def _names(n: int) -> list[str]:
     return [f"x{i}" for i in range(n)]
-
-
-def _array(config: Config, names: Sequence[str]) -> np.ndarray:
-    return np.array([config[name] for name in names], dtype=float)
 
 
 def _minimised(*names: str) -> Objectives:
@@ -53,7 +50,7 @@ def _zdt(name: str, dim: int, corner: tuple[float, float]) -> MetricProblem:
     shape = shapes[name]
 
     def function(config: Config) -> dict[str, float]:
-        x = _array(config, names)
+        x = array_of(config, names)
         return {"first": x[0], "second": shape(x[0], 1 + 9 * x[1:].mean())}
 
     first = np.linspace(0, 1, 200_001)
@@ -67,7 +64,7 @@ def dtlz2(dim: int = 6) -> MetricProblem:
     names = _names(dim)
 
     def function(config: Config) -> dict[str, float]:
-        x = _array(config, names)
+        x = array_of(config, names)
         radius = 1 + ((x[2:] - 0.5) ** 2).sum()
         a, b = x[:2] * np.pi / 2
         return {
@@ -108,7 +105,7 @@ def vehicle() -> MetricProblem:
     linear = np.array([2.3573285, 2.3220035, 4.5688768, 7.7213633, 4.4559504])
 
     def function(config: Config) -> dict[str, float]:
-        x = _array(config, names)
+        x = array_of(config, names)
         a, b, c, d, e = x
         return {
             "mass": 1640.2823 + linear @ x,
@@ -138,7 +135,7 @@ def decades() -> MetricProblem:
     apart = float(np.linalg.norm(here - there))
 
     def function(config: Config) -> dict[str, float]:
-        x = _array(config, names)
+        x = array_of(config, names)
         return {
             "small": 1e-3 * float(np.linalg.norm(x - here)),
             "large": 1e4 * 10.0 ** (4 * float(np.linalg.norm(x - there))),

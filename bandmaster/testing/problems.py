@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bandmaster.testing.configs import array_of
+
 if TYPE_CHECKING:
     from bandmaster.space import Space
 
@@ -79,10 +81,6 @@ def _floats(low: float, high: float) -> dict[str, Any]:
     return {"_type": "uniform", "_value": [low, high]}
 
 
-def _array(config: Mapping[str, Any], names: list[str]) -> np.ndarray:
-    return np.array([config[name] for name in names], dtype=float)
-
-
 def branin() -> Problem:
     """Two floats, three global minima (Dixon and Szegö 1978)."""
 
@@ -118,7 +116,7 @@ def hartmann6() -> Problem:
     names = [f"x{i}" for i in range(6)]
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        gaps = _array(config, names) - _HARTMANN_CENTRES
+        gaps = array_of(config, names) - _HARTMANN_CENTRES
         return float(-_HARTMANN_WEIGHTS @ np.exp(-(_HARTMANN_SCALES * gaps**2).sum(1)))
 
     return Problem("hartmann6", dict.fromkeys(names, _floats(0, 1)), function, -3.322368011415)
@@ -129,7 +127,7 @@ def rosenbrock(dim: int = 4) -> Problem:
     names = [f"x{i}" for i in range(dim)]
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        x = _array(config, names)
+        x = array_of(config, names)
         return float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
 
     return Problem(f"rosenbrock{dim}", dict.fromkeys(names, _floats(-5, 10)), function, 0.0)
@@ -150,7 +148,7 @@ def ackley_mixed() -> Problem:
     distance = {"red": 2.0, "green": 0.0, "blue": 3.0, "black": 1.0}
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        x = _array(config, floats + integers) - shift
+        x = array_of(config, floats + integers) - shift
         x = np.append(x, [distance[config["c0"]], 0.0 if config["c1"] else 2.0])
         return float(
             20 * (1 - math.exp(-0.2 * math.sqrt((x**2).mean())))
@@ -172,7 +170,7 @@ def counting_ones(n_bits: int = 8, n_floats: int = 8) -> Problem:
     space |= {name: _floats(0, 1) for name in floats}
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        p = _array(config, floats)
+        p = array_of(config, floats)
         rng = np.random.default_rng([zlib.crc32(p.tobytes()), int(budget)])
         heads = rng.binomial(int(budget), np.clip(p, 0, 1)) / budget
         return -float(sum(config[name] for name in bits) + heads.sum())
@@ -255,7 +253,7 @@ def noisy_hartmann6(sigma: float = 0.1) -> Problem:
     plain = hartmann6()
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        x = _array(config, [f"x{i}" for i in range(6)])
+        x = array_of(config, [f"x{i}" for i in range(6)])
         return plain(config) + sigma * _rng_of(x).standard_normal()
 
     return Problem("noisy_hartmann6", plain.space, function, plain.optimum, noiseless=plain)
@@ -266,7 +264,7 @@ def levy(dim: int = 8) -> Problem:
     names = [f"x{i}" for i in range(dim)]
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        w = 1 + (_array(config, names) - 1) / 4
+        w = 1 + (array_of(config, names) - 1) / 4
         waves = ((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2)).sum()
         last = (w[-1] - 1) ** 2 * (1 + np.sin(2 * np.pi * w[-1]) ** 2)
         return float(np.sin(np.pi * w[0]) ** 2 + waves + last)
@@ -302,7 +300,7 @@ def log_valley() -> Problem:
     space = {"rate": rate, "decay": decay, "batch": batch, "width": width}
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        rate, decay, batch, width = np.log10(_array(config, list(space)))
+        rate, decay, batch, width = np.log10(array_of(config, list(space)))
         along = rate - 0.5 * batch + 3.5
         across = rate + decay + 8.0
         return float(np.log1p(along**2 + 0.3 * across**2 + 0.2 * (6.0 - width) + 0.1 * batch))

@@ -15,7 +15,8 @@ from bandmaster import Master, NameServer, RandomOptimizer, Worker
 from bandmaster.asynccomm import about, connection_file
 from bandmaster.asynccomm.about import About
 from bandmaster.cli import main
-from bandmaster.cli.checks import Checkup, Finding
+from bandmaster.cli.checks import Checkup
+from bandmaster.cli.finding import Finding
 
 SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,9 @@ def store(tmp_path: Path) -> DirectoryStore:
 @pytest.fixture
 def run(store: DirectoryStore) -> Iterator[Run]:
     """Return a run whose workers do not see its store."""
-    made = Run(1)
-    made.dispatcher.relay = Relay(store, store.mark())
-    yield made
-    made.dispatcher.detach()
-    for line in made.lines:
-        line.close()
-    made.dispatcher.close()
+    with closing(Run(1)) as made:
+        made.dispatcher.relay = Relay(store, store.mark())
+        yield made
 
 
 def kept(store: DirectoryStore) -> list[object]:

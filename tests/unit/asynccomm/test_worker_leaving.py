@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -30,12 +31,8 @@ from bandmaster.testing.fake_workers import RUN
 @pytest.fixture
 def run() -> Iterator[Run]:
     """Return a run, whose lines are cut at the end."""
-    made = Run()
-    yield made
-    made.dispatcher.detach()
-    for line in made.lines:
-        line.close()
-    made.dispatcher.close()
+    with closing(Run()) as made:
+        yield made
 
 
 def test_drain_does_not_disturb_the_running_evaluation(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -27,12 +28,8 @@ from bandmaster.testing.fake_workers import RUN
 @pytest.fixture
 def run() -> Iterator[Run]:
     """Return a run, whose lines are cut at the end."""
-    made = Run()
-    yield made
-    made.dispatcher.detach()
-    for line in made.lines:
-        line.close()
-    made.dispatcher.close()
+    with closing(Run()) as made:
+        yield made
 
 
 def test_jobs_are_run_until_the_master_says_stop(run: Run) -> None:

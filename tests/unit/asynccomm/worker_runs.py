@@ -65,6 +65,13 @@ class Run:
         self.dispatcher.open()
         self.lines: list[Line] = []
 
+    def close(self) -> None:
+        """Cut the lines; nothing is requeued."""
+        self.dispatcher.detach()
+        for line in self.lines:
+            line.close()
+        self.dispatcher.close()
+
     def link(self) -> Any:
         self.lines.append(Line(self.dispatcher))
         return self.lines[-1]

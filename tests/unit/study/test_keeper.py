@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,46 @@ def test_it_can_be_started_again(study: Study, tmp_path: Path) -> None:
         assert name in names(keeper)
         keeper.close()
         keeper.close()
+
+
+def test_closing_waits_for_who_opens(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A master may be shut down while it starts, in another thread."""
+    keeper = CheckpointKeeper(study, tmp_path)
+    watch = study.watch_checkpoints
+    with ThreadPoolExecutor() as pool:
+        closing: list[Future[None]] = []
+
+        def meanwhile(listener: Callable[[], None] | None) -> None:
+            watch(listener)
+            if not closing:
+                closing.append(pool.submit(keeper.close))
+                wait(closing, 0.1)
+                assert not closing[0].done()
+
+        monkeypatch.setattr(study, "watch_checkpoints", meanwhile)
+        keeper.start()
+        closing[0].result(10)
+    assert "checkpoints" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_what_cannot_be_told_to_the_journal_leaves_nothing_open(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that fails late gives back what it had opened."""
+    keeper = CheckpointKeeper(study, tmp_path)
+
+    def fail(listener: Callable[[], None] | None) -> None:
+        raise StorageError("the disk is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(study, "watch_checkpoints", fail)
+        with pytest.raises(StorageError, match="gone"):
+            keeper.start()
+    assert [] == list(tmp_path.iterdir())
+    with keeper:
+        assert keeper.mark
 
 
 def test_before_it_starts_there_is_no_store(study: Study) -> None:
