@@ -11,6 +11,7 @@ import click
 
 import bandmaster
 from bandmaster.cli.doctor import doctor
+from bandmaster.cli.dropped import sent_again
 from bandmaster.cli.export import export
 from bandmaster.cli.master import master
 from bandmaster.cli.nameserver import nameserver
@@ -78,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
-        app.main(arguments, prog_name="bandmaster", standalone_mode=False)
+        with sent_again():
+            app.main(arguments, prog_name="bandmaster", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return EXIT_ERROR
