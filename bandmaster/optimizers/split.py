@@ -201,17 +201,18 @@ def feasibility(
     Returns
     -------
     list of (share, Split)
-        The share of trials that met it, and these as good, the others as bad. At least one counts
-        as good: the one that violates it least.
+        The share of trials that met it, above 0 and below 1, and these as good, the others as bad.
+        At least one counts as good: the one that violates it least. A constraint of which a single
+        trial is known is left out, there being nothing to compare.
     """
     result = []
     for violation in evidence.violations.T:
         known = np.flatnonzero(~np.isnan(violation))
         met = violation[known] <= 0.0
+        if len(met) and not met.any():
+            met[np.argmin(violation[known])] = True
         if met.all():
             continue
-        if not met.any():
-            met[np.argmin(violation[known])] = True
         share = float(met.mean())
         good, bad = (
             part[rng.permutation(len(part))[:max_rows]] for part in (known[met], known[~met])

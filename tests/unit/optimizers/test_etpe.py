@@ -190,6 +190,17 @@ def test_constraints_order_the_infeasible_last() -> None:
     assert sorted(rows[[1, 2]].tolist()) == sorted(met.good.tolist())
 
 
+@pytest.mark.parametrize("told", [5.0, 0.5])
+def test_a_constraint_known_of_one_trial_is_left_out(told: float) -> None:
+    """One evaluation tells nothing about where a constraint holds, violated or not."""
+    objectives = Objectives(["loss", Metric("c", "constraint", threshold=1.0)])
+    driver = Driver(ETPEOptimizer(), PLANE, objectives=objectives)
+    for i in range(12):
+        driver.finish(driver.start(), 1.0 if i == 4 else None, metrics={"c": told})
+    assert [] == feasibility(_gathered(driver), max_rows=9, rng=np.random.default_rng(0))
+    assert driver.ask().info["model_based_pick"]
+
+
 def test_feasible_regions_are_learnt() -> None:
     """Where the unconstrained optimum is infeasible, late proposals keep the constraint mostly."""
     objectives = Objectives(["loss", Metric("sum", "constraint", threshold=0.6)])
