@@ -124,7 +124,12 @@ class Interrupts:
         """Say what to call when that is known only inside the block; at once if it is due."""
         self._on_drain, self._on_end = drain, end
         if self.draining:
-            drain(self._name)
+            drain(self.name)
+
+    @property
+    def name(self) -> str:
+        """What the first signal is called; only when there was one."""
+        return _NAMES.get(signal.Signals(self.signum or 0), str(self.signum))
 
     def check(self) -> None:
         """Raise what could not be raised where it came."""
@@ -205,27 +210,23 @@ class Interrupts:
 
     def _in_thread(self, work: Callable[[], None]) -> None:
         # Whatever takes a lock would wait for ever if the main thread, which is here, has it.
-        thread = threading.Thread(target=work, name=f"signal-{self._name}", daemon=True)
+        thread = threading.Thread(target=work, name=f"signal-{self.name}", daemon=True)
         self._threads.append(thread)
         thread.start()
 
     # -- in threads ----------------------------------------------------------------------------
-
-    @property
-    def _name(self) -> str:
-        return _NAMES.get(signal.Signals(self.signum or 0), str(self.signum))
 
     def _drain(self) -> None:
         limit = self._grace if self.signum == signal.SIGTERM else None
         logger.warning(
             "%s is interrupted (%s): it starts nothing new and waits%s for what is running; "
             "a second time ends it at once",
-            self._what, self._name, "" if limit is None else f" {limit:g} s",
+            self._what, self.name, "" if limit is None else f" {limit:g} s",
         )  # fmt: skip
         if self._on_drain is not None:
-            self._on_drain(self._name)
+            self._on_drain(self.name)
         if limit is not None and not self._over.wait(limit):
-            logger.warning("%s is ended: %s came %g s ago", self._what, self._name, limit)
+            logger.warning("%s is ended: %s came %g s ago", self._what, self.name, limit)
             ident = threading.main_thread().ident
             assert ident is not None
             signal.pthread_kill(ident, signal.SIGTERM)

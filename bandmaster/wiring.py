@@ -263,7 +263,10 @@ def run(
     keeper = None
     if o.keeps_checkpoints(objective):
         keeper = CheckpointKeeper(study, o.checkpoint_store, keep=o.keep_checkpoints, beside=beside)
-    with interrupts, keeper or contextlib.nullcontext(), contextlib.closing(follower), _reasons():
+    with (
+        interrupts, keeper or contextlib.nullcontext(), contextlib.closing(follower), _reasons(),
+        _noted(study, interrupts),
+    ):  # fmt: skip
         follower.start(total)
         study.requeue_orphans(
             "the process that ran the study is gone", counted=strategy == "Serial"
@@ -301,6 +304,16 @@ def run(
 def _note_interruption(study: Study, reason: str) -> None:
     with contextlib.suppress(StudyError, OSError):  # the run says what is wrong with it
         study.interrupt(reason)
+
+
+@contextlib.contextmanager
+def _noted(study: Study, interrupts: Interrupts) -> Iterator[None]:
+    """Have an interruption in the journal at the end, also when a job was issued since it came."""
+    try:
+        yield
+    finally:
+        if interrupts.draining:
+            _note_interruption(study, interrupts.name)
 
 
 @contextlib.contextmanager

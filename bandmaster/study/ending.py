@@ -56,7 +56,8 @@ def ending_of(state: StudyState, finished: Callable[[], bool]) -> Ending | None:
     if state.stopped is not None:
         return None if state.open else Ending(state.stop_cause, state.stopped)
     if not finished():
-        if state.interrupted is None:
+        out = any(not entry.waiting for entry in state.open.values())
+        if state.interrupted is None or out:
             return None
         return Ending("interrupted", f"interrupted ({state.interrupted})")
     if state.reserved:

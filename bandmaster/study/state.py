@@ -150,6 +150,7 @@ class StudyState:
         self.enqueued.append(event.config)
 
     def _issued(self, event: ev.JobIssued) -> None:
+        self.interrupted = None
         if event.attempt:
             entry = self.open[event.job]
             # Journals of older versions name no checkpoint here: it was the first attempt's.
@@ -256,7 +257,7 @@ class StudyState:
         self.places.add(event.place)
 
     def _interrupted(self, event: ev.Interrupted) -> None:
-        self.interrupted = event.reason
+        self.interrupted = event.reason or None
 
     def _noted(self, event: ev.Noted) -> None:
         pass

@@ -2,6 +2,8 @@
 
 import gc
 import pickle
+import signal
+import threading
 import weakref
 
 import pytest
@@ -93,6 +95,57 @@ def test_an_interruption_is_no_end_of_the_study():
     study.tell(study.ask(), 1.0)
     study.interrupt("SIGTERM")
     assert "n_trials" == study.ending.cause
+
+
+def test_what_is_out_when_a_run_is_interrupted_may_still_end():
+    """Until then there is no end; a job that waits to run again is not out."""
+    study = Study(SPACE, optimizer="Random")
+    job = study.ask()
+    study.interrupt("SIGTERM")
+    assert None is study.ending
+    study.requeue(job, "its worker has left")
+    assert "interrupted" == study.ending.cause
+    job = study.ask()
+    assert None is study.ending
+    study.interrupt("SIGTERM")
+    study.tell(job, 1.0)
+    assert "interrupted" == study.ending.cause
+
+
+def test_a_study_that_issues_again_is_interrupted_no_more(tmp_path):
+    """Whoever goes on by ask and tell sets no plan; a study that is loaded knows it too."""
+    storage = f"sqlite:///{tmp_path}/a.db"
+    with Study(SPACE, optimizer="Random", name="a", storage=storage) as study:
+        study.tell(study.ask(), 1.0)
+        study.interrupt("Ctrl-C")
+        study.tell(study.ask(), 1.0)
+        assert None is study.ending
+        assert "ended early" not in repr(study.result)
+    with Study.load("a", storage, optimizer="Random") as study:
+        assert None is study.ending
+    assert None is Result.of_stored("a", storage).ended
+
+
+def test_a_job_that_is_issued_after_ctrl_c_does_not_hide_it(monkeypatch):
+    """The signal may come where the next job is being asked for."""
+    study = Study(SPACE, optimizer="Random")
+    ask, interrupt, noted = study.ask, study.interrupt, threading.Event()
+
+    def interrupt_and_say(reason):
+        interrupt(reason)
+        noted.set()
+
+    def ask_meanwhile(**options):
+        if study.n_trials == 1:
+            signal.raise_signal(signal.SIGINT)
+            assert noted.wait(10)
+        return ask(**options)
+
+    monkeypatch.setattr(study, "interrupt", interrupt_and_say)
+    monkeypatch.setattr(study, "ask", ask_meanwhile)
+    result = study.optimize(lambda config: 1.0, n_trials=9)
+    assert (2, "interrupted") == (len(result.history), result.ended)
+    assert "interrupted (Ctrl-C)" == str(result.ending)
 
 
 def test_brackets_that_promote_go_on_after_the_last_configuration():
