@@ -124,20 +124,20 @@ class Surrogates:
         doubting : bool, default False
             Whether they are taken to be no better than what is known, where that is predicted.
         """
-        values = self.targets.values[:, j]
+        raw = values = self.targets.values[:, j]
         if self.targets.n_objectives > 1:  # of one only the best matter, and their scale is free
-            values = decades(values, self._n_startup)
+            values = decades(raw, self._n_startup)
+        # A value of 0, or of the other sign, makes logarithms raw values again: another process.
+        scale = "raw" if values is raw else "logarithms"
         told = [source.rows[~np.isnan(values[source.rows])] for source in sources]
         pairs = [(s, rows) for s, rows in zip(sources, told, strict=True) if len(rows)]
         while len(pairs) > 1 and len(pairs[-1][1]) < _FEW:
             pairs.pop()
         if not pairs:
             return None
-        known = pairs[-1][1]
+        known, n_processes = pairs[-1][1], self._n_processes(sources)
         each = [
-            self._process(
-                (*s.key, "objective", j), rows, values[rows], warped, self._n_processes(sources)
-            )
+            self._process((*s.key, "objective", j, scale), rows, values[rows], warped, n_processes)
             for s, rows in pairs
         ]
         pending = self._inputs.features(out)

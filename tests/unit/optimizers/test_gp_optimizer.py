@@ -222,6 +222,19 @@ def test_several_objectives() -> None:
     assert max(near) > 0.75
 
 
+@pytest.mark.parametrize("late", [0.0, -1.0])
+def test_a_metric_that_reaches_zero_late(late: float) -> None:
+    """When logarithms of a metric end, a study that goes on proposes what one loaded anew does."""
+    objectives = Objectives(["loss", "errors"])
+    driver = Driver(GPOptimizer(growth=2.0), PLANE, objectives=objectives)
+    for i in range(17):
+        job = driver.start()
+        errors = late if i == 14 else 10.0 ** (5 * _bowl(job.config))
+        driver.finish(job, job.config["x"], metrics={"errors": errors})
+        if i > 12:
+            assert driver.replay(GPOptimizer(growth=2.0)).ask().config == driver.ask().config, i
+
+
 def test_many_objectives() -> None:
     """With more objectives than hypervolumes are affordable for it still gets near the front."""
     names = ["loss", "b", "c", "d", "e"]
