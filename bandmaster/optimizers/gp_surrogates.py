@@ -22,6 +22,7 @@ __all__ = ["Source", "Surrogates"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
 Warp = Callable[[FloatArray], FloatArray]
 
 _FEW = 3  # successful evaluations that are enough beside a source of another study
@@ -86,7 +87,7 @@ class Surrogates:
 
         A budget can be when `n_startup` evaluations finished there, one of them successfully. What
         other studies found is a source of its own, since their losses may be on another scale;
-        of many rows it has some, evenly chosen. Beside such a source three successful evaluations
+        of many rows it has some, evenly chosen, a success among them. Beside such a source three successful evaluations
         are enough, beside one of a lower budget six.
         """
         theirs: list[Source] = []
@@ -96,7 +97,7 @@ class Surrogates:
             rows = self._history.at_budget(budget)
             other, mine = rows[borrowed[rows]], rows[~borrowed[rows]]
             if len(other) >= self._n_startup and ok[other].any():
-                theirs.append(Source(budget, True, _thinned(other, _MOST_BORROWED)))
+                theirs.append(Source(budget, True, _borrowed(other, ok[other])))
             n_ok = int(ok[mine].sum())
             enough = _FEW if theirs else _SOME if own else self._n_startup
             if n_ok >= enough or (n_ok and len(mine) >= self._n_startup):
@@ -251,6 +252,15 @@ class Surrogates:
         while (following := max(at + 1, int(at * self._growth))) <= n:
             at = following
         return min(at, n)
+
+
+def _borrowed(rows: IntArray, ok: BoolArray) -> IntArray:
+    """Return some of another study's rows; successes are thinned apart, that the few are not lost.
+
+    One row more than `_MOST_BORROWED`, at most.
+    """
+    share = -(-len(rows) // _MOST_BORROWED)
+    return np.sort(np.concatenate([rows[ok][::share], rows[~ok][::share]]))
 
 
 def _thinned(rows: IntArray, most: int) -> IntArray:

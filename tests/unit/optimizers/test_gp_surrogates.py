@@ -93,6 +93,21 @@ def test_of_many_imported_rows_some_are_modelled() -> None:
     assert list(range(0, 600, 3)) == _surrogates(driver).sources()[0].rows.tolist()
 
 
+@pytest.mark.parametrize("good", [{51}, {1, 51, 299}, set(range(300)), set(range(0, 300, 2))])
+def test_the_few_successes_of_an_import_are_not_thinned_away(good: set[int]) -> None:
+    """Successes and failures are thinned apart, so that a source always has a success."""
+    driver = _driver(0)
+    for i, config in enumerate(PLANE.sample_configs(300, np.random.default_rng(0))):
+        driver.borrow(config, config["x"] if i in good else None, budget=1.0)
+    surrogates = _surrogates(driver)
+    (source,) = surrogates.sources()
+    kept = set(source.rows.tolist())
+    assert -(-len(good) // 2) == len(kept & good)
+    assert -(-(300 - len(good)) // 2) == len(kept - good)
+    assert sorted(kept) == source.rows.tolist()
+    assert surrogates.objective([source], 0, NOTHING) is not None
+
+
 def test_a_constraint_is_told_by_the_budget_that_knows_enough() -> None:
     """While few results at the largest budget told a constraint, a lower one's are modelled."""
     objectives = Objectives(["loss", Metric("c", "constraint", threshold=0.5)])
