@@ -87,8 +87,8 @@ class Surrogates:
 
         A budget can be when `n_startup` evaluations finished there, one of them successfully. What
         other studies found is a source of its own, since their losses may be on another scale;
-        of many rows it has some, evenly chosen, a success among them. Beside such a source three successful evaluations
-        are enough, beside one of a lower budget six.
+        of many rows it has some, evenly chosen, a success among them. Beside such a source three
+        successful evaluations are enough, beside one of a lower budget six.
         """
         theirs: list[Source] = []
         own: list[Source] = []
