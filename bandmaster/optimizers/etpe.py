@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from bandmaster.errors import ConfigurationError
 from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.axes import Axes
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.branches import Branch, Branches
 from bandmaster.optimizers.cost import Cost, Costs, PricedCost, as_cost
 from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.kernels import Features, Kernels
@@ -48,6 +50,7 @@ _JOINING = 8
 # ones have gathered. Before, a crowd is rather a sign that this is the place.
 _SETTLED = 60
 _ELSEWHERE = 4
+_DRAWN = 64  # rows, to find some in a branch of which nothing is known
 _BAD_PRIOR = 3.0  # the prior's share of the bad density, in shares of the good one
 
 
@@ -125,6 +128,7 @@ class ETPEOptimizer(Optimizer):
     def setup(self) -> None:
         """Compile the space's columns."""
         self._axes = Axes(self.space)
+        self._branches = Branches(self.space)
         self._features = Features(self._axes)
         self._targets = Targets(self.history)
         self._transfer = Transfer(self.space)
@@ -170,6 +174,12 @@ class ETPEOptimizer(Optimizer):
     ) -> FloatArray:
         """Return legal encoded rows drawn around the good ones, the best first."""
         axes = self._axes
+        branch = self._leave(evidence, rng)
+        if branch is not None:
+            evidence = _within(evidence, branch)
+            if not np.isfinite(evidence.values).any():
+                drawn = self.space.sample(_DRAWN, rng)
+                return drawn[branch.holds(drawn)]
         gamma = self.gamma / (1.0 + len(pending) / _GREEDIER)
         elsewhere = key.number % _ELSEWHERE == 0 and evidence.n >= _SETTLED
         data = split(
@@ -191,6 +201,8 @@ class ETPEOptimizer(Optimizer):
         if self._bound_prior is not None:
             believed = self.from_unit(rng.random((self.n_candidates, self.space.dim)))
             rows = np.vstack([rows, believed])
+        if branch is not None:
+            rows = rows[branch.holds(rows)]
         if self.space.forbidden:
             rows = rows[self.space.legal(rows)]
         features = self._features.of(axes.to_unit(rows))
@@ -203,6 +215,15 @@ class ETPEOptimizer(Optimizer):
             score -= np.logaddexp(0.0, odds)
         ranked: FloatArray = rows[(-score).argsort(kind="stable")]
         return ranked
+
+    def _leave(self, evidence: Evidence, rng: np.random.Generator) -> Branch | None:
+        """Return another branch than the best one's to search, for some proposals."""
+        if evidence.values.shape[1] > 1:
+            return None
+        losses = evidence.values[:, 0]
+        met = np.isfinite(losses) & (evidence.violations <= 0.0).all(axis=1)
+        best = np.where(met, losses, np.inf) if met.any() else losses
+        return self._branches.another(evidence.rows[best.argmin()], rng)
 
     def _contrast(self, data: Split, spread: float) -> Contrast:
         """Return the densities of the good and of the bad ones, of the same bandwidths."""
@@ -228,3 +249,16 @@ class ETPEOptimizer(Optimizer):
         if self._bound_prior is None:
             return first_unseen(self, self.space.sample(1, rng))
         return first_unseen(self, self.start_from(rng.random((8, self.space.dim)), key.number))
+
+
+def _within(evidence: Evidence, branch: Branch) -> Evidence:
+    """Return what is known of a branch."""
+    there = branch.holds(evidence.rows)
+    return replace(
+        evidence,
+        trials=evidence.trials[there],
+        rows=evidence.rows[there],
+        values=evidence.values[there],
+        violations=evidence.violations[there],
+        weights=evidence.weights[there],
+    )

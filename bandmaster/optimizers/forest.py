@@ -14,6 +14,7 @@ from bandmaster.core.randomness import Key
 from bandmaster.errors import ConfigurationError
 from bandmaster.models.blas import one_thread
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.branches import Branches
 from bandmaster.optimizers.cost import Cost, Costs, as_cost
 from bandmaster.optimizers.design import startup_row
 from bandmaster.optimizers.forest_model import Acquisition, ForestModel
@@ -123,6 +124,7 @@ class ForestOptimizer(Optimizer):
             n_near=self.n_candidates - self.n_candidates // 3,
             n_moves=self.n_candidates // 32,
         )
+        self._branches = Branches(self.space)
         self._costs = None if self.cost is None else Costs(self.cost, self.space, self.history)
         self._model = ForestModel(self.space, self.history, self.n_trees)
 
@@ -150,16 +152,24 @@ class ForestOptimizer(Optimizer):
         if beliefs is None or not len(self._units.free):
             return None
         out = np.array([job.vector for job in pending if job.vector is not None])
-        acquisition = Acquisition(beliefs, out.reshape(-1, self.space.dim), rng)
+        out = out.reshape(-1, self.space.dim)
+        incumbents, best, branch = self.history.vectors[beliefs.incumbents], None, None
+        if len(beliefs.objectives) == 1:
+            branch = self._branches.another(incumbents[0], rng)
+        if branch is not None:
+            order, rival = branch.ranked(incumbents, np.arange(len(incumbents)))
+            incumbents, best = incumbents[order], float(np.sort(beliefs.scores[:, 0])[rival])
+        acquisition = Acquisition(beliefs, out, rng, best=best)
         price = None if self._costs is None else self._costs.term(budget, key)
         n = len(self.history)
-        found = self._search.best(
-            lambda rows: (
-                acquisition(rows)
-                + self.log_prior(rows, n)
-                + (0.0 if price is None else price(rows))
-            ),
-            self.history.vectors[beliefs.incumbents[:_INCUMBENTS]],
-            rng,
-        )
+
+        def value(rows: FloatArray) -> FloatArray:
+            result = acquisition(rows) + self.log_prior(rows, n)
+            if price is not None:
+                result += price(rows)
+            if branch is not None:
+                result += branch.bar(rows)
+            return result
+
+        found = self._search.best(value, incumbents[:_INCUMBENTS], rng)
         return first_unseen(self, found)

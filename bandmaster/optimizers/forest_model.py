@@ -146,15 +146,24 @@ class Acquisition:
         Rows that are out.
     rng : numpy.random.Generator
         For the weights of several objectives.
+    best : float, optional
+        The score to improve; default: the lowest.
     """
 
-    def __init__(self, beliefs: Beliefs, pending: FloatArray, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        beliefs: Beliefs,
+        pending: FloatArray,
+        rng: np.random.Generator,
+        *,
+        best: float | None = None,
+    ) -> None:
         self.beliefs = beliefs
         m = len(beliefs.objectives)
         # Tchebycheff's distance to below the best of each objective (Knowles 2006, ParEGO).
         self._weights = rng.dirichlet(np.ones(m)) * m if m > 1 else np.ones(1)
         self._ideal = beliefs.scores.min(axis=0) - 1.0 if m > 1 else np.zeros(1)
-        self._best = float(self._scalar(beliefs.scores.T).min())
+        self._best = float(self._scalar(beliefs.scores.T).min()) if best is None else best
         self._out = self._leaves(beliefs.objectives[0], pending) if len(pending) else None
 
     def __call__(self, rows: FloatArray) -> FloatArray:

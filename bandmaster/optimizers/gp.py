@@ -17,6 +17,7 @@ from bandmaster.models.gp_ensemble import Predictor
 from bandmaster.models.gp_inputs import Inputs
 from bandmaster.optimizers.acquisition_search import AcquisitionSearch
 from bandmaster.optimizers.base import Optimizer, Suggestion
+from bandmaster.optimizers.branches import Branch, Branches
 from bandmaster.optimizers.cost import Cost, Costs, as_cost
 from bandmaster.optimizers.etpe import ETPEOptimizer
 from bandmaster.optimizers.gp_acquisition import (
@@ -141,6 +142,7 @@ class GPOptimizer(Optimizer):
         self._search = AcquisitionSearch(
             self.space, n_candidates=self.n_candidates, n_steps=self.n_steps
         )
+        self._branches = Branches(self.space)
         self._costs = None if self.cost is None else Costs(self.cost, self.space, self.history)
         self._surrogates = Surrogates(self._inputs, self.history, self.n_startup, self.growth)
         self._etpe = ETPEOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
@@ -175,6 +177,7 @@ class GPOptimizer(Optimizer):
     ) -> tuple[Sum, FloatArray]:
         """Return what to maximise and the rows around which to look closer, the best first."""
         targets = self._surrogates.targets
+        branch: Branch | None = None
         own = [source for source in sources if not source.borrowed] or sources
         shown = self._last_of_trials(own)
         out = np.array([job.vector for job in pending if job.vector is not None])
@@ -214,6 +217,11 @@ class GPOptimizer(Optimizer):
             else:
                 weights = rng.dirichlet(np.ones(len(objectives)))
                 terms, order = self._improving(objectives, predictions, weights, scaled=True)
+                if len(objectives) == 1:
+                    branch = self._branches.another(rows[order[0]], rng)
+                if branch is not None:
+                    order, rival = branch.ranked(rows, order)
+                    terms = [Improvement(objectives[0], float(predictions[0, rival]))]
             if apart:
                 terms.append(self._apart(objectives[0], known, out, _APART * float(rng.random())))
             terms += [Feasibility(predictor) for predictor in constraints]
@@ -223,7 +231,12 @@ class GPOptimizer(Optimizer):
         if price is not None:
             terms.append(price)
         n = max(len(source.rows) for source in own)
-        acquisition = Sum(self._inputs, terms, lambda rows: self.log_prior(rows, n))
+
+        def extra(rows: FloatArray) -> FloatArray | float:
+            prior = self.log_prior(rows, n)
+            return prior if branch is None else prior + branch.bar(rows)
+
+        acquisition = Sum(self._inputs, terms, extra)
         return acquisition, rows[order[:_INCUMBENTS]]
 
     def _apart(

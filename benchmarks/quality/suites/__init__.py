@@ -21,6 +21,7 @@ __all__ = ["SUITES", "default_length", "load", "names", "suite_of", "why_missing
 SUITES: dict[str, tuple[str, str, int]] = {
     "synthetic": ("synthetic", "four", 100),
     "synthetic-all": ("synthetic", "all", 100),
+    "algorithms": ("synthetic", "algorithms", 100),
     "bbob-5": ("bbob", "bbob-5", 100),
     "bbob": ("bbob", "bbob", 100),
     "bbob-mixint-5": ("bbob", "mixint-5", 100),

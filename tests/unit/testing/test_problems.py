@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bandmaster.space import compile_space
+from bandmaster.testing.algorithm_problems import algorithms
 from bandmaster.testing.problems import PROBLEMS, noisy_hartmann6
 
 CLASSIFIER, PENALTY = "classifier:__choice__", "model:linear:penalty"
@@ -78,3 +79,24 @@ def test_noise_is_the_configurations_own() -> None:
     noise = [problem(c) - problem.true_loss(c) for c in configs]
     assert [problem(c) for c in configs] == [problem(c) for c in configs]
     assert 0.4 < np.std(noise) < 0.6
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_algorithm_reaches_the_optimum(seed: int) -> None:
+    """Parameters can be found one at a time; no algorithm gets below, and one gets there."""
+    problem = algorithms(seed)
+    space = compile_space(problem.space)
+    starts = {
+        config["algorithm:__choice__"]: config
+        for config in space.sample_configs(200, np.random.default_rng(0))
+    }
+    ended = []
+    for here in starts.values():
+        found = here
+        for name in list(here)[1:]:
+            values = space.sample_configs(4000, np.random.default_rng(1))
+            tried = {config[name] for config in values if name in config}
+            found = min(({**found, name: value} for value in tried), key=problem.regret)
+        ended.append(problem.regret(found))
+    assert len(starts) >= 3
+    assert -1e-12 < min(ended) < 1e-3
