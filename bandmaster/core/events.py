@@ -188,7 +188,10 @@ class Stopped(Struct, frozen=True, gc=False):
 
 
 class Interrupted(Struct, frozen=True, gc=False):
-    """A run ended before its limits, by a signal or because it was drained; the study can go on."""
+    """A run ended before its limits, by a signal or because it was drained; the study can go on.
+
+    An empty reason takes it back: what was still running was the last there was to do.
+    """
 
     kind: ClassVar[str] = "interrupted"
     time: float

@@ -8,6 +8,7 @@ from bandmaster.core import events as ev
 from bandmaster.core.clock import Clock
 from bandmaster.core.evaluation import Evaluation
 from bandmaster.core.outcome import Outcome, Status
+from bandmaster.study.proposing import finished
 from bandmaster.study.state import StudyState
 
 __all__ = ["consequences"]
@@ -20,19 +21,30 @@ def consequences(state: StudyState, event: ev.Event, clock: Clock) -> list[ev.Ev
     """
     kind = type(event)
     if kind is ev.JobFinished:
-        if state.plan.target_loss is None:
-            return []
-        return _target_reached(state, state.plan.target_loss, state.history[-1:], clock)
+        if state.plan.target_loss is not None:
+            reached = _target_reached(state, state.plan.target_loss, state.history[-1:], clock)
+            if reached:
+                return reached
+        return _all_done(state, clock)
+    if kind is ev.IntakeClosed:
+        return _all_done(state, clock)
     if kind is ev.JobIssued:
         return _intake_full(state, clock)
     if kind is ev.PlanSet:
-        reached: list[ev.Event] = []
+        reached = []
         if state.plan.target_loss is not None:  # a study that has got there need not go on
             reached = _target_reached(state, state.plan.target_loss, state.history, clock)
         return reached or _intake_full(state, clock)
     if (kind is ev.Stopped or kind is ev.JobRequeued) and state.stopped is not None:
         return _waiting_ended(state, state.stopped, clock)
     return []
+
+
+def _all_done(state: StudyState, clock: Clock) -> list[ev.Event]:
+    # Who only reads the journal has no generator that would say so.
+    if state.interrupted is None or not finished(state):
+        return []
+    return [ev.Interrupted(clock(), "")]
 
 
 def _intake_full(state: StudyState, clock: Clock) -> list[ev.Event]:

@@ -14,7 +14,7 @@ from bandmaster.optimizers.base import Suggestion
 from bandmaster.optimizers.unseen import draw_unseen
 from bandmaster.study.state import StudyState
 
-__all__ = ["Proposal", "issued_again", "propose"]
+__all__ = ["Proposal", "finished", "issued_again", "propose"]
 
 
 class Proposal(NamedTuple):
@@ -79,6 +79,15 @@ def propose(state: StudyState, *, probe: bool = False) -> Proposal | str | None:
             action.bracket, action.rung, action.checkpoint,
         )  # fmt: skip
     return None  # Wait or Done
+
+
+def finished(state: StudyState) -> bool:
+    """Return whether nothing is out and nothing will start."""
+    if state.open:
+        return False
+    if state.stopped is not None or state.reserved:
+        return True
+    return propose(state, probe=True) is None
 
 
 def _new(state: StudyState, action: New) -> Proposal | str:

@@ -422,10 +422,10 @@ class Study(StudyView):
                 self._commit(ev.Stopped(self._clock(), reason, cause))
 
     def interrupt(self, reason: str) -> None:
-        """Say that a run ends before its limits; another one, with a new plan, can go on."""
+        """Say that a run ends before its limits, unless all is done; the study can go on."""
         with self._lock:
-            if self._state.interrupted is None:
-                self._commit(ev.Interrupted(self._clock(), reason))
+            if self._state.interrupted is None and not self._finished():
+                self._commit(ev.Interrupted(self._clock(), reason or "no reason given"))
 
     def note(self, text: str) -> None:
         """Write a remark into the journal."""

@@ -16,7 +16,7 @@ from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Journal
 from bandmaster.study.ending import Ending, ending_of
-from bandmaster.study.proposing import propose
+from bandmaster.study.proposing import finished, propose
 from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
 from bandmaster.study.timings import Timings
@@ -292,12 +292,7 @@ class StudyView:
             ) from self._poison
 
     def _finished(self) -> bool:
-        state = self._state
-        if state.open:
-            return False
-        if state.stopped is not None or state.reserved:
-            return True
-        return propose(state, probe=True) is None
+        return finished(self._state)
 
 
 def _copy(entry: OpenJob) -> OpenJob:

@@ -174,6 +174,7 @@ def test_early_ends_are_said_below_the_table():
         (lambda study: study.interrupt("SIGTERM"), "interrupted"),
         (lambda study: study.set_plan(Plan(n_evaluations=1)), "n_evaluations"),
         (lambda study: study.set_plan(Plan(n_trials=1)), None),
+        (lambda study: study.interrupt(""), "interrupted"),
     ],
 )
 def test_a_stored_study_knows_most_ends(tmp_path, end, ended):
@@ -185,3 +186,42 @@ def test_a_stored_study_knows_most_ends(tmp_path, end, ended):
     assert ended == Result.of_stored("a", url).ended
     with Study.load("a", url, optimizer="Random") as study:
         assert (ended or "n_trials") == study.result.ended
+
+
+@pytest.mark.parametrize(
+    ("space", "plan", "ended"),
+    [
+        (SPACE, Plan(n_trials=2), "n_trials"),
+        (SPACE, Plan(n_iterations=2), "n_iterations"),
+        (GRID, Plan(n_trials=9), "exhausted"),
+    ],
+)
+def test_what_was_complete_when_an_interruption_came_is_read_as_complete(
+    tmp_path, space, plan, ended
+):
+    """Ctrl-C during the last evaluation ends nothing early, for who has no generator either."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    with Study(space, optimizer="Random", name="a", storage=url) as study:
+        study.set_plan(plan)
+        while (job := study.ask()) is not None:
+            study.interrupt("Ctrl-C")
+            study.tell(job, 1.0)
+        study.interrupt("Ctrl-C")
+        assert ended == study.result.ended
+    result = Result.of_stored("a", url)
+    assert None is result.ended
+    assert "ended early" not in repr(result)
+    with Study.load("a", url, optimizer="Random") as study:
+        assert ended == study.result.ended
+
+
+def test_what_still_had_to_be_promoted_is_read_as_interrupted(tmp_path):
+    """All configurations were issued, but the search was not over."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    generator = HyperBandIterGenerator(min_budget=1, max_budget=3, eta=3)
+    with Study(SPACE, optimizer="Random", generator=generator, name="a", storage=url) as study:
+        study.set_plan(Plan(n_trials=3))
+        for _ in range(3):
+            study.tell(study.ask(), 1.0)
+        study.interrupt("Ctrl-C")
+    assert "interrupted" == Result.of_stored("a", url).ended
