@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from bandmaster.models.descent import descend
 from bandmaster.space import Space
+from bandmaster.space.columns import make_column
 
 __all__ = ["Acquisition", "AcquisitionSearch"]
 
@@ -58,6 +60,12 @@ class AcquisitionSearch:
         )
         self._choices: IntArray = np.flatnonzero(free & space.is_categorical)
         self._free: IntArray = np.flatnonzero(free)
+        # On a log scale cells differ in width: a step of the mean stays in wide ones, skips others.
+        grids = {j: make_column(space.parameters[j]) for j in self._coarse if space.is_log[j]}
+        self._uneven = {
+            int(j): (grid, [grid.code(k) for k in range(int(grid.n_values))])
+            for j, grid in grids.items()
+        }
         # A step of so much goes from one end of a column to the other.
         self._span = np.where(space.is_numeric, 1.0, np.maximum(space.n_values - 1, 1.0))
 
@@ -172,13 +180,11 @@ class AcquisitionSearch:
         return latent, rows, value
 
     def _neighbours(self, latent: FloatArray, rng: np.random.Generator) -> FloatArray:
-        columns, values = [], []
+        columns, values = list[int](), list[float]()
         for j in self._coarse.tolist():
-            step = self.space.step[j] if self.space.is_numeric[j] else 1.0
-            for x in (latent[j] - step, latent[j] + step):
-                if -1e-9 <= x <= self._span[j] + 1e-9:
-                    columns.append(j)
-                    values.append(x)
+            beside = self._beside(j, float(latent[j]))
+            columns += [j] * len(beside)
+            values += beside
         for j in self._choices.tolist():
             weights = self.space.weights[j]
             for x in range(int(self.space.n_choices[j])):
@@ -193,6 +199,15 @@ class AcquisitionSearch:
             picked
         ]
         return result
+
+    def _beside(self, j: int, x: float) -> list[float]:
+        """Return what is next to `x`, below and above, in a coarse column."""
+        if j in self._uneven:
+            column, codes = self._uneven[j]
+            k = bisect_left(codes, column.snap(x))
+            return [*codes[max(k - 1, 0) : k], *codes[k + 1 : k + 2]]
+        step = float(self.space.step[j]) if self.space.is_numeric[j] else 1.0
+        return [y for y in (x - step, x + step) if -1e-9 <= y <= self._span[j] + 1e-9]
 
     # ---- gradient steps, all climbs side by side
 

@@ -17,6 +17,7 @@ from bandmaster.space import (
     Ordinal,
     Space,
 )
+from bandmaster.space.columns import make_column
 
 MIXED = Space(
     [
@@ -29,6 +30,8 @@ MIXED = Space(
     conditions=[Condition("n", Equals("c", "g"))],
     forbidden=[Forbidden(And(Equals("c", "g"), Equals("o", "l")))],
 )
+
+LOG_16 = Space([Integer("n", 1, 16, log=True)])
 
 
 class _Peak:
@@ -85,6 +88,46 @@ def test_incumbents_are_looked_around() -> None:
     found = search.best(Narrow(), np.full((1, 3), 0.302), rng)
     assert np.abs(nothing[0] - 0.3).max() > 0.01
     assert np.abs(found[0] - 0.3).max() < 0.003
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        Integer("n", 1, 16, log=True),
+        Integer("n", 2, 64, q=2, log=True),
+        Float("n", 0.25, 4.0, q=0.25, log=True),
+        Integer("n", 1, 16),
+    ],
+)
+def test_steps_reach_the_next_values(parameter: Integer | Float) -> None:
+    """From everywhere in a coarse number's cell steps go to both next to it, on all scales."""
+    space = Space([parameter])
+    search, n = AcquisitionSearch(space), int(space.n_values[0])
+    codes = [make_column(parameter).code(k) for k in range(n)]
+    for k, code in enumerate(codes):
+        for x in (code, code - 1e-3, code + 1e-3):
+            near = search._neighbours(np.array([x]), np.random.default_rng(0))
+            expected = codes[max(k - 1, 0) : k] + codes[k + 1 : k + 2]
+            assert expected == space.repair(near)[:, 0].tolist()
+
+
+def test_a_peak_at_the_next_number_of_a_log_scale_is_found() -> None:
+    """An incumbent at 1 of 16 finds the peak at 2, which is more than a sixteenth away."""
+    column = make_column(LOG_16.parameters[0])
+
+    class Two:
+        def value(self, rows: np.ndarray) -> np.ndarray:
+            result: np.ndarray = -np.abs(rows[:, 0] - column.encode(2))
+            return result
+
+        def gradient(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self.value(rows), np.zeros(rows.shape)
+
+    search = AcquisitionSearch(LOG_16)
+    one = LOG_16.encode([{"n": 1}])
+    rng = np.random.default_rng(0)
+    _, rows, _ = search._steps(Two(), one, one, Two().value(one), rng)
+    assert [{"n": 2}] == LOG_16.decode(rows)
 
 
 def test_a_choice_without_weight_is_never_proposed() -> None:
