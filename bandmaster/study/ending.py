@@ -7,13 +7,14 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bandmaster.multifidelity.flat import FlatIterGenerator
 from bandmaster.study.state import StudyState
 
 __all__ = ["Cause", "Ending", "ending_of"]
 
 Cause = Literal[
-    "n_evaluations", "n_trials", "n_iterations", "exhausted", "target_loss", "timeout", "stopped",
-    "interrupted",
+    "n_evaluations", "n_trials", "n_iterations", "exhausted", "done", "target_loss", "timeout",
+    "stopped", "interrupted",
 ]  # fmt: skip
 
 
@@ -25,7 +26,8 @@ class Ending(Struct, frozen=True, gc=False):
     cause : str
         The limit that was reached (``"n_evaluations"``, ``"n_trials"``, ``"n_iterations"``,
         ``"target_loss"``, ``"timeout"``), or ``"exhausted"``: the space has no more
-        configurations; ``"stopped"``: `Study.stop` was called, e.g. by a callback;
+        configurations; ``"done"``: the iteration generator has nothing more to run, though no limit
+        was reached; ``"stopped"``: `Study.stop` was called, e.g. by a callback;
         ``"interrupted"``: a signal or `Master.drain`, and the search can go on.
     why : str
         The same in words.
@@ -37,7 +39,7 @@ class Ending(Struct, frozen=True, gc=False):
     @property
     def complete(self) -> bool:
         """Whether all was done that was planned, or that could be."""
-        return self.cause in ("n_evaluations", "n_trials", "n_iterations", "exhausted")
+        return self.cause in ("n_evaluations", "n_trials", "n_iterations", "exhausted", "done")
 
     def __str__(self) -> str:
         return self.why
@@ -65,4 +67,7 @@ def ending_of(state: StudyState, finished: Callable[[], bool]) -> Ending | None:
     if state.intake_closed is not None:
         full = plan.n_trials is not None and state.n_trials >= plan.n_trials
         return Ending("n_trials" if full else "exhausted", state.intake_closed)
-    return Ending("n_iterations", f"n_iterations={plan.n_iterations} brackets run")
+    if plan.n_iterations is None:
+        return Ending("done", f"{type(state.generator).__name__} has nothing more to run")
+    what = "evaluations" if isinstance(state.generator, FlatIterGenerator) else "brackets"
+    return Ending("n_iterations", f"n_iterations={plan.n_iterations} {what} run")

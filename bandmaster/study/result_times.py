@@ -43,6 +43,7 @@ class ResultTimes:
 
         ``"n_evaluations"``, ``"n_trials"``, ``"n_iterations"``, ``"target_loss"``, ``"timeout"``:
         this limit was reached. ``"exhausted"``: the space has no more configurations.
+        ``"done"``: the iteration generator has nothing more to run, though no limit was reached.
         ``"stopped"``: `Study.stop` was called, by a callback or elsewhere. ``"interrupted"``: by
         Ctrl-C, SIGTERM or `Master.drain`; the study can go on.
 

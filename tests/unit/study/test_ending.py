@@ -10,7 +10,9 @@ import pytest
 
 from bandmaster import HyperBandIterGenerator, Study, fmin
 from bandmaster.core.clock import ManualClock
+from bandmaster.core.decisions import Done
 from bandmaster.core.plan import Plan
+from bandmaster.multifidelity import FlatIterGenerator
 from bandmaster.study.result import Result
 
 SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
@@ -31,7 +33,7 @@ def stop(study, evaluation):
     [
         ({"n_evaluations": 3}, "n_evaluations", "n_evaluations=3"),
         ({"n_trials": 3}, "n_trials", "n_trials=3"),
-        ({"n_iterations": 3}, "n_iterations", "n_iterations=3"),
+        ({"n_iterations": 3}, "n_iterations", "n_iterations=3 evaluations run"),
         ({"n_iterations": 9, "space": GRID}, "exhausted", "all 3 configurations"),
         ({"n_iterations": 9, "target_loss": 2}, "target_loss", "target loss 2"),
         ({"n_iterations": 9, "timeout": 0}, "timeout", "timeout of 0 s"),
@@ -158,6 +160,33 @@ def test_brackets_that_promote_go_on_after_the_last_configuration():
     assert None is study.ending
     study.tell(study.ask(), 1.0)
     assert "n_trials" == study.ending.cause
+
+
+def test_brackets_are_called_brackets():
+    """Where they are more than one evaluation each."""
+    brackets = HyperBandIterGenerator(min_budget=1, max_budget=3, eta=3)
+    result = search(n_iterations=2, multi_fidelity_iter_generator=brackets)
+    assert "n_iterations=2 brackets run" == str(result.ending)
+
+
+class OnlyThree(FlatIterGenerator):
+    """Ends by itself."""
+
+    def next(self):
+        action = super().next()
+        return Done() if self._begun == 3 else action
+
+
+@pytest.mark.parametrize("plan", [Plan(n_trials=9), Plan(n_evaluations=9), Plan()])
+def test_a_generator_that_ends_by_itself_is_no_limit_that_was_reached(plan):
+    """It is said who ended it; and all was done that was to be."""
+    study = Study(SPACE, optimizer="Random", generator=OnlyThree())
+    study.set_plan(plan)
+    while (job := study.ask()) is not None:
+        study.tell(job, 1.0)
+    assert 3 == len(study.history)
+    assert ("done", "OnlyThree has nothing more to run") == (study.ending.cause, study.ending.why)
+    assert study.ending.complete
 
 
 def test_early_ends_are_said_below_the_table():
