@@ -10,7 +10,7 @@ from msgspec import Struct
 from bandmaster.multifidelity.flat import FlatIterGenerator
 from bandmaster.study.state import StudyState
 
-__all__ = ["Cause", "Ending", "ending_of"]
+__all__ = ["Cause", "Ending", "LastEnding", "ending_of"]
 
 Cause = Literal[
     "n_evaluations", "n_trials", "n_iterations", "exhausted", "done", "target_loss", "timeout",
@@ -45,6 +45,21 @@ class Ending(Struct, frozen=True, gc=False):
         return self.why
 
 
+class LastEnding:
+    """What a study and its results share, so that these know its end when it is gone.
+
+    Attributes
+    ----------
+    ending : Ending or None
+        As of the study's last event.
+    """
+
+    __slots__ = ("ending",)
+
+    def __init__(self) -> None:
+        self.ending: Ending | None = None
+
+
 def ending_of(state: StudyState, finished: Callable[[], bool]) -> Ending | None:
     """Return why a study has ended, or None if it has not.
 
@@ -58,8 +73,7 @@ def ending_of(state: StudyState, finished: Callable[[], bool]) -> Ending | None:
     if state.stopped is not None:
         return None if state.open else Ending(state.stop_cause, state.stopped)
     if not finished():
-        out = any(not entry.waiting for entry in state.open.values())
-        if state.interrupted is None or out:
+        if state.interrupted is None or any(not entry.waiting for entry in state.open.values()):
             return None
         return Ending("interrupted", f"interrupted ({state.interrupted})")
     if state.reserved:

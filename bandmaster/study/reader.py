@@ -19,7 +19,7 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Storage, checkpoint_url, open_storage
-from bandmaster.study.ending import Ending, ending_of
+from bandmaster.study.ending import Ending, LastEnding, ending_of
 from bandmaster.study.replay import fold
 from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
@@ -54,6 +54,8 @@ class StudyReader:
     history : History
         What had finished at the last `refresh`; it grows with each.
     space : Space
+    last_ending : LastEnding
+        `ending` as of the last `refresh`; it can be kept without the reader.
     timings : None
         What the study's proposals cost is known to its writer only.
     """
@@ -65,6 +67,7 @@ class StudyReader:
         if not isinstance(storage, Storage):
             self._owned = open_storage(checkpoint_url(storage), create=False)
         self._lock = threading.Lock()
+        self.last_ending = LastEnding()
         self._closed = False
         try:
             source = storage if isinstance(storage, Storage) else self._owned
@@ -98,6 +101,7 @@ class StudyReader:
             state = self._state
             before = len(state.history)
             fold(state, self._journal.read(state.n_events))
+            self.last_ending.ending = ending_of(state, lambda: state.reserved and not state.open)
             return len(state.history) - before
 
     @property
@@ -128,9 +132,7 @@ class StudyReader:
     @property
     def ending(self) -> Ending | None:
         """Why the search has ended; None if it has not, or its generator alone knows."""
-        state = self._state
-        with self._lock:
-            return ending_of(state, lambda: state.reserved and not state.open)
+        return self.last_ending.ending
 
     def close(self) -> None:
         """Read no more; close the storage if it was given by its URL. Twice does nothing."""

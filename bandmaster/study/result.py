@@ -88,7 +88,7 @@ class Result(ResultRuns, ResultTrainings, ResultTimes, ResultPlots):
         """Return what a study has found so far; the view grows with the study."""
         result = cls(study.history, study.space, budgets=study.budgets, objectives=study.objectives)
         result._timings, result._proposers = study.timings, study.proposers
-        result._watch(study)
+        result._last = study.last_ending
         return result
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING
 
 from bandmaster.core.history import History
@@ -10,11 +9,9 @@ from bandmaster.core.history import History
 if TYPE_CHECKING:
     import numpy as np
 
-    from bandmaster.study.ending import Ending
-    from bandmaster.study.reader import StudyReader
+    from bandmaster.study.ending import Ending, LastEnding
     from bandmaster.study.timings import Timings
     from bandmaster.study.utilization import Utilization
-    from bandmaster.study.view import StudyView
 
 __all__ = ["ResultTimes"]
 
@@ -24,12 +21,8 @@ class ResultTimes:
 
     history: History
     _timings: Timings | None = None
-    _ending: Ending | None = None
-    _source: weakref.ref[StudyView | StudyReader] | None = None
-
-    def _watch(self, study: StudyView | StudyReader) -> None:
-        # Not kept alive: results outlive the studies and the models of their optimizers.
-        self._ending, self._source = study.ending, weakref.ref(study)
+    # Not the study itself: results outlive studies and the models of their optimizers.
+    _last: LastEnding | None = None
 
     @property
     def ended(self) -> str | None:
@@ -51,10 +44,7 @@ class ResultTimes:
         stored study that is only read does not know of iterations and of trials whether they have
         all ended; then it is None, too.
         """
-        source = None if self._source is None else self._source()
-        if source is not None:
-            self._ending = source.ending
-        return self._ending
+        return None if self._last is None else self._last.ending
 
     def utilization(self) -> Utilization:
         """Return how busy each worker was, and all together.

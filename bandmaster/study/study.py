@@ -494,5 +494,6 @@ class Study(StudyView):
             self._poison = error
             raise
         finally:
+            self._note_ending()
             if self._watching:
                 self._changed.notify_all()

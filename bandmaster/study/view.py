@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -15,13 +16,15 @@ from bandmaster.multifidelity.base import IterGenerator
 from bandmaster.optimizers.base import Optimizer
 from bandmaster.space import Space
 from bandmaster.storage import Journal
-from bandmaster.study.ending import Ending, ending_of
+from bandmaster.study.ending import Ending, LastEnding, ending_of
 from bandmaster.study.proposing import finished, propose
 from bandmaster.study.reported import Reported
 from bandmaster.study.state import StudyState
 from bandmaster.study.timings import Timings
 
 __all__ = ["StudyView"]
+
+logger = logging.getLogger(__name__)
 
 _AT_ONCE = 1_000  # trials whose checkpoints are looked at before others may have the study
 
@@ -51,6 +54,7 @@ class StudyView:
         self._changed = threading.Condition(self._lock)
         self._watching = 0  # how many wait for a change; under the lock
         self._poison: BaseException | None = None
+        self._last: LastEnding | None = None  # once somebody has a result
         journal.watch(self._journal_failed)
 
     def __repr__(self) -> str:
@@ -136,6 +140,15 @@ class StudyView:
         """Why the search has ended; None while something is out or may start."""
         with self._lock:
             return ending_of(self._state, self._finished)
+
+    @property
+    def last_ending(self) -> LastEnding:
+        """`ending`, kept up to date as long as the study lives, and there when it is gone."""
+        with self._lock:
+            if self._last is None:
+                self._last = LastEnding()
+                self._note_ending()
+            return self._last
 
     @property
     def position(self) -> int:
@@ -290,6 +303,15 @@ class StudyView:
             raise StudyPoisonedError(
                 f"study {self.name!r} could not store an event ({self._poison}); load it again"
             ) from self._poison
+
+    def _note_ending(self) -> None:
+        if self._last is None:
+            return
+        try:
+            self._last.ending = ending_of(self._state, self._finished)
+        except Exception:  # a generator's: who asks for the next job gets it
+            self._last.ending = None
+            logger.debug("whether study %r is over is not known", self.name, exc_info=True)
 
     def _finished(self) -> bool:
         return finished(self._state)

@@ -13,6 +13,7 @@ from bandmaster.core.clock import ManualClock
 from bandmaster.core.decisions import Done
 from bandmaster.core.plan import Plan
 from bandmaster.multifidelity import FlatIterGenerator
+from bandmaster.study.reader import StudyReader
 from bandmaster.study.result import Result
 
 SPACE = {"x": {"_type": "uniform", "_value": [0.0, 1.0]}}
@@ -72,6 +73,70 @@ def test_a_result_knows_the_end_of_a_study_that_is_gone():
     assert [None, None] == [reference() for reference in gone]
     assert "n_evaluations" == result.ended
     assert 2 == len(result.history)
+
+
+def last_trial(study):
+    study.tell(study.ask(), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("last", "ended"),
+    [
+        (lambda study: None, None),
+        (last_trial, "n_trials"),
+        (lambda study: study.interrupt("SIGTERM"), "interrupted"),
+        (lambda study: study.stop("enough"), "stopped"),
+        (lambda study: study.optimize(lambda config: 1.0, n_evaluations=3), "n_evaluations"),
+    ],
+)
+def test_a_result_that_was_taken_before_the_run_knows_its_end_too(last, ended):
+    """Like its rows, when the study is gone; nobody has to have looked before."""
+    study = Study(SPACE, optimizer="Random")
+    result = study.result
+    study.set_plan(Plan(n_trials=3))
+    for _ in range(2):
+        study.tell(study.ask(), 1.0)
+    last(study)
+    gone = weakref.ref(study)
+    del study
+    gc.collect()
+    assert None is gone()
+    assert ended == result.ended
+
+
+def test_a_result_of_a_reader_that_is_gone_knows_what_was_read(tmp_path):
+    """The last time that the reader looked."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    with Study(SPACE, optimizer="Random", name="a", storage=url) as study:
+        reader = StudyReader("a", url)
+        result = Result.of(reader)
+        study.stop("enough")
+    assert None is result.ended
+    reader.refresh()
+    reader.close()
+    del reader
+    gc.collect()
+    assert "stopped" == result.ended
+
+
+class Breaks(FlatIterGenerator):
+    """Raises instead of the third job."""
+
+    def next(self):
+        if self._begun == 2:
+            raise ZeroDivisionError
+        return super().next()
+
+
+def test_a_generator_that_raises_does_so_where_it_is_asked():
+    """What was told before is told, whether or not somebody has a result."""
+    study = Study(SPACE, optimizer="Random", generator=Breaks())
+    result = study.result
+    for _ in range(2):
+        assert study.tell(study.ask(), 1.0)
+    assert (2, None) == (len(result.history), result.ended)
+    with pytest.raises(ZeroDivisionError):
+        study.ask()
 
 
 def test_what_was_stopped_has_ended_when_nothing_is_out():
