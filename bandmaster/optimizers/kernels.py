@@ -26,6 +26,7 @@ _T = TypeVar("_T", np.float32, np.float64)
 
 _LISTED = 64  # choices of categoricals with more are compared one by one, not multiplied
 _KEPT = 64  # tables of a column that are kept: of all bandwidths there are
+_MOST_KEPT = 1 << 24  # bytes of them; at least one is kept
 _LEAST_MASS = 1e-12
 _LEAST_PRIOR = 1e-300  # a choice of weight 0 keeps next to no probability
 
@@ -49,7 +50,8 @@ class _Group:
         self._n_cells = _n_cells(tables[0])
         self._columns = [table.column for table in tables]
         self.cells = slice(start, start + self._n_cells * len(tables))
-        self._ordered = functools.lru_cache(maxsize=_KEPT * len(tables))(self._find_ordered)
+        kept = max(1, min(_KEPT, _MOST_KEPT // (4 * self._n_cells**2)))
+        self._ordered = functools.lru_cache(maxsize=kept * len(tables))(self._find_ordered)
         self._chosen = functools.lru_cache(maxsize=4)(self._find_chosen)
 
     def apply(self, logs: SingleArray, rows: SingleArray) -> SingleArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -215,3 +217,16 @@ def test_bandwidths_of_tables_are_of_few() -> None:
     assert np.all(np.abs(np.log(rounded[:, 0] / given)) < 0.045)
     assert 40 > len(np.unique(rounded[:, 0]))
     assert given.tolist() == rounded[:, 1].tolist()
+
+
+def test_tables_of_long_ordinals_take_bounded_memory() -> None:
+    """Of an ordinal of 1000 values not the tables of all bandwidths are kept: each takes 4 MB."""
+    axes = Axes(Space([Ordinal("o", tuple(range(1000)))]))
+    (group,) = Features(axes).ordered
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for sigma in np.linspace(0.05, 0.1, 10):
+        group.ordered(np.array([sigma]))
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 4e6 < kept < 18e6
