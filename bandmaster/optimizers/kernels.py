@@ -27,6 +27,7 @@ _T = TypeVar("_T", np.float32, np.float64)
 _LISTED = 64  # choices of categoricals with more are compared one by one, not multiplied
 _KEPT = 64  # tables of a column that are kept: of all bandwidths there are
 _MOST_KEPT = 1 << 24  # bytes of them; at least one is kept
+_LONG = 256  # of more even cells fewer tables are kept, and they are found by distances
 _LEAST_MASS = 1e-12
 _LEAST_PRIOR = 1e-300  # a choice of weight 0 keeps next to no probability
 
@@ -70,6 +71,8 @@ class _Group:
 
     def _find_ordered(self, i: int, sigma: float) -> SingleArray:
         table = self._tables[i]
+        if table.even and table.size > _LONG:
+            return _slid(table, max(sigma, self._step / table.size))
         middles = (table.edges[1:] + table.edges[:-1])[:, None] / 2
         scale = np.maximum(sigma, self._step * table.widths)[:, None]
         below = _ndtr((table.edges - middles) / scale)
@@ -253,6 +256,19 @@ def _gain(prior: FloatArray, smoothing: float) -> SingleArray:
     """Return the log of how much more a kernel of a choice says of it than of another."""
     other = smoothing * np.maximum(prior, _LEAST_PRIOR)
     result: SingleArray = np.log1p((1.0 - smoothing) / other).astype(np.float32)
+    return result
+
+
+def _slid(table: Table, sigma: float) -> SingleArray:
+    """Return what `_Group` finds for even cells, where only distances of two cells count."""
+    n = table.size
+    below = _ndtr((np.arange(-n, n) + 0.5) / (n * sigma))
+    mass = np.maximum(np.diff(below), _LEAST_MASS)
+    up_to = np.concatenate([[0.0], np.cumsum(mass)])
+    whole = (up_to[n:] - up_to[:n])[::-1]  # of the first cell's kernel first
+    logs = np.lib.stride_tricks.sliding_window_view(np.log(mass), n)[::-1]
+    result = np.empty((n, n), dtype=np.float32)
+    np.subtract(logs, np.log(whole / n)[:, None], out=result, casting="same_kind")
     return result
 
 

@@ -230,3 +230,27 @@ def test_tables_of_long_ordinals_take_bounded_memory() -> None:
     kept = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert 4e6 < kept < 18e6
+
+
+@pytest.mark.parametrize("sigma", [0.001, 0.05, 0.2])
+def test_tables_of_long_ordinals_are_as_those_of_short_ones(
+    sigma: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by distances of cells alone they are the same, and rows are probabilities."""
+    n, tables = 300, []
+    for long in (256, 300):
+        monkeypatch.setattr(kernels, "_LONG", long)
+        (group,) = Features(Axes(Space([Ordinal("o", tuple(range(n)))]))).ordered
+        tables.append(group.ordered(np.array([sigma]))[0])
+    assert tables[1] == pytest.approx(tables[0], abs=1e-6)
+    assert np.ones(n) == pytest.approx(np.exp(tables[0]).mean(axis=1), abs=1e-6)
+
+
+def test_tables_of_long_ordinals_are_found_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few are kept, so each is found from a row of masses, not from one for every value."""
+    sizes = []
+    ndtr = kernels._ndtr
+    monkeypatch.setattr(kernels, "_ndtr", lambda x: sizes.append(x.size) or ndtr(x))
+    (group,) = Features(Axes(Space([Ordinal("o", tuple(range(1000)))]))).ordered
+    group.ordered(np.array([0.05]))
+    assert [2000] == sizes
