@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 _PAUSE = 0.5  # seconds between two collections, at least
 _SHARE = 0.05  # of the time that collecting may take
 _BREATH = 0.001  # seconds for who waits for the study, between two looks at it
+_AT_EXIT = 5.0  # seconds for a thread that nobody waited for, before the interpreter ends it
 _ORPHAN = 3600.0
 """After so many seconds nobody will tell of a checkpoint whose job has ended any more."""
 
@@ -87,7 +89,9 @@ class CheckpointKeeper:
         self._ending = contextlib.ExitStack()
         self._changing = threading.Lock()  # whoever closes waits for who opens
         self._poked, self._closing = threading.Event(), threading.Event()
+        self._hurried, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._pid: int | None = None  # where the thread is
         self._complained = False
 
     @property
@@ -119,29 +123,44 @@ class CheckpointKeeper:
             When nothing can be written there.
         """
         with self._changing:
+            if self._closing.is_set():  # and whoever closed it did not wait
+                self._join()
             if self._thread is None:
                 try:
                     self._thread = self._started()
                 except BaseException:
+                    self._closing.set()
+                    self._poked.set()
                     self._ending.close()
                     raise
 
     def close(self) -> None:
         """Delete what is superfluous by now, and stop; a temporary store is removed.
 
-        Twice does nothing; it can be started again.
+        Twice does nothing; it can be started again. What interrupts it has the thread do the rest,
+        in a hurry; another call waits for that.
         """
         with self._changing:
             self._closing.set()
             self._poked.set()
-            if self._thread is not None:
-                self._thread.join()
-                self._thread = None
-                self._study.watch_checkpoints(None)
-            self._ending.close()
+            try:
+                self._join()
+            except BaseException:
+                self._hurried.set()
+                atexit.register(_wait_at_exit, self._ended, os.getpid())
+                raise
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            # A join that Ctrl-C ends takes the thread for ended, so that the next returns at once.
+            if self._pid == os.getpid():  # a fork has no such thread
+                self._ended.wait()
+            self._thread.join()
+            self._thread = None
 
     def _started(self) -> threading.Thread:
-        self._closing.clear()
+        for event in (self._closing, self._hurried, self._ended):
+            event.clear()
         self._store = self._open()
         self._ending.callback(self._tidy)
         try:
@@ -157,6 +176,7 @@ class CheckpointKeeper:
         thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._study.watch_checkpoints(self._poked.set)
         thread.start()
+        self._pid = os.getpid()
         return thread
 
     def __enter__(self) -> CheckpointKeeper:
@@ -198,6 +218,21 @@ class CheckpointKeeper:
     # -- deleting -------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Delete until it is closed, then leave the store: here, so that nothing cuts that off."""
+        for step in (self._delete_superfluous, self._closing.wait, self._leave):
+            try:
+                step()
+            except Exception:
+                logger.exception("What keeps study %r's checkpoints failed", self._study.name)
+        self._ended.set()
+
+    def _leave(self) -> None:
+        try:
+            self._study.watch_checkpoints(None)
+        finally:
+            self._ending.close()
+
+    def _delete_superfluous(self) -> None:
         """Delete when there is something to delete, never for more than a part of the time."""
         search_at = 0.0
         while True:
@@ -221,7 +256,7 @@ class CheckpointKeeper:
         try:
             there = {stored.name: stored for stored in self.store.names()} if search else None
             superfluous: set[str] = set()
-            while more:
+            while more and not self._hurried.is_set():
                 names, position, more = study.superfluous_checkpoints(self._keep, all_trials=fresh)
                 fresh = False
                 if names or there:
@@ -233,7 +268,7 @@ class CheckpointKeeper:
                 self._delete(names)
                 if more:
                     self._closing.wait(_BREATH)
-            if there is not None:
+            if there is not None and not self._hurried.is_set():
                 self._delete(self._orphans(there, superfluous))
         except CheckpointError as error:
             self._complain("the store cannot be read: %s", error)
@@ -244,6 +279,8 @@ class CheckpointKeeper:
 
     def _delete(self, names: list[str]) -> None:
         for name in names:
+            if self._hurried.is_set():
+                return
             try:
                 self.store.delete(name)
             except CheckpointError as error:
@@ -277,6 +314,11 @@ class CheckpointKeeper:
         log: Callable[..., None] = logger.debug if self._complained else logger.warning
         log(text, *values)
         self._complained = True
+
+
+def _wait_at_exit(ended: threading.Event, pid: int) -> None:
+    if os.getpid() == pid:
+        ended.wait(_AT_EXIT)
 
 
 def check_keeping(place: str | os.PathLike[str] | None, keep: Keep | Literal["all"] | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bandmaster.checkpoints import DirectoryStore, Keep, StoredCheckpoints
+from bandmaster.checkpoints import DirectoryStore, Keep, Stored, StoredCheckpoints
 from bandmaster.core.events import Event
 from bandmaster.core.job import Job
 from bandmaster.core.outcome import Outcome, Status
@@ -325,6 +327,146 @@ def test_closing_waits_for_who_opens(
         keeper.start()
         closing[0].result(10)
     assert "checkpoints" not in [thread.name for thread in threading.enumerate()]
+
+
+class CutOff(threading.Event):
+    """Who waits for it first is interrupted, as by Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.cut:
+            self.cut = True
+            raise KeyboardInterrupt
+        return super().wait(timeout)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Have looks into stores say that they have begun, and wait until they may go on."""
+    begun, go = threading.Event(), threading.Event()
+    look = DirectoryStore.names
+
+    def slow(store: DirectoryStore) -> Iterator[Stored]:
+        begun.set()
+        assert go.wait(10)
+        return iter(list(look(store)))
+
+    monkeypatch.setattr(DirectoryStore, "names", slow)
+    yield begun, go
+    go.set()
+
+
+@pytest.mark.usefixtures("temporary")
+def test_closing_that_is_cut_off_leaves_the_rest_to_the_thread(
+    study: Study, held: tuple[threading.Event, threading.Event]
+) -> None:
+    """Its folder stays as long as it looks into it, and goes then; another call waits for that."""
+    begun, go = held
+    keeper = CheckpointKeeper(study)
+    keeper._ended = CutOff()
+    keeper.start()
+    folder = Path(keeper.store.url)
+    assert begun.wait(10)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.close()
+    with ThreadPoolExecutor() as pool:
+        closing = pool.submit(keeper.close)
+        wait([closing], 0.1)
+        assert (False, True) == (closing.done(), folder.exists())
+        go.set()
+        closing.result(10)
+    assert not folder.exists()
+    assert "checkpoints" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.usefixtures("temporary")
+def test_closing_that_is_cut_off_needs_no_other_call(
+    study: Study, held: tuple[threading.Event, threading.Event]
+) -> None:
+    """A master that was shut down once is not shut down again; starting again waits for the end."""
+    begun, go = held
+    keeper = CheckpointKeeper(study)
+    keeper._ended = CutOff()
+    keeper.start()
+    folder = Path(keeper.store.url)
+    assert begun.wait(10)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.close()
+    go.set()
+    until(lambda: not folder.exists())
+    with keeper:
+        assert folder != Path(keeper.store.url)
+
+
+def test_closing_that_is_cut_off_deletes_no_more(
+    study: Study, tmp_path: Path, held: tuple[threading.Event, threading.Event]
+) -> None:
+    """Who is in a hurry does not wait for a slow store; the next run deletes it."""
+    begun, go = held
+    keeper = CheckpointKeeper(study, tmp_path)
+    keeper._ended = CutOff()
+    keeper.start()
+    assert begun.wait(10)
+    job = study.ask()
+    assert job is not None
+    reported = {report(study, keeper, job, step) for step in range(3)}
+    with pytest.raises(KeyboardInterrupt):
+        keeper.close()
+    go.set()
+    keeper.close()
+    assert reported == names(keeper)
+
+
+def test_a_program_that_ctrl_c_ends_while_it_closes_leaves_no_temporary_store(
+    tmp_path: Path,
+) -> None:
+    """Python ends such threads when it exits, but not before they had some seconds."""
+    program = """
+import os, signal, threading, time
+from bandmaster import Study
+from bandmaster.checkpoints import DirectoryStore
+from bandmaster.study.keeper import CheckpointKeeper
+
+look = DirectoryStore.names
+
+def slow(store):
+    time.sleep(1.0)
+    return look(store)
+
+DirectoryStore.names = slow
+study = Study({"x": {"_type": "uniform", "_value": [0, 1]}}, optimizer="Random")
+with CheckpointKeeper(study):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, env=environment, capture_output=True, timeout=60
+    )
+    assert b"KeyboardInterrupt" in done.stderr
+    assert [] == os.listdir(tmp_path)
+
+
+@pytest.mark.usefixtures("temporary")
+def test_a_store_that_breaks_keeps_nothing_open(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What no store should raise is in the log; closing removes the folder all the same."""
+
+    def fail(store: DirectoryStore) -> Iterator[Stored]:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryStore, "names", fail)
+        keeper = CheckpointKeeper(study)
+        keeper.start()
+        until(lambda: "failed" in caplog.text)
+    assert Path(keeper.store.url).exists()
+    keeper.close()
+    assert not Path(keeper.store.url).exists()
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_what_cannot_be_told_to_the_journal_leaves_nothing_open(
