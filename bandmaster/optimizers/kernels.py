@@ -262,7 +262,7 @@ def _gain(prior: FloatArray, smoothing: float) -> SingleArray:
 def _slid(table: Table, sigma: float) -> SingleArray:
     """Return what `_Group` finds for even cells, where only distances of two cells count."""
     n = table.size
-    below = _ndtr((np.arange(-n, n) + 0.5) / (n * sigma))
+    below = _ndtr((np.arange(-n, n, dtype=np.float64) + 0.5) / (n * sigma))
     mass = np.maximum(np.diff(below), _LEAST_MASS)
     up_to = np.concatenate([[0.0], np.cumsum(mass)])
     whole = (up_to[n:] - up_to[:n])[::-1]  # of the first cell's kernel first
