@@ -443,7 +443,11 @@ with CheckpointKeeper(study):
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", program], check=False, env=environment, capture_output=True, timeout=60
+        [sys.executable, "-c", program],
+        check=False,
+        env=environment,
+        capture_output=True,
+        timeout=60,
     )
     assert b"KeyboardInterrupt" in done.stderr
     assert [] == os.listdir(tmp_path)
