@@ -2,8 +2,13 @@
 
 import inspect
 import logging
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -78,6 +83,53 @@ def changes(url):
 def test_an_optimizer_is_known_by_its_class_and_options(optimizer, signature):
     """Those that are no defaults; never by where it lies in memory."""
     assert signature == signature_of(optimizer)
+
+
+class Named(RandomOptimizer):
+    """Has an option of any kind."""
+
+    def __init__(self, *, names=frozenset()):
+        super().__init__()
+        self.names = names
+
+
+@pytest.mark.parametrize(
+    ("names", "signature"),
+    [
+        (frozenset(), "Named"),
+        (set(), "Named(names=set())"),
+        ({"beta", "alpha", "gamma"}, "Named(names={'alpha', 'beta', 'gamma'})"),
+        (frozenset({2, 1}), "Named(names=frozenset({1, 2}))"),
+        ([({"b", "a"},)], "Named(names=[({'a', 'b'},)])"),
+        ({"x": {"b", "a"}, "y": ()}, "Named(names={'x': {'a', 'b'}, 'y': ()})"),
+        (np.float64(0.15), "Named(names=0.15)"),
+        (np.int32(3), "Named(names=3)"),
+        (np.bool_(True), "Named(names=True)"),
+        (np.str_("a"), "Named(names='a')"),
+        (Cost(total=np.float64(9.5)), "Named(names=Cost(of='duration', total=9.5))"),
+        ({np.int64(2), np.int64(1)}, "Named(names={1, 2})"),
+    ],
+)
+def test_equal_options_are_described_alike(names, signature):
+    """A set has another order in each process, and NumPy's numbers other words."""
+    assert signature == signature_of(Named(names=names))
+
+
+def test_the_optimizer_of_another_process_is_known_again():
+    """Each has another seed for the hashes of texts."""
+    program = (
+        "from tests.unit.study.test_proposers import Named, signature_of\n"
+        "print(signature_of(Named(names={'alpha', 'beta', 'gamma', 'delta'})))"
+    )
+    root = Path(__file__).parents[3]
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            check=True, capture_output=True, cwd=root, env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in "12"
+    }  # fmt: skip
+    assert 1 == len(said)
 
 
 @pytest.mark.parametrize("name", optimizer_names())
