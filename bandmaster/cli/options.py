@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bandmaster.errors import NameServerError
 from bandmaster.interrupts import SIGTERM_GRACE
 
 __all__ = [
@@ -102,8 +103,12 @@ def make_tls(tls: bool, certificate: tuple[str, str] | None) -> bool | tuple[str
 def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | None) -> str:
     """Return the run's id: as given, or as the connection file says, or of the only run here.
 
+    The file may be named by ``BANDMASTER_CONNECTION_FILE``.
+
     Raises
     ------
+    NameServerError
+        When that is not there.
     click.UsageError
         When it is not clear.
     """
@@ -111,8 +116,12 @@ def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | No
 
     if run_id is not None:
         return run_id
-    if connection_file is not None:
-        return files.read_file(connection_file).run_id
+    named = connection_file or os.environ.get("BANDMASTER_CONNECTION_FILE")
+    if named:
+        try:
+            return files.read_file(named).run_id
+        except FileNotFoundError:
+            raise NameServerError(f"there is no connection file {os.fspath(named)!r}") from None
     runs = [info.run_id for info in files.list_runs()]
     if len(runs) == 1:
         return runs[0]

@@ -95,6 +95,74 @@ def test_no_run_at_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--run-id is missing" in capsys.readouterr().err
 
 
+def left_behind(run_id: str) -> None:
+    """Write what a name server leaves that was killed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    connection_file.write(
+        connection_file.ConnectionInfo(run_id, "127.0.0.1", port, b"k" * 32, pid=2**22 + 1)
+    )
+
+
+def test_the_only_run_is_looked_at_also_when_its_name_server_was_killed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """That is what goes wrong; it is said, with what to do, and the exit code is 1."""
+    left_behind("sick")
+    assert 1 == main(["doctor"])
+    out = capsys.readouterr().out
+    assert "there is no such process any more" in out
+    assert "start it again" in out
+    assert re.search(r"^fail +name server +\S+ refuses the connection", out, re.M)
+
+
+def test_dead_runs_are_named_where_they_are_not_looked_at(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One that lives is looked at first; of several one has to be named."""
+    left_behind("old")
+    left_behind("older")
+    assert 0 == main(["doctor"])
+    dead = "old (its name server has died), older (its name server has died)"
+    out = capsys.readouterr().out
+    assert re.search(r"^ok +run +not looked at: (.*)$", out, re.M)[1] == (  # type: ignore[index]
+        f"there are {dead}: name one with --run-id"
+    )
+    with NameServer("sick", port=0):
+        assert 0 == main(["doctor"])
+        out = capsys.readouterr().out
+        assert re.search(r"^ok +name server", out, re.M)
+        assert re.search(r"^ok +other runs +not looked at: (.*)$", out, re.M)[1] == dead  # type: ignore[index]
+        with NameServer("well", port=0):
+            assert 0 == main(["doctor"])
+    assert f"there are sick, well, {dead}: name one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["BANDMASTER_NAMESERVER", "BANDMASTER_KEY"])
+def test_a_run_that_the_environment_means_is_not_passed_over(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker with it would ask for the run's id, so that a doctor who says "none" would lie."""
+    monkeypatch.setenv(name, "127.0.0.1:1")
+    assert 2 == main(["doctor"])
+    assert "--run-id is missing" in capsys.readouterr().err
+
+
+def test_a_connection_file_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says which run; where it is not, that is what fails."""
+    path = tmp_path / "copied.json"
+    monkeypatch.setenv("BANDMASTER_CONNECTION_FILE", str(path))
+    assert 1 == main(["doctor"])
+    assert "there is no connection file" in capsys.readouterr().out
+    with NameServer("sick", port=0) as server:
+        assert server.connection_file is not None
+        server.connection_file.rename(path)
+        assert 0 == main(["doctor"])
+    assert re.search(r"^ok +name server", capsys.readouterr().out, re.M)
+
+
 def test_a_loose_connection_file(names: NameServer) -> None:
     """A file that others can read is refused, with the command that mends it."""
     assert names.connection_file is not None
