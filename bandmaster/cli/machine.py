@@ -20,7 +20,7 @@ from bandmaster.asynccomm.limits import default_max_connections
 from bandmaster.asynccomm.net import short_socket_dir
 from bandmaster.cli.finding import Finding
 from bandmaster.core.home import home_folder
-from bandmaster.errors import BandmasterError
+from bandmaster.errors import BandmasterError, StorageError
 
 __all__ = ["check_limits", "check_machine", "check_process", "check_storage"]
 
@@ -66,24 +66,31 @@ def check_storage(storage: str) -> Finding:
 
     url = checkpoint_url(storage)
     shown = without_password(url)
-    path = Path(url.removeprefix("sqlite:///").partition("?")[0])
-    if url.startswith("sqlite:///") and not path.exists():
-        if os.access(path.resolve().parent, os.W_OK | os.X_OK):
-            return Finding("ok", "storage", f"there is no {path} yet; it can be made")
-        return Finding(
-            "fail", "storage", f"there is no {path}, and it cannot be made",
-            "make its folder, or choose one that this user may write to",
-        )  # fmt: skip
+    _, sqlite, rest = url.partition("sqlite:///")
+    path = Path(rest.partition("?")[0]) if sqlite else None
     try:
         with open_storage(url, create=False) as opened:
             studies = opened.list_studies()
+    except StorageError as error:
+        if path is not None and not path.exists():
+            return _missing(path)
+        return Finding("fail", "storage", f"{shown}: {error}", "see docs/storage.md")
     except BandmasterError as error:
         return Finding("fail", "storage", f"{shown}: {error}", "see docs/storage.md")
-    if url.startswith("sqlite:///") and not os.access(path, os.W_OK):
+    if path is not None and not os.access(path, os.W_OK):
         return Finding("warn", "storage", f"{path} can be read, not written", "look at its mode")
     busy = [f"{study.name} (by {study.writer})" for study in studies if study.writer is not None]
     text = f"{shown}: {len(studies)} studies"
     return Finding("ok", "storage", f"{text}, written now: {', '.join(busy)}" if busy else text)
+
+
+def _missing(path: Path) -> Finding:
+    if os.access(path.resolve().parent, os.W_OK | os.X_OK):
+        return Finding("ok", "storage", f"there is no {path} yet; it can be made")
+    return Finding(
+        "fail", "storage", f"there is no {path}, and it cannot be made",
+        "make its folder, or choose one that this user may write to",
+    )  # fmt: skip
 
 
 def _libraries() -> Finding:

@@ -125,6 +125,30 @@ def test_a_storage_is_read_and_nothing_is_made(tmp_path: Path) -> None:
     assert "fail" == check_storage(str(path)).level
 
 
+@pytest.mark.parametrize(
+    ("storage", "why"),
+    [
+        ("sqlite:///:memory:", "give memory://"),
+        ("sqlite:///", "needs a file"),
+        ("sqlite:///new.db?synchronus=full", "no option 'synchronus'"),
+        ("nosql://host/new", "no storage for 'nosql'"),
+    ],
+)
+def test_a_storage_that_no_search_would_take_is_refused(storage: str, why: str) -> None:
+    """For the reason that the search would give, although such a file could be made."""
+    finding = check_storage(storage)
+    assert "fail" == finding.level
+    assert why in finding.found
+
+
+def test_a_file_that_is_given_with_options_can_be_made(tmp_path: Path) -> None:
+    """They are no part of its name."""
+    finding = check_storage(f"sqlite:///{tmp_path}/new.db?synchronous=normal")
+    found = finding.level, finding.found
+    assert ("ok", f"there is no {tmp_path}/new.db yet; it can be made") == found
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_a_password_is_not_shown() -> None:
     """A database that cannot be reached is named without it."""
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/x?connect_timeout=1&retry=0"
