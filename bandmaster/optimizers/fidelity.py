@@ -85,16 +85,31 @@ def _mapped(new: FloatArray, shared: FloatArray, scores: FloatArray) -> tuple[Fl
     if not len(x):
         return new, trust
     # In quarters: losses may be as far apart as floats get.
-    x, y = x / 4, y / 4
-    width, height = x[-1] - x[0], y[-1] - y[0]
-    slope = height / width if width > 0.0 and height > 0.0 else 1.0
+    new, x, y, middle = new / 4, x / 4, y / 4, y[len(y) // 2] / 4
+    slope, by, times = 1.0, 0, 0
+    if x[-1] > x[0] and y[-1] > y[0]:
+        # They may be of quite other sizes than the scores. Times powers of 2, which changes no
+        # digit, the largest of both is about 1, so that the slope is finite.
+        by, times = -_exponent(x), -_exponent(y)
+        x, y = np.ldexp(x, by), np.ldexp(y, times)
+        slope = (y[-1] - y[0]) / (x[-1] - x[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        mapped = np.interp(new / 4, x, y) + slope * np.maximum(new / 4 - x[-1], 0.0)
-    middle = y[len(y) // 2]
-    mapped = np.clip(np.where(np.isnan(mapped), middle, mapped), -_LARGEST / 4, _LARGEST / 4)
-    blended = 4 * (trust * mapped + (1.0 - trust) * middle)
+        away = np.ldexp(new, by)
+        mapped = np.interp(away, x, y) + slope * np.maximum(away - x[-1], 0.0)
+        mapped = np.ldexp(mapped, -times)
+    mapped = _clipped(np.where(np.isnan(mapped), middle, mapped))
+    blended = 4 * _clipped(trust * mapped + (1.0 - trust) * middle)
     result: FloatArray = np.where(np.isfinite(new), blended, np.inf)
     return result, trust
+
+
+def _clipped(quarters: FloatArray) -> FloatArray:
+    return np.clip(quarters, -_LARGEST / 4, _LARGEST / 4)
+
+
+def _exponent(x: FloatArray) -> int:
+    """Return the least power of 2 that no number of `x` reaches."""
+    return int(np.frexp(np.abs(x).max())[1])
 
 
 def losses_by_trial(

@@ -129,6 +129,27 @@ def test_what_says_nothing_is_neither_good_nor_bad() -> None:
     assert abs(fused.values[-1] - shared / 2) < 10
 
 
+def test_losses_of_any_size_are_mapped() -> None:
+    """Scores may be of quite another size than the losses: a slope of 1e400 is followed."""
+    trials, budgets = [0, 1, 2, 3, 4, 0, 1], [1.0] * 5 + [9.0] * 2
+    for small, large in ((1e-200, 1e200), (1e200, 1e-200), (1e-308, 1e300), (1.0, 1.0)):
+        lower = np.array([0.0, 1.0, 2.0, 0.5, 0.1]) * small
+        fused = fuse(trials, budgets, [*lower, -large, large])
+        expected = np.array([-1.0, 1.0, 3.0, 0.0, -0.8]) * large
+        assert expected == pytest.approx(fused.values, rel=1e-9)
+
+
+def test_beyond_one_shared_trial_the_slope_is_one() -> None:
+    """A single pair, or equal scores, tell no slope: what is worse by 1 is worse by 1."""
+    for scale in (1.0, 1e-200, 1e200):
+        fused = fuse([0, 1, 0], [1.0, 1.0, 9.0], np.array([2.0, 3.0, 7.0]) * scale)
+        assert np.array([7.0, 8.0]) * scale == pytest.approx(fused.values)
+    fused = fuse([0, 1, 0], [1.0, 1.0, 9.0], [2e-200, 3e-200, 7.0])
+    assert [7.0, 7.0] == pytest.approx(fused.values)
+    fused = fuse([0, 1, 0], [1.0, 1.0, 9.0], [2.0, 3.0, 1e-320])
+    assert [1e-320, 1.0] == fused.values.tolist()
+
+
 LOSSES = st.floats(allow_nan=False, width=64)
 
 
@@ -140,3 +161,16 @@ def test_every_trial_counts_once(results: list[tuple[int, float, float]]) -> Non
     assert sorted(set(trials)) == [trials[row] for row in fused.rows]
     assert not np.isnan(fused.values).any()
     assert ((fused.trust >= 0.0) & (fused.trust <= 1.0)).all()
+
+
+@given(
+    st.lists(st.tuples(LOSSES, LOSSES), min_size=1, max_size=6),
+    st.lists(LOSSES.filter(np.isfinite), max_size=8),
+)
+def test_losses_stay_finite(shared: list[tuple[float, float]], new: list[float]) -> None:
+    """Whatever the losses and scores of shared trials are, a finite loss has a finite score."""
+    n = len(shared)
+    losses = [*(abs(x) if np.isinf(x) else x for pair in shared for x in pair), *new]
+    trials = [*(i for i in range(n) for _ in range(2)), *range(n, n + len(new))]
+    fused = fuse(trials, [1.0, 9.0] * n + [1.0] * len(new), losses)
+    assert np.isfinite(fused.values[n:]).all()
