@@ -12,6 +12,7 @@ import click
 import bandmaster
 from bandmaster.cli.doctor import doctor
 from bandmaster.cli.dropped import sent_again
+from bandmaster.cli.exits import EXIT_ERROR, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED
 from bandmaster.cli.export import export
 from bandmaster.cli.master import master
 from bandmaster.cli.nameserver import nameserver
@@ -22,14 +23,7 @@ from bandmaster.cli.worker import worker
 from bandmaster.errors import BandmasterError
 from bandmaster.interrupts import Interrupted, terminate
 
-__all__ = ["EXIT_ERROR", "EXIT_INTERRUPTED", "EXIT_TERMINATED", "app", "main"]
-
-EXIT_ERROR = 2
-"""What was asked for cannot be done; the message says why."""
-EXIT_INTERRUPTED = 130
-"""Ctrl-C, as shells report it."""
-EXIT_TERMINATED = 143
-"""SIGTERM, which batch systems send."""
+__all__ = ["app", "main"]
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _OPTIONS = {
@@ -75,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or `EXIT_ERROR`, `EXIT_INTERRUPTED`, `EXIT_TERMINATED`.
+        0; 1 (`EXIT_FAILED`) when it ran, and the user's code raised, no evaluation succeeded or a
+        check of ``doctor`` failed; 2 (`EXIT_ERROR`) when it cannot be done; 130 and 143
+        (`EXIT_INTERRUPTED`, `EXIT_TERMINATED`) after Ctrl-C and SIGTERM.
     """
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
@@ -93,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as error:
         return _farewell(error.exit_code)
     except SystemExit as error:  # a worker's way to end, once it has given its job back
-        return _farewell(error.code if isinstance(error.code, int) else 1)
+        return _farewell(error.code if isinstance(error.code, int) else EXIT_FAILED)
     finally:
         signal.signal(signal.SIGTERM, previous)
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bandmaster.cli.exits import EXIT_FAILED
 from bandmaster.cli.finding import Finding
 from bandmaster.cli.options import connection_options, make_run_id, make_tls
 from bandmaster.errors import BandmasterError
@@ -15,10 +16,7 @@ from bandmaster.errors import BandmasterError
 if TYPE_CHECKING:
     from bandmaster.asynccomm.connection_file import ConnectionInfo
 
-__all__ = ["EXIT_UNWELL", "doctor"]
-
-EXIT_UNWELL = 1
-"""A check has failed."""
+__all__ = ["doctor"]
 
 _NAMING = ("BANDMASTER_NAMESERVER", "BANDMASTER_KEY", "BANDMASTER_CONNECTION_FILE")
 
@@ -95,7 +93,7 @@ def doctor(
     bad, odd = levels.count("fail"), levels.count("warn")
     click.echo(f"{len(levels)} checks: {bad} failed, {odd} with a warning")
     if bad:
-        raise SystemExit(EXIT_UNWELL)
+        raise SystemExit(EXIT_FAILED)
 
 
 def _choose(runs: Sequence[ConnectionInfo]) -> tuple[str | None, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bandmaster.cli.exits import EXIT_FAILED
 from bandmaster.cli.metrics import metric
 from bandmaster.cli.options import connection_options, make_run_id, make_tls, number, sigterm_option
 from bandmaster.cli.sources import check_output, find_previous, naming
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
     from bandmaster.multifidelity import IterGenerator
     from bandmaster.study.result import Result
 
-__all__ = ["EXIT_FRUITLESS", "GENERATORS", "make_generator", "master", "report"]
-
-EXIT_FRUITLESS = 1
-"""The run has ended as it should, but no evaluation has succeeded."""
+__all__ = ["GENERATORS", "make_generator", "master", "report"]
 
 GENERATORS = ("asha", "asha-stopping", "bohb", "flat", "hyperband", "pasha", "sh")
 """The values of --generator."""
@@ -227,7 +225,7 @@ def master(
         click.echo(
             f"No evaluation has succeeded{_where_failures(checkpoint_file, output)}", err=True
         )
-        raise SystemExit(EXIT_FRUITLESS)
+        raise SystemExit(EXIT_FAILED)
 
 
 def make_generator(

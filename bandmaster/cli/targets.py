@@ -15,12 +15,10 @@ from typing import Any
 
 import click
 
+from bandmaster.cli.exits import EXIT_FAILED
 from bandmaster.errors import BandmasterError, ConfigurationError
 
 __all__ = ["load_target", "own_traceback"]
-
-EXIT_BROKEN = 1
-"""The user's own code raised; its traceback says where."""
 
 _OURS = (str(Path(__file__).parent), "<frozen importlib", importlib.__file__ or "<importlib>")
 
@@ -36,7 +34,7 @@ def own_traceback() -> Iterator[None]:
         shown = traceback.TracebackException.from_exception(error)
         _leave_out_ours(shown)
         click.echo("".join(shown.format()).rstrip(), err=True)
-        raise SystemExit(EXIT_BROKEN) from error
+        raise SystemExit(EXIT_FAILED) from error
 
 
 def load_target(target: str) -> Any:
