@@ -142,10 +142,16 @@ class Density:
             Of the points (`Features.of`).
         points : float32
             Their factors (`Kernels.at`).
+
+        Notes
+        -----
+        Found in single precision, which costs half. The errors grow with the number of columns and
+        with narrow kernels: beside bounds, with bandwidths of 0.01 everywhere, they are up to
+        0.0004 in 2 dimensions, 0.007 in 20 and 0.25 in 200 (there 0.08 with 0.02), where points
+        drawn from the kernels differ by 1, 3 and 8.
         """
         kernels = self._kernels
         own = kernels.choosing(points, features, self.smoothing)
-        # Single precision costs half, and with bandwidths of at least 0.01 an error of 1e-3.
         logs = own.T @ self._factors[: len(own)]
         kernels.add_long(logs, features, self._factors, self.smoothing)
         top = logs.max(axis=1, initial=0.0)  # the prior has 0
