@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bandmaster.optimizers.selection import thinned
+
 __all__ = ["Fused", "budget_weights", "fuse", "losses_by_trial", "ranking_losses"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -74,9 +76,8 @@ def fuse(trials: npt.ArrayLike, budgets: npt.ArrayLike, losses: npt.ArrayLike) -
 
 def _mapped(new: FloatArray, shared: FloatArray, scores: FloatArray) -> tuple[FloatArray, float]:
     """Return the scores of results at a budget, given some that have a score; and the trust."""
-    if len(shared) > _MOST_POINTS:
-        kept = np.linspace(0, len(shared) - 1, _MOST_POINTS).astype(np.intp)
-        shared, scores = shared[kept], scores[kept]
+    kept = thinned(np.arange(len(shared)), _MOST_POINTS)
+    shared, scores = shared[kept], scores[kept]
     wrong, pairs = _disorder(shared[None], scores)
     trust = 1.0 - 2.0 * float(wrong.sum()) / (float(pairs.sum()) + _GRANTED)
     trust = max(trust, 0.0)
@@ -191,10 +192,9 @@ def budget_weights(predictions: FloatArray, observed: FloatArray) -> FloatArray:
     """
     predictions = np.asarray(predictions, dtype=np.float64)
     observed = np.asarray(observed, dtype=np.float64)
+    kept = thinned(np.arange(len(observed)), _MOST_POINTS)
+    predictions, observed = predictions[:, kept], observed[kept]
     k, n = predictions.shape
-    if n > _MOST_POINTS:
-        kept = np.linspace(0, n - 1, _MOST_POINTS).astype(np.intp)
-        predictions, observed, n = predictions[:, kept], observed[kept], _MOST_POINTS
     wrong, pairs = _disorder(predictions, observed)
     if not pairs.any():
         return np.full(k, 1.0 / k)

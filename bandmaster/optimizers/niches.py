@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bandmaster.optimizers.selection import lowest
+
 __all__ = ["best_apart"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -36,14 +38,15 @@ def best_apart(unit: FloatArray, losses: FloatArray, n: int) -> IntArray | None:
     -------
     intp (at most n,), or None
         The best first. None while the best `n` of all are spread over more than a quarter as many
-        places: then they are no crowd.
+        places: then they are no crowd. None also where all places that are found, fewer than n
+        then, are of the best n: there is nowhere else to look.
     """
-    order = _lowest(losses)
+    order = lowest(losses, _MOST)[:_MOST]
     order = order[np.isfinite(losses[order])]
     if len(_places(unit[order[:n]], n)) > max(1.0, _GATHERED * n):
         return None
     found = _places(unit[order], n)
-    return order[found] if found[-1:] >= n else None
+    return order[found] if len(found) and found[-1] >= n else None
 
 
 def _places(unit: FloatArray, n: int) -> IntArray:
@@ -59,11 +62,3 @@ def _places(unit: FloatArray, n: int) -> IntArray:
         away = columns[:, near] - columns[:, best, None]
         alive[near[np.abs(away).max(axis=0) < _APART]] = False
     return np.array(found, dtype=np.intp)
-
-
-def _lowest(losses: FloatArray) -> IntArray:
-    """Return the order of the lowest, the earliest of equals first; as many as are looked at."""
-    if len(losses) <= _MOST:
-        return np.argsort(losses, kind="stable")
-    some = np.sort(np.argpartition(losses, _MOST)[:_MOST])
-    return some[np.argsort(losses[some], kind="stable")]

@@ -14,6 +14,7 @@ from bandmaster.core.job import Job
 from bandmaster.optimizers.fidelity import fuse
 from bandmaster.optimizers.niches import best_apart
 from bandmaster.optimizers.pareto import best_first
+from bandmaster.optimizers.selection import lowest
 from bandmaster.optimizers.targets import Targets
 from bandmaster.optimizers.transfer import Transfer, imported
 
@@ -237,7 +238,7 @@ def _order(evidence: Evidence, ok: BoolArray, n: int) -> tuple[IntArray, int]:
     """
     values, violations = evidence.values, evidence.violations
     if values.shape[1] == 1 and not violations.shape[1]:
-        return _lowest(values[:, 0], n), int(np.count_nonzero(ok))
+        return lowest(values[:, 0], n), int(np.count_nonzero(ok))
     over = np.maximum(violations, 0.0)
     met = ok & (over == 0.0).all(axis=1)
     feasible = np.flatnonzero(met)
@@ -255,16 +256,6 @@ def _order(evidence: Evidence, ok: BoolArray, n: int) -> tuple[IntArray, int]:
 def _all_of(mask: BoolArray) -> BoolArray:
     """Return which rows are true in every column, (n,); quickly if there is one."""
     return mask[:, 0] if mask.shape[1] == 1 else np.asarray(mask.all(axis=1))
-
-
-def _lowest(losses: FloatArray, n: int) -> IntArray:
-    """Return an order whose first `n + 1` entries are the lowest losses, the earliest first."""
-    if n + 1 >= len(losses):
-        return np.argsort(losses, kind="stable")
-    order = np.argpartition(losses, n)
-    head = np.sort(order[: n + 1])
-    order[: n + 1] = head[np.argsort(losses[head], kind="stable")]
-    return order
 
 
 def _improvement(losses: FloatArray, threshold: float) -> FloatArray:

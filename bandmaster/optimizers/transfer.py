@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandmaster.core.history import History
+from bandmaster.optimizers.selection import thinned
 from bandmaster.space import Space
 
 __all__ = ["Transfer", "imported"]
@@ -59,7 +60,7 @@ class Transfer:
             ranked = _shares(history, theirs)
             found = np.append(self._shares, ranked[first:])
             own = first + np.flatnonzero(~theirs[first:])
-            known = _thinned(np.flatnonzero(theirs), _MOST_IMPORTED)
+            known = thinned(np.flatnonzero(theirs), _MOST_IMPORTED)
             if len(own) and len(known):
                 vectors = history.vectors
                 for some in np.array_split(own, len(own) // _CHUNK + 1):
@@ -86,7 +87,7 @@ class Transfer:
             wrong = pairs = 0.0
             for budget in history.budgets:
                 if theirs[budgets == budget].any():
-                    own = _thinned(np.flatnonzero(~theirs & (budgets == budget)), _MOST_OWN)
+                    own = thinned(np.flatnonzero(~theirs & (budgets == budget)), _MOST_OWN)
                     counts = _disorder(shares[own], losses[own])
                     wrong, pairs = wrong + counts[0], pairs + counts[1]
             weights[theirs] = _trust(wrong, pairs) * _fading(int((~theirs).sum()))
@@ -120,7 +121,7 @@ class Transfer:
         if not theirs.any() or len(own) < 2:
             return values, trust
         shares = self.shares(history)[rows]
-        seen = _thinned(own, _MOST_OWN)
+        seen = thinned(own, _MOST_OWN)
         trust[theirs] = believed = _trust(*_disorder(shares[seen], values[seen]))
         finite = seen[np.isfinite(values[seen])]
         if not len(finite):
@@ -178,12 +179,6 @@ def _trust(wrong: float, pairs: float) -> float:
 
 def _fading(n_own: int) -> float:
     return _WORTH / (_WORTH + n_own)
-
-
-def _thinned(rows: IntArray, most: int) -> IntArray:
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
 
 
 def _distances(space: Space, one: FloatArray, other: FloatArray) -> FloatArray:

@@ -39,6 +39,13 @@ def test_fewer_observations_than_wanted_are_no_crowd() -> None:
     assert best_apart(unit, losses, 4) is None
 
 
+def test_places_of_the_best_alone_are_no_choice() -> None:
+    """A crowd beyond whose best n there is no other place is left as it is, and so is nothing."""
+    unit = np.full((40, 2), 0.5)
+    assert best_apart(unit, np.arange(40.0), 5) is None
+    assert best_apart(unit, np.full(40, np.inf), 5) is None
+
+
 def test_failures_are_in_no_place() -> None:
     """An infinite loss is never chosen, however few others there are."""
     unit, losses = crowd()
