@@ -18,7 +18,6 @@ IntArray = npt.NDArray[np.intp]
 
 _LEAST = 1e-300  # of a volume, in shares of what improves below the corner
 _MOST = {2: 60, 3: 48, 4: 16}  # rows of a front: with more an ask takes too long
-_FEWEST = 10  # of them with more columns
 _ALIKE = 1e-3  # a front's range that is a smaller share of everybody's is none
 
 
@@ -28,6 +27,7 @@ def frontier(values: FloatArray, reach: float) -> tuple[IntArray, FloatArray]:
     Parameters
     ----------
     values : float64 (n, m)
+        Of 2 to 4 columns.
     reach : float
         How far the corner is beyond the front's worst of every column, in shares of its range.
 
@@ -41,7 +41,7 @@ def frontier(values: FloatArray, reach: float) -> tuple[IntArray, FloatArray]:
     low, high = front.min(axis=0), front.max(axis=0)
     whole = values.max(axis=0) - low
     span = np.where(high - low > _ALIKE * whole, high - low, np.maximum(whole, _ALIKE))
-    most = _MOST.get(front.shape[1], _FEWEST)
+    most = _MOST[front.shape[1]]
     if len(rows) > most:
         rows = np.sort(rows[_spread((front - low) / span, most)])
     return rows, high + reach * span
