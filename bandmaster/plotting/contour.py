@@ -9,7 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from bandmaster.errors import ConfigurationError
-from bandmaster.plotting.canvas import COLOURS, add_legend, capitalised, explain, get_axes, plain
+from bandmaster.plotting.canvas import (
+    COLOURS,
+    add_legend,
+    capitalised,
+    explain,
+    get_axes,
+    plain,
+    plural,
+)
 from bandmaster.plotting.parameter_axis import ParameterAxis, short_names
 from bandmaster.plotting.room import make_room
 from bandmaster.plotting.scales import span_for
@@ -64,8 +72,7 @@ def plot_contour(
     surrogate = Surrogate(landscape)
     names = _choose(surrogate, x, y)
     if len(names) < 2:
-        only = f" ({names[0]})" if names else ""
-        return explain(ax, f"A map needs two parameters; this search has {len(names)}{only}")
+        return explain(ax, f"A map needs two parameters{_why_fewer(landscape, names)}")
     labels = short_names(landscape.table.names)
     first, second = (ParameterAxis.of(landscape.table, n, labels[n]) for n in names)
     first.apply(ax.xaxis)
@@ -91,6 +98,15 @@ def _choose(surrogate: Surrogate, x: str | None, y: str | None) -> list[str]:
         if len(chosen) < 2 and name not in chosen and _vary(surrogate.landscape, [*chosen, name]):
             chosen.append(name)
     return chosen[::-1] if x is None and y is not None else chosen
+
+
+def _why_fewer(landscape: Landscape, names: list[str]) -> str:
+    searched = landscape.table.searched
+    if len(searched) < 2:
+        only = f" ({searched[0]})" if searched else ""
+        return f"; this search has {len(searched)}{only}"
+    among = f" that vary; in {plural(int(landscape.ok.sum()), 'evaluation')}"
+    return f"{among} none varies with {names[0]}" if names else f"{among} none does"
 
 
 def _vary(landscape: Landscape, names: list[str]) -> bool:

@@ -205,6 +205,31 @@ def test_without_a_map_it_says_why(losses, why):
     assert f"no map: {why}" == ax.texts[0].get_text()
 
 
+SQUARE = {"x": {"_type": "uniform", "_value": [0, 1]}, "y": {"_type": "uniform", "_value": [0, 1]}}
+LINE = {"x": {"_type": "uniform", "_value": [0, 1]}, "c": "fixed"}
+
+
+@pytest.mark.parametrize(
+    ("space", "configs", "why"),
+    [
+        (SQUARE, [{"x": 0.5, "y": 0.5}], " that vary; in 1 evaluation none does"),
+        (SQUARE, [{"x": 0.5, "y": 0.5}] * 3, " that vary; in 3 evaluations none does"),
+        (
+            SQUARE,
+            [{"x": 0.5, "y": 0.5}, {"x": 0.75, "y": 0.5}],
+            " that vary; in 2 evaluations none varies with x",
+        ),
+        (LINE, [{"x": 0.5, "c": "fixed"}], "; this search has 1 (x)"),
+        (LINE, [{"x": x, "c": "fixed"} for x in (0.25, 0.5)], "; this search has 1 (x)"),
+    ],
+)
+def test_a_search_of_few_parameters_is_told_from_few_evaluations(space, configs, why):
+    """Of the one there will be a map when more has been evaluated."""
+    rows = [make_evaluation(i, i + 1.0, config=config) for i, config in enumerate(configs)]
+    ax = Result(make_history(*rows), compile_space(space)).plot_contour()
+    assert f"A map needs two parameters{why}" == ax.texts[0].get_text()
+
+
 def test_two_that_are_never_active_together_have_no_map(result):
     """And by default none are chosen that are."""
     ax = result.plot_contour(PENALTY, DEPTH)
