@@ -193,6 +193,15 @@ def test_a_study_that_issues_again_is_interrupted_no_more(tmp_path):
     assert None is Result.of_stored("a", storage).ended
 
 
+@pytest.fixture
+def usual_handler():
+    """Hear Ctrl-C also in what a shell has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_handler")
 def test_a_job_that_is_issued_after_ctrl_c_does_not_hide_it(monkeypatch):
     """The signal may come where the next job is being asked for."""
     study = Study(SPACE, optimizer="Random")

@@ -430,6 +430,7 @@ from bandmaster import Study
 from bandmaster.checkpoints import DirectoryStore
 from bandmaster.study.keeper import CheckpointKeeper
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 look = DirectoryStore.names
 
 def slow(store):
