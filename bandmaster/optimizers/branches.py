@@ -13,6 +13,7 @@ from bandmaster.space.predicates import names_in
 __all__ = ["Branch", "Branches"]
 
 _SHARE = 1 / 3  # of proposals, in a space with branches
+_FROM = 25  # trials that are known: with fewer every branch is looked at anyway
 _OUTSIDE = -1e6  # off the log of an expected improvement
 
 FloatArray = npt.NDArray[np.float64]
@@ -68,8 +69,8 @@ class Branches:
 
     A configuration of another branch has other parameters, so a few bad ones say little about the
     best there, and a model that compares them with the best of all will not look again for long.
-    So every third proposal is made in another branch than that of the best, as if nothing were
-    known beyond it.
+    So with 25 trials known and more every third proposal is made in another branch than that of
+    the best, as if nothing were known beyond it.
 
     Parameters
     ----------
@@ -89,18 +90,20 @@ class Branches:
             if name in deciding and space.is_categorical[j]
         }
 
-    def another(self, best: FloatArray, rng: np.random.Generator) -> Branch | None:
+    def another(self, best: FloatArray, n: int, rng: np.random.Generator) -> Branch | None:
         """Return a branch to search, or None for most proposals.
 
         Parameters
         ----------
         best : float64 (dim,)
             An encoded row, in whose branch it will not be.
+        n : int
+            How many trials are known.
         rng : numpy.random.Generator
             Nothing is drawn in a space that has no branches.
         """
         columns = [j for j in self._values if not np.isnan(best[j])]
-        if not columns or rng.random() >= _SHARE:
+        if n < _FROM or not columns or rng.random() >= _SHARE:
             return None
         column = columns[int(rng.integers(len(columns)))]
         others = self._values[column][self._values[column] != best[column]]

@@ -223,7 +223,7 @@ class ETPEOptimizer(Optimizer):
         losses = evidence.values[:, 0]
         met = np.isfinite(losses) & (evidence.violations <= 0.0).all(axis=1)
         best = np.where(met, losses, np.inf) if met.any() else losses
-        return self._branches.another(evidence.rows[best.argmin()], rng)
+        return self._branches.another(evidence.rows[best.argmin()], evidence.n, rng)
 
     def _contrast(self, data: Split, spread: float) -> Contrast:
         """Return the densities of the good and of the bad ones, of the same bandwidths."""

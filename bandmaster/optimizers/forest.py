@@ -155,7 +155,7 @@ class ForestOptimizer(Optimizer):
         out = out.reshape(-1, self.space.dim)
         incumbents, best, branch = self.history.vectors[beliefs.incumbents], None, None
         if len(beliefs.objectives) == 1:
-            branch = self._branches.another(incumbents[0], rng)
+            branch = self._branches.another(incumbents[0], len(incumbents), rng)
         if branch is not None:
             order, rival = branch.ranked(incumbents, np.arange(len(incumbents)))
             incumbents, best = incumbents[order], float(np.sort(beliefs.scores[:, 0])[rival])

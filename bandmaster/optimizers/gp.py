@@ -218,7 +218,7 @@ class GPOptimizer(Optimizer):
                 weights = rng.dirichlet(np.ones(len(objectives)))
                 terms, order = self._improving(objectives, predictions, weights, scaled=True)
                 if len(objectives) == 1:
-                    branch = self._branches.another(rows[order[0]], rng)
+                    branch = self._branches.another(rows[order[0]], len(shown), rng)
                 if branch is not None:
                     order, rival = branch.ranked(rows, order)
                     terms = [Improvement(objectives[0], float(predictions[0, rival]))]

@@ -25,7 +25,9 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("kernels of coarse integers as wide as a cell", "ETPE:axes._STEP=0.0"),
         ("bandwidths of tables in steps of 9 %", "ETPE:axes._LEVELS=1000000"),
         ("every fourth leaves a crowd", "ETPE:etpe._ELSEWHERE=1000000000"),
-        ("every third in another branch", "ETPE:branches._SHARE=0.0"),  # --suite algorithms
+        # With --suite algorithms only.
+        ("every third in another branch", "ETPE:branches._SHARE=0.0"),
+        ("the first 25 not", "ETPE:branches._FROM=0"),
         # These say something with --workers 32 only; one at a time they are the engine itself.
         ("many out: candidates around means", "ETPE:etpe._JOINING=1000000000"),
         ("many out: fewer good ones", "ETPE:etpe._GREEDIER=1000000000"),
@@ -37,7 +39,9 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("refits at 10 % growth, not 50 %", "GP:growth=1.5"),
         ("768 candidates, not 256", "GP:n_candidates=256"),
         ("fits start where one to fewer ended", "GP:gp_surrogates._ANCHOR=1000000000"),
-        ("every third in another branch", "GP:branches._SHARE=0.0"),  # --suite algorithms
+        # With --suite algorithms only.
+        ("every third in another branch", "GP:branches._SHARE=0.0"),
+        ("the first 25 not", "GP:branches._FROM=0"),
         # With --suite multi only.
         ("several objectives: hypervolume, not one scalarisation", "GP:gp._COVERED=1"),
         ("several objectives: logarithms of what spans decades", "GP:gp_warp._TIMES=1e300"),
@@ -49,7 +53,8 @@ ABLATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Forest": (
         ("20 trees, not 10", "Forest:n_trees=10"),
         ("a random proposal in twenty", "Forest:random_share=0.0"),
-        ("every third in another branch", "Forest:branches._SHARE=0.0"),  # --suite algorithms
+        # With --suite algorithms only.
+        ("every third in another branch", "Forest:branches._SHARE=0.0"),
     ),
 }
 HEAD = ("what it does", "regret with over without", "win/tie/loss")

@@ -31,7 +31,7 @@ def branches(space: Space, best: dict[str, Any], n: int = 400) -> Counter[tuple[
     row = space.encode_one(best)
     found: Counter[tuple[str, Any] | None] = Counter()
     for _ in range(n):
-        branch = chooser.another(row, rng)
+        branch = chooser.another(row, 25, rng)
         if branch is None:
             found[None] += 1
         else:
@@ -71,7 +71,16 @@ def test_nothing_is_drawn_where_there_are_no_branches() -> None:
     """Proposals in a space without conditions are what they would be anyway."""
     space = compile_space({"x": UNIT, "c": NESTED["c"]})
     rng = np.random.default_rng(0)
-    assert Branches(space).another(space.encode_one({"x": 0.5, "c": "1"}), rng) is None
+    assert Branches(space).another(space.encode_one({"x": 0.5, "c": "1"}), 25, rng) is None
+    assert np.random.default_rng(0).random() == rng.random()
+
+
+def test_a_search_begins_without_branches() -> None:
+    """While few trials are known no branch is chosen, and nothing is drawn."""
+    space = compile_space(NESTED)
+    best = space.encode_one({A: "y", "a:y:y": 0.5, "c": "2"})
+    rng = np.random.default_rng(0)
+    assert [None] * 50 == [Branches(space).another(best, 24, rng) for _ in range(50)]
     assert np.random.default_rng(0).random() == rng.random()
 
 
