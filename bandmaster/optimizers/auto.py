@@ -17,7 +17,6 @@ from bandmaster.optimizers.options import check_least
 from bandmaster.optimizers.prior import Prior
 from bandmaster.optimizers.split import modelled_budget
 from bandmaster.optimizers.transfer import imported
-from bandmaster.space import Space
 
 __all__ = ["AutoOptimizer", "Choice"]
 
@@ -28,7 +27,6 @@ _MOST_QUICK = 300  # evaluations at a budget that a GP models in any case
 _MOST_SLOW = 500  # those that it models if they take long
 _SLOW = 0.1  # seconds an evaluation, per one that is out, that leave time for a GP's proposals
 _MOST_OUT = 64
-_AND = "+"  # two engines that take turns
 
 
 class Choice(NamedTuple):
@@ -81,14 +79,14 @@ class AutoOptimizer(Optimizer):
         self._engines: dict[str, Optimizer] = {}
         self._current = ""  # who proposed the trial that was issued last
         self._logged: set[Choice] = set()
-        self._surrogate = _surrogate(self.space)
+        self._n_free = int((self.space.n_values > 1).sum())
         self._own: Counter[float] = Counter()  # evaluations of this study at each budget
 
     def ask(self, budget: float, pending: Collection[Job], key: Key) -> Suggestion:
         """Propose a configuration; see `Optimizer.ask`."""
         self.check_not_exhausted()
         choice = self.choose(len(pending))
-        suggestion = self._whose_turn(choice.engine, key.number).ask(budget, pending, key)
+        suggestion = self._engine(choice.engine).ask(budget, pending, key)
         info = {**suggestion.info, "engine": choice.engine}
         if choice.engine != self._current:
             info["why"] = choice.why
@@ -101,9 +99,8 @@ class AutoOptimizer(Optimizer):
         """Return who proposes while `n_out` jobs are out."""
         if modelled_budget(self.history, self.n_startup) is None:
             return Choice("ETPE", "the first configurations fill the space")
-        engine, why = self._surrogate
-        if engine == "ETPE":
-            return Choice(engine, why)
+        if self._n_free > _MOST_DIMENSIONS:
+            return Choice("ETPE", f"the space has more than {_MOST_DIMENSIONS} dimensions")
         n = max(self._own.values(), default=0)
         if n_out > _MOST_OUT:
             return Choice("ETPE", f"more than {_MOST_OUT} evaluations run at a time")
@@ -111,13 +108,13 @@ class AutoOptimizer(Optimizer):
         share = (len(objectives.optimized) + len(objectives.constraints)) ** -0.5
         quick, slow = round(_MOST_QUICK * share), round(_MOST_SLOW * share)
         if n <= quick:
-            return Choice(engine, why)
+            return Choice("GP", "few evaluations are known")
         if n > slow:
             return Choice("ETPE", f"more than {slow} evaluations of a budget are known")
         if self._seconds() < _SLOW * (n_out + 1):
             why = f"more than {quick} evaluations of a budget are known, and they are quick"
             return Choice("ETPE", why)
-        return Choice(engine, "few evaluations are known, and each takes long")
+        return Choice("GP", "few evaluations are known, and each takes long")
 
     def _seconds(self) -> float:
         """Return how long an evaluation of this study takes on average."""
@@ -136,11 +133,6 @@ class AutoOptimizer(Optimizer):
         if evaluation.trial >= 0:
             self._own[evaluation.budget] += 1
 
-    def _whose_turn(self, engine: str, trial: int) -> Optimizer:
-        """Return who proposes a trial, where two engines take turns."""
-        names = engine.split(_AND)
-        return self._engine(names[trial % len(names)])
-
     def _engine(self, name: str) -> Optimizer:
         """Return an engine, made when it is first needed: a GP imports SciPy."""
         engine = self._engines.get(name)
@@ -152,25 +144,6 @@ class AutoOptimizer(Optimizer):
     def _make(self, name: str) -> Optimizer:
         if name == "ETPE":
             return ETPEOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
-        if name == "Forest":
-            from bandmaster.optimizers.forest import ForestOptimizer
-
-            return ForestOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
         from bandmaster.optimizers.gp import GPOptimizer
 
         return GPOptimizer(n_startup=self.n_startup, prior=self.prior, cost=self.cost)
-
-
-def _surrogate(space: Space) -> Choice:
-    """Return who models a space while that is affordable."""
-    free = space.n_values > 1
-    d = int(free.sum())
-    if d > _MOST_DIMENSIONS:
-        return Choice("ETPE", f"the space has more than {_MOST_DIMENSIONS} dimensions")
-    if space.conditions:
-        # They err in different places: a tree splits where a parameter becomes active, a GP finds
-        # the lowest point in between.
-        return Choice(
-            f"GP{_AND}Forest", "few evaluations are known, and parameters have conditions"
-        )
-    return Choice("GP", "few evaluations are known")

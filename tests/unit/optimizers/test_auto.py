@@ -11,7 +11,7 @@ import pytest
 from bandmaster.core.objectives import Metric, Objectives
 from bandmaster.errors import ConfigurationError
 from bandmaster.optimizers import AutoOptimizer, auto
-from bandmaster.space import Categorical, Condition, Equals, Float, Space
+from bandmaster.space import Float, Space
 from bandmaster.testing.driver import Driver
 
 PLANE = Space([Float("x", 0, 1), Float("y", 0, 1)])
@@ -39,18 +39,6 @@ def test_it_switches(caplog: pytest.LogCaptureFixture) -> None:
     assert [0, 4, 7] == [i for i, why in enumerate(reasons) if why]
     assert 3 == len(caplog.messages)
     assert "GP proposes: few evaluations are known" in caplog.messages
-
-
-def test_in_a_space_with_conditions_two_engines_take_turns() -> None:
-    """A GP and a forest propose trial by trial; to the user they are one engine, named once."""
-    space = Space(
-        [Categorical("kind", ("a", "b")), Float("x", 0, 1), Float("y", 0, 1)],
-        conditions=[Condition("y", Equals("kind", "b"))],
-    )
-    driver = Driver(AutoOptimizer(n_startup=4), space)
-    assert ["ETPE"] * 4 + ["GP+Forest"] * 4 == _run(driver, 8)
-    assert {"ETPE", "GP", "Forest"} == set(driver.optimizer._engines)
-    assert [0, 4] == [i for i, e in enumerate(driver.optimizer.history) if "why" in e.config_info]
 
 
 def test_many_at_a_time_need_a_quick_engine(monkeypatch: pytest.MonkeyPatch) -> None:
