@@ -13,7 +13,7 @@ from typing import Any
 
 from bandmaster.core.seconds import check_seconds
 
-__all__ = ["SIGTERM_GRACE", "Interrupted", "Interrupts", "terminate"]
+__all__ = ["SIGTERM_GRACE", "Interrupted", "Interrupts", "signal_main_thread", "terminate"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,13 @@ class Interrupted(BaseException):
 def terminate(signum: int, _frame: FrameType | None) -> None:
     """Raise `Interrupted`: what a program may set as its handler, to be replaced during a run."""
     raise Interrupted(signum)
+
+
+def signal_main_thread(signum: int) -> None:
+    """Send a signal to the main thread, which it also wakes from what it waits for."""
+    ident = threading.main_thread().ident
+    assert ident is not None
+    signal.pthread_kill(ident, signum)
 
 
 class Interrupts:
@@ -227,9 +234,7 @@ class Interrupts:
             self._on_drain(self.name)
         if limit is not None and not self._over.wait(limit):
             logger.warning("%s is ended: %s came %g s ago", self._what, self.name, limit)
-            ident = threading.main_thread().ident
-            assert ident is not None
-            signal.pthread_kill(ident, signal.SIGTERM)
+            signal_main_thread(signal.SIGTERM)
 
     def _end(self) -> None:
         assert self._on_end is not None

@@ -37,6 +37,7 @@ __all__ = [
     "path_of",
     "read",
     "read_file",
+    "read_named",
     "remove",
     "write",
 ]
@@ -289,10 +290,10 @@ def find_file(
     It is the one named, or that of the run, or the one that the environment names.
     """
     if connection_file is not None:
-        return _read_named(connection_file)
+        return read_named(connection_file)
     info = read(run_id)
     named = os.environ.get("BANDMASTER_CONNECTION_FILE")
-    return _read_named(named) if info is None and named else info
+    return read_named(named) if info is None and named else info
 
 
 def find_certificate(
@@ -376,17 +377,24 @@ def explained(
         ) from error
 
 
-def environment_key() -> bytes | None:
-    """Return the key in ``BANDMASTER_KEY``, None when it is not set."""
-    text = os.environ.get("BANDMASTER_KEY")
-    return decode_key(text) if text else None
+def read_named(path: str | os.PathLike[str]) -> ConnectionInfo:
+    """Return what a file that somebody has named says; as `read_file`, but it has to be there.
 
-
-def _read_named(path: str | os.PathLike[str]) -> ConnectionInfo:
+    Raises
+    ------
+    NameServerError
+        When it is not, too.
+    """
     try:
         return read_file(path)
     except FileNotFoundError:
         raise NameServerError(f"there is no connection file {os.fspath(path)!r}") from None
+
+
+def environment_key() -> bytes | None:
+    """Return the key in ``BANDMASTER_KEY``, None when it is not set."""
+    text = os.environ.get("BANDMASTER_KEY")
+    return decode_key(text) if text else None
 
 
 def _decode(content: Any) -> ConnectionInfo:

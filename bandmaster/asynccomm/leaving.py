@@ -7,6 +7,7 @@ import signal
 import threading
 
 from bandmaster.asynccomm.worker_loop import WorkerLoop
+from bandmaster.interrupts import signal_main_thread
 
 __all__ = ["leave_when"]
 
@@ -24,9 +25,7 @@ def leave_when(orphaned: threading.Event, loop: WorkerLoop) -> None:
         orphaned.wait()
         loop.stop("the parent process ended it")
         if loop.busy:
-            ident = threading.main_thread().ident
-            assert ident is not None
-            signal.pthread_kill(ident, signal.SIGTERM)
+            signal_main_thread(signal.SIGTERM)
         if not finished.wait(_PATIENCE):
             os._exit(143)
 

@@ -6,10 +6,9 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
-from bandmaster.interrupts import Interrupted
+from bandmaster.interrupts import Interrupted, signal_main_thread
 
 __all__ = ["sent_again"]
 
@@ -31,7 +30,7 @@ def sent_again() -> Iterator[None]:
         if signum is None:
             before(unraisable)
             return
-        threads.append(threading.Thread(target=_send, args=(signum,), name="signal-again"))
+        threads.append(threading.Timer(_SOON, signal_main_thread, (signum,)))
         threads[-1].start()
 
     sys.unraisablehook = hook
@@ -47,10 +46,3 @@ def _signum(error: BaseException | None) -> int | None:
     if isinstance(error, KeyboardInterrupt):
         return signal.SIGINT
     return error.signum if isinstance(error, Interrupted) else None
-
-
-def _send(signum: int) -> None:
-    time.sleep(_SOON)
-    ident = threading.main_thread().ident
-    assert ident is not None
-    signal.pthread_kill(ident, signum)

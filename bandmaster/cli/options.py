@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from bandmaster.errors import NameServerError
 from bandmaster.interrupts import SIGTERM_GRACE
 
 __all__ = [
@@ -118,10 +117,7 @@ def make_run_id(run_id: str | None, connection_file: str | os.PathLike[str] | No
         return run_id
     named = connection_file or os.environ.get("BANDMASTER_CONNECTION_FILE")
     if named:
-        try:
-            return files.read_file(named).run_id
-        except FileNotFoundError:
-            raise NameServerError(f"there is no connection file {os.fspath(named)!r}") from None
+        return files.read_named(named).run_id
     runs = [info.run_id for info in files.list_runs()]
     if len(runs) == 1:
         return runs[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -176,7 +175,7 @@ class ETPEOptimizer(Optimizer):
         axes = self._axes
         branch = self._leave(evidence, rng)
         if branch is not None:
-            evidence = _within(evidence, branch)
+            evidence = evidence.where(branch.holds(evidence.rows))
             if not np.isfinite(evidence.values).any():
                 drawn = self.space.sample(_DRAWN, rng)
                 return drawn[branch.holds(drawn)]
@@ -249,16 +248,3 @@ class ETPEOptimizer(Optimizer):
         if self._bound_prior is None:
             return first_unseen(self, self.space.sample(1, rng))
         return first_unseen(self, self.start_from(rng.random((8, self.space.dim)), key.number))
-
-
-def _within(evidence: Evidence, branch: Branch) -> Evidence:
-    """Return what is known of a branch."""
-    there = branch.holds(evidence.rows)
-    return replace(
-        evidence,
-        trials=evidence.trials[there],
-        rows=evidence.rows[there],
-        values=evidence.values[there],
-        violations=evidence.violations[there],
-        weights=evidence.weights[there],
-    )

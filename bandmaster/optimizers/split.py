@@ -58,6 +58,13 @@ class Evidence:
         """How many trials there are, each counted by its weight."""
         return math.ceil(float(self.weights.sum()))
 
+    def where(self, mask: BoolArray) -> Evidence:
+        """Return what is known of some trials, bool (t,)."""
+        return Evidence(
+            self.trials[mask], self.rows[mask], self.values[mask], self.violations[mask],
+            self.weights[mask], self.n_budgets,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -117,11 +124,9 @@ def gather(history: History, targets: Targets, transfer: Transfer) -> Evidence:
             adopted, trust = transfer.adopted(history, rows, values[:, 0])
             values = adopted[:, None]
         weights = weights * trust
+    evidence = Evidence(trials, vectors, values, violations, weights, len(history.budgets))
     counts = weights > 0.0
-    if not counts.all():
-        trials, vectors, values = trials[counts], vectors[counts], values[counts]
-        violations, weights = violations[counts], weights[counts]
-    return Evidence(trials, vectors, values, violations, weights, len(history.budgets))
+    return evidence if counts.all() else evidence.where(counts)
 
 
 def split(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bandmaster.testing.configs import without_paths
 from bandmaster.testing.problems import Problem
 
 __all__ = ["algorithms"]
@@ -44,9 +45,8 @@ def algorithms(seed: int) -> Problem:
     lowest = min(low for _, low in holes.values())
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        plain = {str(name).rsplit(":", 1)[-1]: value for name, value in config.items()}
         chosen = next(value for key, value in config.items() if str(key).startswith("algorithm"))
-        return holes[chosen][0](plain)
+        return holes[chosen][0](without_paths(config))
 
     return Problem(f"algorithms{seed}", {"algorithm(choice)": space}, function, lowest)
 

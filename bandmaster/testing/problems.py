@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bandmaster.testing.configs import array_of
+from bandmaster.testing.configs import array_of, without_paths
 
 if TYPE_CHECKING:
     from bandmaster.space import Space
@@ -219,7 +219,7 @@ def conditional_classifier() -> Problem:
 
 
 def _classifier_error(config: Mapping[str, Any], budget: float) -> float:
-    plain = {str(name).rsplit(":", 1)[-1]: value for name, value in config.items()}
+    plain = without_paths(config)
 
     def bowl(name: str, best: float, width: float) -> float:
         return (math.log10(plain[name] / best) / width) ** 2
@@ -349,7 +349,7 @@ def nested_pipeline() -> Problem:
     }  # fmt: skip
 
     def function(config: Mapping[str, Any], budget: float) -> float:
-        plain = {str(name).rsplit(":", 1)[-1]: value for name, value in config.items()}
+        plain = without_paths(config)
         chosen = {value for value in config.values() if isinstance(value, str)}
         linear = "linear" in chosen
         loss = 0.1 if linear else 0.25

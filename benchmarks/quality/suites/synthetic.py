@@ -51,8 +51,6 @@ def load(name: str) -> Bench:
 
 def _costly(name: str) -> Bench:
     _, of, where = name.split("-")
-    if name in ALGORITHMS:
-        return Bench(algorithms(int(name.removeprefix("algorithms"))))
     problem = PROBLEMS[of]()
     low, high = problem.space["x0"]["_value"]
 

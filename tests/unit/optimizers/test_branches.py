@@ -132,7 +132,7 @@ def test_branches_that_forbid_everything_are_survived(engine: type[Optimizer]) -
     """Where no legal configuration is in a branch, proposals go elsewhere."""
     space = TRAP | {"__forbidden": [{KIND: "hard"}]}
     driver = Driver(engine(), space)
-    for _ in range(30):
+    for _ in range(45):  # from 25 on branches are chosen
         job = driver.start()
         assert "hard" != job.config[KIND]
         driver.finish(job, trap(job.config))

@@ -359,17 +359,22 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, thr
     go.set()
 
 
+def to_be_cut_off(keeper: CheckpointKeeper, begun: threading.Event) -> CheckpointKeeper:
+    """Start one that looks into its store by now, and whose first closing is interrupted."""
+    keeper._ended = CutOff()
+    keeper.start()
+    assert begun.wait(10)
+    return keeper
+
+
 @pytest.mark.usefixtures("temporary")
 def test_closing_that_is_cut_off_leaves_the_rest_to_the_thread(
     study: Study, held: tuple[threading.Event, threading.Event]
 ) -> None:
     """Its folder stays as long as it looks into it, and goes then; another call waits for that."""
     begun, go = held
-    keeper = CheckpointKeeper(study)
-    keeper._ended = CutOff()
-    keeper.start()
+    keeper = to_be_cut_off(CheckpointKeeper(study), begun)
     folder = Path(keeper.store.url)
-    assert begun.wait(10)
     with pytest.raises(KeyboardInterrupt):
         keeper.close()
     with ThreadPoolExecutor() as pool:
@@ -388,11 +393,8 @@ def test_closing_that_is_cut_off_needs_no_other_call(
 ) -> None:
     """A master that was shut down once is not shut down again; starting again waits for the end."""
     begun, go = held
-    keeper = CheckpointKeeper(study)
-    keeper._ended = CutOff()
-    keeper.start()
+    keeper = to_be_cut_off(CheckpointKeeper(study), begun)
     folder = Path(keeper.store.url)
-    assert begun.wait(10)
     with pytest.raises(KeyboardInterrupt):
         keeper.close()
     go.set()
@@ -406,10 +408,7 @@ def test_closing_that_is_cut_off_deletes_no_more(
 ) -> None:
     """Who is in a hurry does not wait for a slow store; the next run deletes it."""
     begun, go = held
-    keeper = CheckpointKeeper(study, tmp_path)
-    keeper._ended = CutOff()
-    keeper.start()
-    assert begun.wait(10)
+    keeper = to_be_cut_off(CheckpointKeeper(study, tmp_path), begun)
     job = study.ask()
     assert job is not None
     reported = {report(study, keeper, job, step) for step in range(3)}

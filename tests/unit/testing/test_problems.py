@@ -90,11 +90,10 @@ def test_the_best_algorithm_reaches_the_optimum(seed: int) -> None:
         config["algorithm:__choice__"]: config
         for config in space.sample_configs(200, np.random.default_rng(0))
     }
-    ended = []
+    values, ended = space.sample_configs(4000, np.random.default_rng(1)), []
     for here in starts.values():
         found = here
         for name in list(here)[1:]:
-            values = space.sample_configs(4000, np.random.default_rng(1))
             tried = {config[name] for config in values if name in config}
             found = min(({**found, name: value} for value in tried), key=problem.regret)
         ended.append(problem.regret(found))
